@@ -1,0 +1,31 @@
+/** Every code a user can meet, with the exit code of the command that stops on it. docs/errors.md lists the same. */
+export const errorCodes = {
+  USAGE: { exit: 2, means: 'A command was called with words it does not know.' },
+  CONFIG_FILE: { exit: 2, means: 'The recipe is missing, unreadable, or not YAML or JSON.' },
+  CONFIG_UNKNOWN_KEY: { exit: 2, means: 'The recipe has a key that no setting has.' },
+  CONFIG_INVALID: { exit: 2, means: 'A setting has a value it cannot take.' },
+  DATA_FILE: { exit: 2, means: 'A data file is missing, unreadable or of a kind that is not read.' },
+  DATA_EMPTY: { exit: 2, means: 'A data file has no rows.' },
+  DATA_ENCODING: { exit: 2, means: 'A data file is not UTF-8 text.' },
+  DATA_SYNTAX: { exit: 2, means: 'A line of a data file is not what its format asks for.' },
+  DATA_HEADER: { exit: 2, means: 'The header of a table is missing or names a column twice.' },
+  DATA_COLUMN: { exit: 2, means: 'A column that the task reads is not there.' },
+  DATA_VALUE: { exit: 2, means: 'A row holds a value that the task cannot use.' },
+  DATA_LABELS: { exit: 2, means: 'The labels of the data cannot be learned or do not fit each other.' },
+  MODEL_NOT_FOUND: { exit: 2, means: 'The model is in no place that was searched.' },
+  MODEL_INCOMPLETE: { exit: 2, means: 'A model folder lacks a file that is needed.' },
+  MODEL_CONFIG: { exit: 2, means: 'config.json is missing a value, or has one that makes no model.' },
+  MODEL_UNKNOWN_TYPE: { exit: 2, means: 'config.json names an architecture that is not known here.' },
+  MODEL_WEIGHTS: { exit: 2, means: 'The weights do not fit the architecture: names or shapes differ.' },
+  MODEL_TOKENIZER: { exit: 2, means: 'The tokenizer is missing or cannot be used.' },
+  SAFETENSORS_CORRUPT: { exit: 2, means: 'A .safetensors file is truncated or contradicts itself.' },
+  DOWNLOAD_FAILED: { exit: 1, means: 'A file could not be fetched.' },
+  DOWNLOAD_CORRUPT: { exit: 1, means: 'A fetched file does not have the checksum it should have.' },
+  TRAINING_NOT_FINITE: { exit: 3, means: 'The loss or a gradient became infinite or not a number.' },
+  OUTPUT_EXISTS: { exit: 2, means: 'The output folder holds another run.' },
+  OUTPUT_WRITE: { exit: 1, means: 'A result could not be written.' },
+  RUN_INVALID: { exit: 2, means: 'A folder that should be a run is not one, or is damaged.' },
+  RUNTIME_FAILED: { exit: 1, means: 'ONNX Runtime could not be loaded, or refused a graph.' },
+} as const satisfies Record<string, { exit: 1 | 2 | 3; means: string }>;
+
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,39 @@
+import { constant, type Node, type Tensor, topological } from '../graph/index.ts';
+import { add } from '../ops/index.ts';
+
+/**
+ * d loss / d each wanted tensor, for a scalar loss. Only nodes above a wanted tensor are visited: nothing is
+ * differentiated below the lowest trained parameter, and frozen weights get no gradient.
+ */
+export function gradients(loss: Tensor, wanted: readonly Tensor[]): Tensor[] {
+  const order = topological([loss]);
+  const reaching = reachingSet(order, wanted);
+  const gradientOf = new Map<Tensor, Tensor>([[loss, constant(1)]]);
+  for (const node of order.reverse()) {
+    const y = node.outputs[0]!;
+    const dy = gradientOf.get(y);
+    if (!dy || !reaching.has(y)) continue;
+    const dxs = node.operation.gradient(dy, node.inputs, node.outputs, node.attributes);
+    node.inputs.forEach((x, i) => {
+      const dx = dxs[i];
+      if (!dx || !reaching.has(x)) return;
+      const earlier = gradientOf.get(x);
+      gradientOf.set(x, earlier ? add(earlier, dx) : dx);
+    });
+  }
+  return wanted.map((tensor) => {
+    const found = gradientOf.get(tensor);
+    if (!found) throw new Error(`internal: the loss does not depend on '${tensor.name ?? 'a wanted tensor'}'`);
+    return found;
+  });
+}
+
+/** Every tensor that a wanted one flows into. */
+function reachingSet(order: readonly Node[], wanted: readonly Tensor[]): Set<Tensor> {
+  const reaching = new Set<Tensor>(wanted);
+  for (const node of order) {
+    if (!node.inputs.some((x) => reaching.has(x))) continue;
+    for (const y of node.outputs) reaching.add(y);
+  }
+  return reaching;
+}

@@ -1,0 +1,84 @@
+/** What one operation is: its row. Autodiff, the ONNX writer and the checks read rows and name no operation. */
+import { type Dim, type Shape, type Sizes, sameShape } from './dims.ts';
+import type { HostArray } from './hostArray.ts';
+import { constant, type DType, type Node, type Tensor, type Type } from './tensor.ts';
+
+export type Operand = Tensor | number;
+/** An ONNX attribute. Plain numbers are integers; floats say so. */
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** What a row may use to write its ONNX form. Tensors are names here. */
+export interface Emitter {
+  /** Adds nodes of one type; returns the names of its outputs. */
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes?: Record<string, Attribute>,
+    options?: { outputs?: number; domain?: string },
+  ): string[];
+  nameOf(tensor: Tensor): string;
+  ints(values: readonly number[]): string;
+  scalar(value: number, dtype: DType): string;
+  cast(x: string, dtype: DType): string;
+  /** A size, or a whole shape, as an int64 vector; read at run time only where it is symbolic. */
+  dim(dim: Dim): string;
+  shape(shape: Shape): string;
+  reshapeTarget(from: Shape, to: Shape): string;
+  expandTarget(from: Shape, to: Shape): string;
+}
+
+/** Example input of a row: a shape of floats, floats above zero, or integers below a limit. */
+export type SampleInput =
+  | Shape
+  | { readonly shape: Shape; readonly positive: true }
+  | { readonly shape: Shape; readonly below: number; readonly dtype: DType };
+export interface Sample<A> {
+  readonly inputs: readonly SampleInput[];
+  readonly attributes?: A;
+}
+
+export interface Operation<A = void> {
+  readonly name: string;
+  /** Types of the outputs. Throws where the inputs do not fit. */
+  type(inputs: readonly Tensor[], attributes: A): Type | Type[];
+  /** dy of the first output to dx of each input; undefined where an input has none. What nobody asks for costs nothing. */
+  gradient(
+    dy: Tensor,
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+    attributes: A,
+  ): readonly (Tensor | undefined)[];
+  /** ONNX operator of the same signature, or a function that writes several nodes and names the outputs. */
+  readonly onnx: string | ((emit: Emitter, inputs: string[], node: Node & { attributes: A }) => string[]);
+  /** Plain, slow and obvious, in double precision. `sizes` gives the named dimensions. */
+  reference(
+    inputs: readonly HostArray[],
+    attributes: A,
+    outputs: readonly { shape: number[] }[],
+    sizes: Sizes,
+  ): Float64Array[];
+  /** Where the row is checked: gradient against finite differences, ONNX against the reference. */
+  readonly samples: readonly Sample<A>[];
+}
+
+const asTensor = (operand: Operand): Tensor => (typeof operand === 'number' ? constant(operand) : operand);
+
+/** Adds a node; returns all its outputs. */
+export function applyAll<A>(operation: Operation<A>, operands: readonly Operand[], attributes: A): readonly Tensor[] {
+  const inputs = operands.map(asTensor);
+  const types = [operation.type(inputs, attributes)].flat();
+  const outputs: Tensor[] = [];
+  const node: Node = { operation, inputs, attributes, outputs };
+  for (const { dtype, shape } of types) outputs.push({ dtype, shape, node });
+  return outputs;
+}
+
+/** Adds a node; returns its first output. */
+export const apply = <A>(operation: Operation<A>, operands: readonly Operand[], attributes: A): Tensor =>
+  applyAll(operation, operands, attributes)[0]!;
+
+/** Throws unless the shapes agree; `what` reads like 'weight of linear'. */
+export function expectShape(what: string, actual: Shape, wanted: Shape): void {
+  if (sameShape(actual, wanted)) return;
+  throw new Error(`internal: ${what}: got [${actual.join(', ')}], expected [${wanted.join(', ')}]`);
+}

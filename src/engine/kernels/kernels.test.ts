@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { philox, stream } from '../random/index.ts';
+import { FIRST_ADDRESS, openKernels } from './index.ts';
+
+const COUNT = 64;
+
+interface Block {
+  readonly data: Float32Array;
+  readonly address: number;
+}
+
+/** Arrays of COUNT floats, one after the other, and the address of each. */
+function arrays(kernels: ReturnType<typeof openKernels>, names: number): Block[] {
+  return Array.from({ length: names }, (_, i) => {
+    const address = FIRST_ADDRESS + i * COUNT * 4;
+    const data = new Float32Array(kernels.memory.buffer, address, COUNT);
+    data.forEach((__, k) => {
+      data[k] = Math.sin(i * 100 + k * 1.7);
+    });
+    return { data, address };
+  });
+}
+
+test('the generated module is what the source compiles to', () => {
+  execFileSync(process.execPath, ['tools/kernels.mjs', '--check'], { stdio: 'pipe' });
+});
+
+test('adamW follows the formula', () => {
+  const kernels = openKernels(1 << 16);
+  const [weight, gradient, mean, square] = arrays(kernels, 4) as [Block, Block, Block, Block];
+  const v = square.data.map(Math.abs);
+  square.data.set(v);
+  const before = [weight, gradient, mean, square].map(({ data }) => Float64Array.from(data));
+  const rates = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, gradientScale: 0.5, decay: 0.999 };
+  const corrections = { stepSize: 0.01, inverseSquareCorrection: 1.3 };
+  kernels.adamW({
+    weight: weight.address,
+    gradient: gradient.address,
+    mean: mean.address,
+    square: square.address,
+    count: COUNT,
+    ...rates,
+    ...corrections,
+  });
+  for (let i = 0; i < COUNT; i++) {
+    const [w, g, m, s] = before.map((data) => data[i]!) as [number, number, number, number];
+    const newMean = 0.9 * m + 0.1 * 0.5 * g;
+    const newSquare = 0.99 * s + 0.01 * (0.5 * g) ** 2;
+    expect(mean.data[i]).toBeCloseTo(newMean, 6);
+    expect(square.data[i]).toBeCloseTo(newSquare, 6);
+    expect(weight.data[i]).toBeCloseTo(w * 0.999 - (0.01 * newMean) / (Math.sqrt(newSquare) * 1.3 + 1e-8), 6);
+  }
+});
+
+test('sumOfSquares and accumulate', () => {
+  const kernels = openKernels(1 << 16);
+  const [x, y] = arrays(kernels, 2);
+  const expected = x!.data.reduce((total, value) => total + value * value, 0);
+  expect(kernels.sumOfSquares(x!.address, COUNT)).toBeCloseTo(expected, 6);
+  const sums = x!.data.map((value, i) => value + y!.data[i]!);
+  kernels.accumulate(x!.address, y!.address, COUNT);
+  expect(x!.data).toEqual(sums);
+});
+
+test('a mask is the Philox stream of its key, element by element', () => {
+  const kernels = openKernels(1 << 20);
+  const { key } = stream(5, 'dropout test');
+  const rate = 0.1;
+  const count = 64_000;
+  kernels.keepMask({ out: FIRST_ADDRESS, count, key, group: 9, part: 2, rate });
+  const mask = new Uint8Array(kernels.memory.buffer, FIRST_ADDRESS, count);
+  for (let element = 0; element < 200; element++) {
+    // Four blocks lie side by side: their first words, then their second ones …
+    const block = 4 * (element >> 5) + ((element >> 1) & 3);
+    const word = philox([block, 0, 9, 2], key)[(element & 31) >> 3]!;
+    const bits = element & 1 ? word >>> 16 : word & 0xffff;
+    expect(mask[element]).toBe(bits >= Math.round(rate * 65_536) ? 1 : 0);
+  }
+  const kept = mask.reduce((total, value) => total + value, 0) / count;
+  expect(Math.abs(kept - 0.9)).toBeLessThan(0.005);
+});

@@ -1,0 +1,78 @@
+import { kernelsModule } from './kernels.generated.ts';
+
+const PAGE_BYTES = 65_536;
+const ALIGNMENT = 64;
+
+export interface AdamWArguments {
+  readonly weight: number;
+  readonly gradient: number;
+  readonly mean: number;
+  readonly square: number;
+  /** Number of floats; a multiple of 4. */
+  readonly count: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly gradientScale: number;
+  /** 1 − learning rate · weight decay */
+  readonly decay: number;
+  /** learning rate / (1 − beta1^t) */
+  readonly stepSize: number;
+  /** 1 / √(1 − beta2^t) */
+  readonly inverseSquareCorrection: number;
+}
+
+export interface MaskArguments {
+  readonly out: number;
+  readonly count: number;
+  readonly key: readonly [number, number];
+  readonly group: number;
+  readonly part: number;
+  /** Share of zeros, in steps of 1/65536. */
+  readonly rate: number;
+}
+
+/** Compiled loops over one block of memory of their own. Addresses are in bytes. */
+export interface Kernels {
+  readonly memory: WebAssembly.Memory;
+  adamW(args: AdamWArguments): void;
+  sumOfSquares(address: number, count: number): number;
+  accumulate(into: number, from: number, count: number): void;
+  keepMask(args: MaskArguments): void;
+}
+
+interface Exports {
+  adamW(...args: number[]): void;
+  sumOfSquares(address: number, count: number): number;
+  accumulate(into: number, from: number, count: number): void;
+  keepMask(...args: number[]): void;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** Kernels over a fresh memory of at least `bytes`. The operating system hands out pages only once they are touched. */
+export function openKernels(bytes: number): Kernels {
+  compiled ??= new WebAssembly.Module(Uint8Array.from(atob(kernelsModule), (char) => char.charCodeAt(0)));
+  const memory = new WebAssembly.Memory({ initial: 1 + Math.ceil(bytes / PAGE_BYTES) });
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
+  const loops = exports as unknown as Exports;
+  return {
+    memory,
+    adamW: ({ weight, gradient, mean, square, count, ...rates }) => {
+      const { beta1, beta2, epsilon, gradientScale, decay, stepSize, inverseSquareCorrection } = rates;
+      const scalars = [beta1, beta2, epsilon, gradientScale, decay, stepSize, inverseSquareCorrection];
+      loops.adamW(weight, gradient, mean, square, count, ...scalars);
+    },
+    sumOfSquares: (address, count) => loops.sumOfSquares(address, count),
+    accumulate: (into, from, count) => loops.accumulate(into, from, count),
+    keepMask: ({ out, count, key, group, part, rate }) =>
+      loops.keepMask(out, count, key[0], key[1], group, part, Math.round(rate * 65_536)),
+  };
+}
+
+/** The first address that a caller may use: below it lie the module's own globals. */
+export const FIRST_ADDRESS = 1024;
+
+/** A count rounded up, so that the block after it starts on a cache line. */
+export const alignFloats = (count: number): number => Math.ceil(count / (ALIGNMENT / 4)) * (ALIGNMENT / 4);
+export const alignBytes = (count: number): number => Math.ceil(count / ALIGNMENT) * ALIGNMENT;

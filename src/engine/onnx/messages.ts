@@ -1,0 +1,47 @@
+/** The messages of onnx.proto3 that a graph uses; numbers are the field numbers of that file. */
+import type { Attribute, Data, DType, Type } from '../graph/index.ts';
+import { Message } from './protobuf.ts';
+
+/** TensorProto.DataType */
+export const onnxType: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 };
+
+export interface WrittenNode {
+  readonly type: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly domain: string;
+}
+
+export function nodeMessage({ type, inputs, outputs, attributes, domain }: WrittenNode): Message {
+  const written = Object.entries(attributes).map(([name, value]) => attributeMessage(name, value));
+  const name = outputs.find(Boolean)!;
+  return new Message().addAll(1, inputs).addAll(2, outputs).add(3, name).add(4, type).addAll(5, written).add(7, domain);
+}
+
+function attributeMessage(name: string, value: Attribute): Message {
+  const message = new Message().add(1, name);
+  if (typeof value === 'number') return message.add(3, value).add(20, 2);
+  if (typeof value === 'string') return message.add(4, value).add(20, 3);
+  if ('float' in value) return message.addFloat(2, value.float).add(20, 1);
+  return message.addAll(8, value).add(20, 7);
+}
+
+export function valueMessage(name: string, { dtype, shape }: Type): Message {
+  const dims = shape.map((dim) => (typeof dim === 'number' ? new Message().add(1, dim) : new Message().add(2, dim)));
+  const tensorType = new Message().add(1, onnxType[dtype]).add(2, new Message().addAll(1, dims));
+  return new Message().add(1, name).add(2, new Message().add(1, tensorType));
+}
+
+export function tensorMessage(name: string, { dtype, shape }: Type, data: Data): Message {
+  const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const dims = shape as readonly number[];
+  return new Message().addAll(1, dims).add(2, onnxType[dtype]).add(8, name).add(9, raw);
+}
+
+/** ModelProto: IR version 10, opset 21 (ONNX Runtime's kernels for later ones have gaps). */
+export function modelMessage(graph: Message): Message {
+  const opset = (domain: string, version: number): Message => new Message().add(1, domain).add(2, version);
+  const model = new Message().add(1, 10).add(2, 'attune').add(7, graph);
+  return model.add(8, opset('', 21)).add(8, opset('com.microsoft', 1));
+}

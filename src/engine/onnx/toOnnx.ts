@@ -1,0 +1,46 @@
+import { leaves, type Tensor, topological, verify } from '../graph/index.ts';
+import { GraphWriter } from './graphWriter.ts';
+import { modelMessage, nodeMessage, tensorMessage, valueMessage, type WrittenNode } from './messages.ts';
+import { Message } from './protobuf.ts';
+
+export interface OnnxModel {
+  readonly bytes: Uint8Array;
+  /** Names of the leaves that became inputs of the model. */
+  readonly inputs: ReadonlySet<string>;
+}
+
+/** The graph of some named outputs as an ONNX model. Every named leaf that is read becomes an input. */
+export function toOnnx(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
+  const results = Object.values(outputs);
+  const inputs = leaves(results).filter((leaf) => leaf.name !== undefined);
+  const clash = inputs.find(({ name }) => name! in outputs);
+  if (clash) throw new Error(`internal: '${clash.name}' is the name of an input and of an output`);
+  verify(results);
+  const writer = new GraphWriter(results);
+  for (const node of topological(results)) writer.write(node);
+  for (const [name, tensor] of Object.entries(outputs)) writer.publish(tensor, name);
+  const { live, nodes } = prune(writer.nodes, Object.keys(outputs));
+  const read = inputs.filter(({ name }) => live.has(name!));
+  const graph = new Message().addAll(1, nodes.map(nodeMessage)).add(2, 'attune');
+  for (const { name, tensor } of writer.constants) {
+    if (live.has(name)) graph.add(5, tensorMessage(name, tensor, tensor.data));
+  }
+  for (const leaf of read) graph.add(11, valueMessage(leaf.name!, leaf));
+  for (const [name, tensor] of Object.entries(outputs)) graph.add(12, valueMessage(name, tensor));
+  return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)) };
+}
+
+/** Drops nodes that nothing reads, and the names of outputs that nothing reads. */
+function prune(nodes: readonly WrittenNode[], outputs: readonly string[]) {
+  const live = new Set(outputs);
+  const kept = nodes.toReversed().filter((node) => {
+    const used = node.outputs.some((name) => live.has(name));
+    if (used) for (const name of node.inputs) live.add(name);
+    return used;
+  });
+  const named = kept.reverse().map((node) => ({
+    ...node,
+    outputs: node.outputs.map((name) => (live.has(name) ? name : '')),
+  }));
+  return { live, nodes: named };
+}

@@ -1,0 +1,52 @@
+/**
+ * engine/ops — every operation as one row: type, gradient, ONNX form, reference, samples. Imports engine/graph.
+ * Invariant: the gradient check walks this table, so an unchecked operation cannot exist.
+ */
+import type { Operation } from '../graph/index.ts';
+import { dropoutRows } from './dropout.ts';
+import { elementwiseRows } from './elementwise.ts';
+import { lookupRows } from './lookup.ts';
+import { matmulRows } from './matmul.ts';
+import { normaliseRows } from './normalise.ts';
+import { reduceRows } from './reduce.ts';
+import { shapeRows } from './shape.ts';
+
+// Rows differ in their attributes; whoever walks the table takes them from the row's own samples.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export const operations: Readonly<Record<string, Operation<any>>> = {
+  ...elementwiseRows,
+  ...reduceRows,
+  ...shapeRows,
+  ...matmulRows,
+  ...normaliseRows,
+  ...lookupRows,
+  ...dropoutRows,
+};
+
+export { dropout } from './dropout.ts';
+export {
+  add,
+  div,
+  equal,
+  erf,
+  exp,
+  gelu,
+  geluTanh,
+  less,
+  log,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  silu,
+  sqrt,
+  sub,
+  tanh,
+  toFloat,
+  where,
+} from './elementwise.ts';
+export { gather, pick } from './lookup.ts';
+export { linear, type MatmulAttributes, matmul } from './matmul.ts';
+export { layerNorm, logSumExp, softmax } from './normalise.ts';
+export { meanLast, sum, sumAll, sumTo } from './reduce.ts';
+export { concat, expand, reshape, select, slice, transpose, zeros } from './shape.ts';

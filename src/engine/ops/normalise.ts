@@ -1,0 +1,76 @@
+/** Softmax and layer normalisation, over the last axis. */
+import { apply, applyAll, type HostArray, type Operation, type Tensor } from '../graph/index.ts';
+import { exp, mul, sub } from './elementwise.ts';
+import { meanLast, sum, sumTo } from './reduce.ts';
+
+const lastAxis = (x: Tensor): number[] => [x.shape.length - 1];
+const average = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0) / row.length;
+
+function byRow({ shape, data }: HostArray, compute: (row: number[]) => number[]): Float64Array {
+  const width = shape.at(-1)!;
+  const rows = Array.from({ length: data.length / width }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]);
+  return Float64Array.from(rows.flatMap(compute));
+}
+
+const softmaxRow: Operation = {
+  name: 'softmax',
+  type: ([x]) => x!,
+  gradient: (dy, [x], [y]) => {
+    const weighted = mul(dy, y!);
+    return [sub(weighted, mul(y!, sum(weighted, lastAxis(x!))))];
+  },
+  onnx: (emit, x) => emit.node('Softmax', x, { axis: -1 }),
+  reference: ([x]) => [
+    byRow(x!, (row) => {
+      const total = row.reduce((a, b) => a + Math.exp(b), 0);
+      return row.map((value) => Math.exp(value) / total);
+    }),
+  ],
+  samples: [{ inputs: [['batch', 'seq', 4]] }],
+};
+
+/** log Σ exp over the last axis, which stays as size 1. */
+const logSumExpRow: Operation = {
+  name: 'logSumExp',
+  type: ([x]) => ({ dtype: 'float32', shape: [...x!.shape.slice(0, -1), 1] }),
+  gradient: (dy, [x], [y]) => [mul(dy, exp(sub(x!, y!)))],
+  onnx: (emit, [x]) => emit.node('ReduceLogSumExp', [x!, emit.ints([-1])], { keepdims: 1 }),
+  reference: ([x]) => [byRow(x!, (row) => [Math.log(row.reduce((a, b) => a + Math.exp(b), 0))])],
+  samples: [{ inputs: [['batch', 'seq', 4]] }],
+};
+
+/** γ·(x − μ)/σ + β; also returns μ and 1/σ, which the gradient reuses (https://arxiv.org/abs/1607.06450). */
+const layerNormRow: Operation<{ eps: number }> = {
+  name: 'layerNorm',
+  type: ([x]) => {
+    const statistic = { dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), 1] };
+    return [{ dtype: x!.dtype, shape: x!.shape }, statistic, statistic];
+  },
+  gradient: (dy, [x, weight, bias], [, mean, inverse]) => {
+    const unit = mul(sub(x!, mean!), inverse!);
+    const dUnit = mul(dy, weight!);
+    const centred = sub(sub(dUnit, meanLast(dUnit)), mul(unit, meanLast(mul(dUnit, unit))));
+    return [mul(centred, inverse!), sumTo(mul(dy, unit), weight!.shape), sumTo(dy, bias!.shape)];
+  },
+  onnx: (emit, x, { attributes }) =>
+    emit.node('LayerNormalization', x, { axis: -1, epsilon: { float: attributes.eps } }, { outputs: 3 }),
+  reference: ([x, weight, bias], { eps }) => {
+    const mean = byRow(x!, (row) => [average(row)]);
+    const variance = (row: number[]): number => average(row.map((value) => (value - average(row)) ** 2));
+    const inverse = byRow(x!, (row) => [1 / Math.sqrt(variance(row) + eps)]);
+    const width = weight!.shape[0]!;
+    const y = x!.data.map((value, i) => {
+      const row = Math.floor(i / width);
+      return (value - mean[row]!) * inverse[row]! * weight!.data[i % width]! + bias!.data[i % width]!;
+    });
+    return [y, mean, inverse];
+  },
+  samples: [{ inputs: [['batch', 'seq', 4], [4], [4]], attributes: { eps: 1e-5 } }],
+};
+
+export const normaliseRows = { softmax: softmaxRow, logSumExp: logSumExpRow, layerNorm: layerNormRow };
+
+export const softmax = (x: Tensor): Tensor => apply<void>(softmaxRow, [x], undefined);
+export const logSumExp = (x: Tensor): Tensor => apply<void>(logSumExpRow, [x], undefined);
+export const layerNorm = (x: Tensor, { weight, bias, eps }: { weight: Tensor; bias: Tensor; eps: number }): Tensor =>
+  applyAll(layerNormRow, [x, weight, bias], { eps })[0]!;

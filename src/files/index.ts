@@ -1,0 +1,8 @@
+/**
+ * files — bytes to objects and back: safetensors and Hugging Face folders. Imports engine's types and errors.
+ * Invariant: trusts no file; what it returns was checked. Platform code stands in *.node.ts.
+ */
+export { type ByteSource, memorySource } from './bytes.ts';
+export { type Checkpoint, joinFiles } from './checkpoint.ts';
+export { openSafetensors, type Safetensors, type StoredTensor } from './safetensors.ts';
+export { type NamedTensor, safetensorsChunks } from './safetensorsWriter.ts';

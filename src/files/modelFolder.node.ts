@@ -1,0 +1,62 @@
+/** A Hugging Face model folder: config.json, the tokenizer's files, weights in .safetensors. */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { AttuneError } from '../errors/index.ts';
+import { openFile } from './bytes.node.ts';
+import { type Checkpoint, joinFiles } from './checkpoint.ts';
+import { openSafetensors } from './safetensors.ts';
+
+/** A JSON file of a model folder; undefined where there is none. */
+export async function readJson(folder: string, name: string): Promise<unknown> {
+  const path = join(folder, name);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw failure;
+  }
+  try {
+    return JSON.parse(text);
+  } catch (failure) {
+    throw incomplete(path, `it is not JSON: ${(failure as Error).message}`);
+  }
+}
+
+/** A JSON file that the folder must have. */
+export async function requireJson(folder: string, name: string): Promise<unknown> {
+  const value = await readJson(folder, name);
+  if (value === undefined) throw incomplete(folder, `there is no ${name}`);
+  return value;
+}
+
+/** The weights: model.safetensors, or the parts that model.safetensors.index.json lists. */
+export async function openCheckpoint(folder: string): Promise<Checkpoint> {
+  const index = (await readJson(folder, 'model.safetensors.index.json')) as { weight_map?: unknown } | undefined;
+  const files = index ? shardNames(folder, index.weight_map) : ['model.safetensors'];
+  return joinFiles(await Promise.all(files.map((name) => openWeights(folder, name))));
+}
+
+async function openWeights(folder: string, name: string) {
+  try {
+    return await openSafetensors(await openFile(join(folder, name)));
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code !== 'ENOENT') throw failure;
+    throw incomplete(folder, `there are no weights: ${name} is missing`);
+  }
+}
+
+function shardNames(folder: string, map: unknown): string[] {
+  const names = typeof map === 'object' && map !== null ? [...new Set(Object.values(map))] : [];
+  const proper = (name: unknown): name is string =>
+    typeof name === 'string' && basename(name) === name && name !== '..';
+  if (names.length === 0 || !names.every(proper)) {
+    throw incomplete(join(folder, 'model.safetensors.index.json'), 'its weight_map does not name files of this folder');
+  }
+  return names as string[];
+}
+
+function incomplete(where: string, problem: string): AttuneError {
+  const fix = 'give a complete Hugging Face model folder (config.json, tokenizer.json, model.safetensors)';
+  return new AttuneError({ code: 'MODEL_INCOMPLETE', where, problem, fix });
+}

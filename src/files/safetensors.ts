@@ -1,0 +1,132 @@
+/**
+ * Reads .safetensors: an 8-byte length, a JSON header, then raw values (https://github.com/huggingface/safetensors).
+ * The file is hostile until its header was checked: lengths, types, shapes, ranges and overlaps.
+ */
+import { AttuneError } from '../errors/index.ts';
+import type { ByteSource } from './bytes.ts';
+import { toFloat32 } from './floats.ts';
+
+/** Bytes of one value of each type that is read. */
+const widths = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
+export type StoredType = keyof typeof widths;
+const MAX_HEADER_BYTES = 100_000_000;
+const LENGTH_BYTES = 8;
+
+export interface StoredTensor {
+  readonly name: string;
+  readonly dtype: StoredType;
+  readonly shape: readonly number[];
+  /** Where its bytes start in the file, and how many there are. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface Safetensors {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The values as float32, written into `into` where it is given. */
+  readFloats(name: string, into?: Float32Array): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+export async function openSafetensors(source: ByteSource): Promise<Safetensors> {
+  const { header, start } = await readHeader(source);
+  const { __metadata__: metadata = {}, ...entries } = header;
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, entry] of Object.entries(entries)) tensors.set(name, checkEntry(source, { name, entry, start }));
+  refuseOverlaps(source, [...tensors.values()]);
+  return {
+    tensors,
+    metadata: metadata as Record<string, string>,
+    readFloats: (name, into) => readFloats(source, tensors.get(name), into),
+    close: () => source.close(),
+  };
+}
+
+function corrupt(source: ByteSource, problem: string): AttuneError {
+  return new AttuneError({
+    code: 'SAFETENSORS_CORRUPT',
+    where: source.name,
+    problem,
+    fix: 'fetch or copy the file again; it was cut short, or is not a .safetensors file',
+  });
+}
+
+async function readHeader(source: ByteSource): Promise<{ header: Record<string, unknown>; start: number }> {
+  if (source.size < LENGTH_BYTES) throw corrupt(source, `it has ${source.size} bytes, fewer than the smallest header`);
+  const lengthBytes = new Uint8Array(LENGTH_BYTES);
+  await source.read(0, lengthBytes);
+  const length = Number(new DataView(lengthBytes.buffer).getBigUint64(0, true));
+  const room = Math.min(MAX_HEADER_BYTES, source.size - LENGTH_BYTES);
+  if (length > room) throw corrupt(source, `its header claims ${length} bytes, but at most ${room} can be there`);
+  const bytes = new Uint8Array(length);
+  await source.read(LENGTH_BYTES, bytes);
+  const header = parseHeader(bytes);
+  if (!header) throw corrupt(source, 'its header is not a JSON object');
+  return { header, start: LENGTH_BYTES + length };
+}
+
+function parseHeader(bytes: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof header === 'object' && header !== null && !Array.isArray(header)
+      ? (header as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function checkEntry(
+  source: ByteSource,
+  { name, entry, start }: { name: string; entry: unknown; start: number },
+): StoredTensor {
+  const { dtype, shape, data_offsets: range } = (entry ?? {}) as Record<string, unknown>;
+  if (typeof dtype !== 'string' || !Object.hasOwn(widths, dtype)) {
+    throw corrupt(source, `tensor '${name}' has the type ${JSON.stringify(dtype)}, which is not read`);
+  }
+  if (!Array.isArray(shape) || !shape.every(isCount)) throw corrupt(source, `tensor '${name}' has no proper shape`);
+  if (!Array.isArray(range) || range.length !== 2 || !range.every(isCount)) {
+    throw corrupt(source, `tensor '${name}' has no proper data_offsets`);
+  }
+  const [from, to] = range as [number, number];
+  const bytes = shape.reduce((a, b) => a * b, widths[dtype as StoredType]);
+  if (to - from !== bytes) {
+    throw corrupt(source, `tensor '${name}' of ${dtype}[${shape}] needs ${bytes} bytes, its offsets give ${to - from}`);
+  }
+  if (start + to > source.size) {
+    throw corrupt(source, `tensor '${name}' ends at byte ${start + to}, but the file has ${source.size}`);
+  }
+  return { name, dtype: dtype as StoredType, shape, offset: start + from, bytes };
+}
+
+function refuseOverlaps(source: ByteSource, tensors: readonly StoredTensor[]): void {
+  const sorted = tensors.filter(({ bytes }) => bytes > 0).sort((a, b) => a.offset - b.offset);
+  sorted.forEach((tensor, i) => {
+    const next = sorted[i + 1];
+    if (next && tensor.offset + tensor.bytes > next.offset) {
+      throw corrupt(source, `tensors '${tensor.name}' and '${next.name}' overlap`);
+    }
+  });
+}
+
+async function readFloats(
+  source: ByteSource,
+  tensor: StoredTensor | undefined,
+  into?: Float32Array,
+): Promise<Float32Array> {
+  if (!tensor) throw new Error(`internal: a tensor was read that ${source.name} does not have`);
+  const count = tensor.bytes / widths[tensor.dtype];
+  const target = into ?? new Float32Array(count);
+  if (target.length !== count) throw new Error(`internal: '${tensor.name}' has ${count} values, not ${target.length}`);
+  if (tensor.dtype === 'F32') {
+    await source.read(tensor.offset, new Uint8Array(target.buffer, target.byteOffset, target.byteLength));
+    return target;
+  }
+  const raw = new Uint8Array(tensor.bytes);
+  await source.read(tensor.offset, raw);
+  toFloat32(raw, tensor.dtype, target);
+  return target;
+}

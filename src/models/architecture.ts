@@ -1,0 +1,33 @@
+import type { z } from 'zod';
+import type { Tensor } from '../engine/graph/index.ts';
+import type { Batch, Scope } from './nn/index.ts';
+
+/** What every config.json has that code outside its architecture reads. */
+export interface BaseConfig {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly max_position_embeddings: number;
+  readonly type_vocab_size: number;
+  readonly initializer_range: number;
+}
+
+/** One model family, under its Hugging Face `model_type`. */
+export interface Architecture<C extends BaseConfig = BaseConfig> {
+  readonly modelType: string;
+  /** Where the encoder's weights stand in a model with a head; a bare encoder's file leaves it out. */
+  readonly prefix: string;
+  /** Fields of config.json that the architecture reads, with the defaults that Transformers gives them. */
+  readonly configSchema: z.ZodType<C>;
+  /** The name that older checkpoints have for a tensor. */
+  legacyName?(name: string): string;
+  /** [B, T, D] */
+  hidden(base: Scope, batch: Batch, config: C): Tensor;
+  /** One vector a text. [B, D] */
+  summary(base: Scope, hidden: Tensor, config: C): Tensor;
+  /** The layer that turns a summary into one score a label, as Transformers names it. */
+  readonly classifier: {
+    readonly name: string;
+    readonly architectureName: string;
+    dropoutRate(config: C): number;
+  };
+}

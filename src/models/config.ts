@@ -1,0 +1,42 @@
+/** From config.json to the architecture it names. */
+import { AttuneError, nearest } from '../errors/index.ts';
+import type { Architecture, BaseConfig } from './architecture.ts';
+import { bert } from './bert.ts';
+
+/** Every architecture, by model_type. */
+const architectures: Readonly<Record<string, Architecture>> = { bert };
+
+export interface ModelDescription {
+  readonly architecture: Architecture;
+  readonly config: BaseConfig;
+}
+
+/** The architecture of a parsed config.json and its checked settings. `where` names the file in errors. */
+export function describeModel(fields: unknown, where: string): ModelDescription {
+  const modelType = typeof fields === 'object' && fields !== null ? Reflect.get(fields, 'model_type') : undefined;
+  const known = typeof modelType === 'string' && Object.hasOwn(architectures, modelType);
+  if (!known) throw unknownType(modelType, where);
+  const architecture = architectures[modelType]!;
+  const parsed = architecture.configSchema.safeParse(fields);
+  if (parsed.success) return { architecture, config: parsed.data };
+  const [issue] = parsed.error.issues;
+  throw new AttuneError({
+    code: 'MODEL_CONFIG',
+    where: `${where} ${issue!.path.join('.')}`,
+    problem: issue!.message,
+    fix: 'give the value that the checkpoint was made with; Attune knows the models listed by `attune doctor`',
+  });
+}
+
+export const knownModelTypes = (): string[] => Object.keys(architectures);
+
+function unknownType(modelType: unknown, where: string): AttuneError {
+  const known = knownModelTypes();
+  const close = typeof modelType === 'string' ? nearest(modelType, known) : undefined;
+  return new AttuneError({
+    code: 'MODEL_UNKNOWN_TYPE',
+    where: `${where} model_type`,
+    problem: modelType === undefined ? 'it is missing' : `'${String(modelType)}' is not an architecture known here`,
+    fix: `use a model of one of these: ${known.join(', ')}${close ? ` (did you mean ${close}?)` : ''}`,
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * Attention over segments of keys. The text is one segment; what a method adds is another one before it.
+ * Scores are joined, not keys: nothing long is ever copied, and a model without additions builds the plain graph.
+ */
+// B batch · S queries · T keys · H heads · C head width
+import { type Dim, plus, type Tensor, times } from '../../engine/graph/index.ts';
+import { add, concat, matmul, reshape, slice, softmax, transpose } from '../../engine/ops/index.ts';
+import type { KeyValueSite, Segment } from './method.ts';
+import type { Scope } from './scope.ts';
+
+/** [B, S, H·C] → [B, H, S, C] */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, length, width] = x.shape as [Dim, Dim, number];
+  return transpose(reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+export interface AttentionInputs {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  /** Added to the scores: 0 where a key is visible, a large negative number where it is not. */
+  readonly bias: Tensor;
+  readonly dropoutRate: number;
+}
+
+/** Softmax(q·kᵀ/√C + bias)·v → [B, S, H·C]. Site `keyValue`. */
+export function attention(scope: Scope, { q, k, v, bias, dropoutRate }: AttentionInputs): Tensor {
+  const [batch, heads, length, width] = q.shape as [Dim, number, Dim, number];
+  const segments = scope.around<KeyValueSite, Segment[]>(
+    (method) => method.keyValue,
+    'key',
+    { ...scope.site(), key: k, value: v },
+    (key) => [{ key, value: v, bias }],
+  );
+  const context = attend(scope, q, { segments, dropoutRate }); // [B, H, S, C]
+  return reshape(transpose(context, [0, 2, 1, 3]), [batch, length, times(heads, width)]);
+}
+
+interface Visible {
+  readonly segments: readonly Segment[];
+  readonly dropoutRate: number;
+}
+
+function attend(scope: Scope, q: Tensor, { segments, dropoutRate }: Visible): Tensor {
+  const scale = 1 / Math.sqrt(q.shape.at(-1) as number);
+  const scores = segments.map(({ key, bias }) => {
+    const score = matmul(q, key, { transB: true, scale }); // [B, H, S, T]
+    return bias ? add(score, bias) : score;
+  });
+  const weights = scope.dropout(softmax(concat(scores, -1)), dropoutRate); // [B, H, S, ΣT]
+  let start: Dim = 0;
+  const parts = segments.map(({ key, value }) => {
+    const length = key.shape.at(-2)!;
+    const part = slice(weights, -1, { start, length });
+    start = plus(start, length);
+    return matmul(part, value); // [B, H, S, C]
+  });
+  return parts.reduce((a, b) => add(a, b));
+}

@@ -1,0 +1,65 @@
+/** Layers: functions that declare parameters at a place, and the sites that methods wrap. */
+import type { Tensor } from '../../engine/graph/index.ts';
+import * as ops from '../../engine/ops/index.ts';
+import type { SublayerSite } from './method.ts';
+import type { Initial } from './parameter.ts';
+import type { Scope } from './scope.ts';
+
+interface LinearOptions {
+  readonly out: number;
+  readonly bias?: boolean;
+  readonly fresh?: Initial;
+  readonly head?: boolean;
+}
+
+/** y = x·Wᵀ + b. Site `linear`. */
+export function linear(scope: Scope, x: Tensor, { out, bias = true, fresh, head }: LinearOptions): Tensor {
+  const weight = scope.weight('weight', [out, x.shape.at(-1) as number], { fresh, head });
+  const offset = bias ? scope.weight('bias', [out], { fresh: fresh && 'zeros', head }) : undefined;
+  const site = { ...scope.site(), x, weight, bias: offset };
+  return scope.around(
+    (method) => method.linear,
+    'x',
+    site,
+    (input) => ops.linear(input, weight, offset),
+  );
+}
+
+interface Table {
+  readonly rows: number;
+  readonly width: number;
+}
+
+export const embedding = (scope: Scope, ids: Tensor, { rows, width }: Table): Tensor =>
+  ops.gather(scope.weight('weight', [rows, width]), ids);
+
+/** The embedding of the text itself. Site `tokens`. */
+export const tokens = (scope: Scope, inputIds: Tensor, table: Table): Tensor =>
+  scope.around(
+    (method) => method.tokens,
+    'inputIds',
+    { ...scope.site(), inputIds, width: table.width },
+    (ids) => embedding(scope, ids, table),
+  );
+
+export function layerNorm(scope: Scope, x: Tensor, { eps }: { eps: number }): Tensor {
+  const shape = [x.shape.at(-1) as number];
+  return ops.layerNorm(x, { weight: scope.weight('weight', shape), bias: scope.weight('bias', shape), eps });
+}
+
+interface Joining {
+  readonly sublayer: SublayerSite['sublayer'];
+  readonly residual: Tensor;
+  readonly norm?: (x: Tensor) => Tensor;
+}
+
+/** norm(residual + y): where a sublayer ends. Pre-norm models have no norm here. Site `sublayerOutput`. */
+export function joinResidual(scope: Scope, y: Tensor, { sublayer, residual, norm = (x) => x }: Joining): Tensor {
+  const site = { ...scope.site(), sublayer, y, residual, norm };
+  return scope.around(
+    (method) => method.sublayerOutput,
+    'y',
+    site,
+    (output) => norm(ops.add(output, residual)),
+  );
+}

@@ -1,0 +1,13 @@
+/** First values of a parameter that no checkpoint holds. */
+export type Initial = 'zeros' | 'ones' | { readonly normal: { readonly standardDeviation: number } };
+
+export interface Parameter {
+  /** The checkpoint's name of the tensor. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly fresh?: Initial;
+  readonly head: boolean;
+  readonly trainable: boolean;
+  /** 0 before the first block, 1 … count in the blocks, count + 1 after them. */
+  readonly depth: number;
+}

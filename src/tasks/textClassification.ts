@@ -1,0 +1,29 @@
+/** One label for a whole text, or for a pair of texts. */
+import type { Tensor } from '../engine/graph/index.ts';
+import type { ModelDescription } from '../models/index.ts';
+import { type Batch, linear, type Scope } from '../models/nn/index.ts';
+import { crossEntropy, type Loss } from './loss.ts';
+
+export interface ClassificationSettings {
+  readonly numLabels: number;
+  readonly labelSmoothing?: number;
+}
+
+export interface ClassificationOutputs {
+  /** [B, L] */
+  readonly logits: Tensor;
+  readonly loss: Loss;
+}
+
+/** The model with a classification head: what a program is built from. */
+export const classify =
+  ({ architecture, config }: ModelDescription, { numLabels, labelSmoothing }: ClassificationSettings) =>
+  (root: Scope, batch: Batch): ClassificationOutputs => {
+    const base = root.at(architecture.prefix);
+    const summary = architecture.summary(base, architecture.hidden(base, batch, config), config); // [B, D]
+    const head = root.at(architecture.classifier.name);
+    const dropped = head.dropout(summary, architecture.classifier.dropoutRate(config));
+    const fresh = { normal: { standardDeviation: config.initializer_range } };
+    const logits = linear(head, dropped, { out: numLabels, fresh, head: true }); // [B, L]
+    return { logits, loss: crossEntropy(logits, batch.labels, { labelSmoothing }) };
+  };

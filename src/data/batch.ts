@@ -1,0 +1,74 @@
+/** Rows to the arrays that a graph is fed, and the order in which rows are seen. */
+import { permutation, type Stream } from '../engine/random/index.ts';
+import type { Value } from '../engine/runtime/index.ts';
+
+export interface EncodedRow {
+  readonly inputIds: readonly number[];
+  readonly tokenTypeIds: readonly number[];
+  /** Number of the label; −100 where there is none. */
+  readonly label: number;
+}
+
+export interface BatchFeeds {
+  readonly feeds: Readonly<Record<string, Value>>;
+  readonly rows: number;
+  /** Tokens that are not padding. */
+  readonly tokens: number;
+}
+
+/** Pads rows to the longest of them. All arrays are [rows, tokens] but `labels`, which is [rows]. */
+export function collate(rows: readonly EncodedRow[], padTokenId: number): BatchFeeds {
+  const length = Math.max(...rows.map(({ inputIds }) => inputIds.length));
+  const filled = (pad: number, valueAt: (row: EncodedRow, at: number) => number): Value => {
+    const data = new Int32Array(rows.length * length).fill(pad);
+    rows.forEach((row, r) => {
+      for (let at = 0; at < row.inputIds.length; at++) data[r * length + at] = valueAt(row, at);
+    });
+    return { dtype: 'int32', shape: [rows.length, length], data };
+  };
+  const labels = Int32Array.from(rows, ({ label }) => label);
+  return {
+    feeds: {
+      input_ids: filled(padTokenId, (row, at) => row.inputIds[at]!),
+      attention_mask: filled(0, () => 1),
+      token_type_ids: filled(0, (row, at) => row.tokenTypeIds[at]!),
+      position_ids: filled(0, (_, at) => at),
+      labels: { dtype: 'int32', shape: [rows.length], data: labels },
+    },
+    rows: rows.length,
+    tokens: rows.reduce((total, { inputIds }) => total + inputIds.length, 0),
+  };
+}
+
+export interface SamplingOptions {
+  readonly lengths: readonly number[];
+  readonly batchSize: number;
+  /** `group_by_length` puts rows of similar length into one batch; the batches still come in random order. */
+  readonly strategy: 'random' | 'group_by_length';
+  readonly stream: Stream;
+  readonly epoch: number;
+}
+
+/** Rows that are sorted by length together: enough to find neighbours, few enough to stay random. */
+const BATCHES_PER_GROUP = 50;
+
+/** The row numbers of each batch of an epoch. */
+export function sampleBatches({ lengths, batchSize, strategy, stream, epoch }: SamplingOptions): number[][] {
+  const order = permutation(stream, lengths.length, 2 * epoch);
+  if (strategy === 'random') return chunks(order, batchSize);
+  const groups = chunks(order, batchSize * BATCHES_PER_GROUP);
+  const sorted = groups.map((group) => group.sort((a, b) => lengths[b]! - lengths[a]!));
+  const batches = sorted.flatMap((group) => chunks(group, batchSize));
+  return permutation(stream, batches.length, 2 * epoch + 1).map((index) => batches[index]!);
+}
+
+/** Batches of similar length, longest first, for passes whose order does not matter. */
+export function batchesByLength(lengths: readonly number[], batchSize: number): number[][] {
+  const order = [...lengths.keys()].sort((a, b) => lengths[b]! - lengths[a]!);
+  return chunks(order, batchSize);
+}
+
+export function chunks<T>(items: readonly T[], size: number): T[][] {
+  const count = Math.ceil(items.length / size);
+  return Array.from({ length: count }, (_, i) => items.slice(i * size, (i + 1) * size));
+}

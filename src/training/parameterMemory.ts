@@ -1,0 +1,93 @@
+/**
+ * Where trained parameters live: weights, gradients and the optimizer's moments, side by side in memory that the
+ * compiled kernels and ONNX Runtime both work on in place. Frozen parameters are plain arrays.
+ */
+import { alignFloats, FIRST_ADDRESS, type Kernels, openKernels } from '../engine/kernels/index.ts';
+import type { Parameter } from '../models/nn/index.ts';
+
+/** What a WebAssembly memory can address; larger models use several. */
+const MAX_SHARD_BYTES = 2 ** 32 - 2 ** 16;
+const FLOAT_BYTES = 4;
+export const regions = ['weight', 'gradient', 'mean', 'square', 'total'] as const;
+export type Region = (typeof regions)[number];
+
+export interface Slot {
+  readonly parameter: Parameter;
+  /** In floats from the start of each region. */
+  readonly start: number;
+  readonly count: number;
+  readonly arrays: Readonly<Record<Region, Float32Array>>;
+}
+
+/** One memory. Region r starts at byte `addressOf(r)`; each is `floats` long. */
+export interface Shard {
+  readonly kernels: Kernels;
+  readonly floats: number;
+  readonly slots: readonly Slot[];
+  addressOf(region: Region, start?: number): number;
+}
+
+export interface ParameterMemory {
+  readonly shards: readonly Shard[];
+  readonly trained: ReadonlyMap<string, Slot>;
+  readonly frozen: ReadonlyMap<string, Float32Array>;
+}
+
+const sizeOf = ({ shape }: Parameter): number => shape.reduce((a, b) => a * b, 1);
+
+/** Memory for all parameters of a program, filled with zeros. */
+export function allocateParameters(parameters: readonly Parameter[]): ParameterMemory {
+  const trained = parameters.filter(({ trainable }) => trainable);
+  const frozen = parameters.filter(({ trainable }) => !trainable);
+  const shards = packShards(trained).map(openShard);
+  return {
+    shards,
+    trained: new Map(shards.flatMap(({ slots }) => slots.map((slot) => [slot.parameter.name, slot] as const))),
+    frozen: new Map(frozen.map((parameter) => [parameter.name, new Float32Array(sizeOf(parameter))] as const)),
+  };
+}
+
+/** Vectors (biases, norms) last: parameters that the optimizer treats alike then stand together. */
+function packShards(trained: readonly Parameter[]): Parameter[][] {
+  const ordered = [
+    ...trained.filter(({ shape }) => shape.length > 1),
+    ...trained.filter(({ shape }) => shape.length < 2),
+  ];
+  const limit = Math.floor(MAX_SHARD_BYTES / FLOAT_BYTES / regions.length) - FIRST_ADDRESS;
+  const shards: Parameter[][] = [];
+  let room = 0;
+  for (const parameter of ordered) {
+    const floats = alignFloats(sizeOf(parameter));
+    if (floats > room || shards.length === 0) {
+      shards.push([]);
+      room = limit;
+    }
+    shards.at(-1)!.push(parameter);
+    room -= floats;
+  }
+  return shards;
+}
+
+function openShard(parameters: readonly Parameter[]): Shard {
+  const floats = parameters.reduce((total, parameter) => total + alignFloats(sizeOf(parameter)), 0);
+  const kernels = openKernels(FIRST_ADDRESS + floats * FLOAT_BYTES * regions.length);
+  const addressOf = (region: Region, start = 0): number =>
+    FIRST_ADDRESS + (regions.indexOf(region) * floats + start) * FLOAT_BYTES;
+  let start = 0;
+  const slots = parameters.map((parameter): Slot => {
+    const at = start;
+    const count = sizeOf(parameter);
+    start += alignFloats(count);
+    const view = (region: Region) => new Float32Array(kernels.memory.buffer, addressOf(region, at), count);
+    const arrays = Object.fromEntries(regions.map((region) => [region, view(region)])) as Slot['arrays'];
+    return { parameter, start: at, count, arrays };
+  });
+  return { kernels, floats, slots, addressOf };
+}
+
+/** The values of a parameter, trained or frozen. */
+export function valuesOf({ trained, frozen }: ParameterMemory, name: string): Float32Array {
+  const values = trained.get(name)?.arrays.weight ?? frozen.get(name);
+  if (!values) throw new Error(`internal: there is no parameter '${name}'`);
+  return values;
+}

@@ -1,0 +1,10 @@
+import type { Commands } from './command.ts';
+
+/** Every command, in the order of `attune --help`. A new one is its file and a line here. */
+export const commands: Commands = {
+  pull: () => import('./pull.ts'),
+  train: () => import('./train.ts'),
+  eval: () => import('./eval.ts'),
+  predict: () => import('./predict.ts'),
+  doctor: () => import('./doctor.ts'),
+};

@@ -1,0 +1,92 @@
+import type { TrainEvent } from '../recipes/index.ts';
+import { type Call, defineCommand, type Options } from './command.ts';
+import { bytes, count, duration } from './figures.ts';
+import type { TrainingProgress } from './progress.ts';
+import { interrupted } from './runCommandLine.ts';
+
+export const command = defineCommand({
+  name: 'train',
+  summary: 'trains a model as a recipe says',
+  usage: 'RECIPE [key=value …]',
+  positionals: { least: 1 },
+  options: {},
+  async run(call) {
+    const { loadRecipe } = await import('../recipes/schema/index.ts');
+    const { trainInWorker } = await import('../recipes/index.ts');
+    const [file, ...overrides] = call.positionals;
+    const recipe = await loadRecipe(file!, overrides);
+    const tell = narrator(call);
+    const record = await trainInWorker(recipe, { onEvent: tell.event, signal: call.signal }).finally(tell.stop);
+    call.out.object(record);
+    call.out.text(summary(record, recipe.output_dir, call));
+    return record.status === 'stopped' ? interrupted : 0;
+  },
+});
+
+/** Tells what happens while a run goes on. */
+function narrator({ out }: Pick<Call<Options>, 'out'>): { event(event: TrainEvent): void; stop(): void } {
+  let progress: TrainingProgress | undefined;
+  let fetching = '';
+  const tell = (event: TrainEvent): void => {
+    switch (event.type) {
+      case 'fetching':
+        if (event.file !== fetching) out.note(`fetching ${event.file}${event.total ? ` (${bytes(event.total)})` : ''}`);
+        fetching = event.file;
+        return;
+      case 'preparing':
+        return;
+      case 'started':
+        for (const line of startLines(event)) out.note(line);
+        progress = out.progress({ totalSteps: event.totalSteps });
+        return;
+      case 'step':
+        progress?.update(event);
+        return;
+      case 'evaluation':
+        progress?.evaluation(event.step, { accuracy: event.metrics.accuracy, loss: event.metrics.loss });
+        return;
+      case 'note':
+        progress?.line(event.text);
+        return;
+    }
+  };
+  return { event: tell, stop: () => progress?.stop() };
+}
+
+function startLines(event: Extract<TrainEvent, { type: 'started' }>): string[] {
+  const { rows, labels, totalParameters, trainableParameters, truncated, maxLength, fresh } = event;
+  const shown = labels.length > 6 ? [...labels.slice(0, 6), `… ${labels.length} in all`] : labels;
+  const all = rows.train + rows.validation + rows.test;
+  return [
+    `data    ${count(rows.train)} rows to learn from, ${count(rows.validation)} for validation, ${count(rows.test)} for the test`,
+    `labels  ${shown.join(', ')}`,
+    `model   ${count(totalParameters)} parameters, ${count(trainableParameters)} are trained`,
+    ...(truncated > 0 ? [`length  ${count(truncated)} of ${count(all)} texts are cut to ${maxLength} tokens`] : []),
+    ...(fresh.length > 0 ? [`new     ${fresh.join(', ')}`] : []),
+  ];
+}
+
+interface Timing {
+  readonly load_seconds: number;
+  readonly train_seconds: number;
+  readonly eval_seconds: number;
+  readonly examples_per_second: number;
+}
+
+function summary(
+  record: Readonly<Record<string, unknown>>,
+  folder: string,
+  { out }: Pick<Call<Options>, 'out'>,
+): string {
+  const { bold, green, yellow } = out.colors;
+  const timing = record.timing as Timing;
+  const metrics = Object.entries((record.metrics as Record<string, number> | null) ?? {});
+  const measured = metrics.map(([name, value]) => `${name} ${value.toFixed(4)}`).join('  ');
+  const word = record.status === 'stopped' ? yellow('stopped') : green('done');
+  const pace = `${count(timing.examples_per_second)} examples/s, peak memory ${bytes(record.peak_memory_bytes as number)}`;
+  return [
+    `${word} in ${duration(timing.train_seconds + timing.eval_seconds + timing.load_seconds)} (${pace})`,
+    ...(measured ? [`${bold('result')} ${measured}`] : []),
+    `${bold('folder')} ${folder}`,
+  ].join('\n');
+}

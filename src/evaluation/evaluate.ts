@@ -1,0 +1,38 @@
+/** A pass over labelled rows: metrics as they come, and what the model said of each row for whoever asks. */
+import { batchesByLength, collate, type EncodedRow } from '../data/batch.ts';
+import { indexOfLargest, type Scorer } from '../inference/index.ts';
+import { type ClassificationReducer, classificationReducer, type Metrics } from './metrics.ts';
+
+export interface EvaluationOptions {
+  readonly scorer: Scorer;
+  readonly padTokenId: number;
+  readonly numLabels: number;
+  readonly batchSize: number;
+  readonly signal?: AbortSignal;
+  /** Told the scores of every row, in no particular order. */
+  readonly onScores?: (row: number, logits: Float32Array) => void;
+}
+
+export interface Evaluation {
+  readonly metrics: Metrics;
+  readonly confusion: ClassificationReducer['confusion'];
+  readonly examples: number;
+}
+
+export async function evaluateClassifier(rows: readonly EncodedRow[], options: EvaluationOptions): Promise<Evaluation> {
+  const { scorer, padTokenId, numLabels, batchSize, signal, onScores } = options;
+  const reducer = classificationReducer(numLabels);
+  const lengths = rows.map(({ inputIds }) => inputIds.length);
+  for (const batch of batchesByLength(lengths, batchSize)) {
+    signal?.throwIfAborted();
+    const members = batch.map((index) => rows[index]!);
+    const { logits, lossSum, lossCount } = await scorer.score(collate(members, padTokenId).feeds);
+    reducer.addLoss(lossSum, lossCount);
+    batch.forEach((row, i) => {
+      const scores = logits.subarray(i * numLabels, (i + 1) * numLabels);
+      reducer.add(rows[row]!.label, indexOfLargest(scores));
+      onScores?.(row, scores);
+    });
+  }
+  return { metrics: reducer.metrics(), confusion: reducer.confusion, examples: rows.length };
+}

@@ -1,0 +1,13 @@
+/**
+ * evaluation — metrics as streaming reducers, and passes over labelled data. Imports inference, data, engine.
+ * Invariant: the scores of all rows are never held at once.
+ */
+export { type Evaluation, type EvaluationOptions, evaluateClassifier } from './evaluate.ts';
+export {
+  type ClassificationMetric,
+  classificationMetrics,
+  classificationReducer,
+  isBetter,
+  type Metrics,
+  metricsOf,
+} from './metrics.ts';

@@ -1,0 +1,72 @@
+/** Metrics of classification as streaming reducers: what is kept is a table of counts, never the scores of all rows. */
+export const classificationMetrics = ['accuracy', 'f1', 'precision', 'recall', 'matthews_correlation', 'loss'] as const;
+export type ClassificationMetric = (typeof classificationMetrics)[number];
+export type Metrics = Readonly<Record<ClassificationMetric, number>>;
+
+export interface ClassificationReducer {
+  add(truth: number, predicted: number): void;
+  addLoss(sum: number, count: number): void;
+  metrics(): Metrics;
+  /** Rows by true label (first index) and predicted label. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+export function classificationReducer(numLabels: number): ClassificationReducer {
+  const confusion = Array.from({ length: numLabels }, () => new Array<number>(numLabels).fill(0));
+  const loss = { sum: 0, count: 0 };
+  return {
+    confusion,
+    add(truth, predicted) {
+      confusion[truth]![predicted]! += 1;
+    },
+    addLoss(sum, count) {
+      loss.sum += sum;
+      loss.count += count;
+    },
+    metrics: () => ({ ...metricsOf(confusion), loss: loss.sum / loss.count }),
+  };
+}
+
+const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
+
+/**
+ * With two labels precision, recall and F1 are those of the second one (the positive class of scikit-learn); with more
+ * they are the unweighted mean over all labels. Where nothing was predicted or true they are 0.
+ */
+export function metricsOf(confusion: readonly (readonly number[])[]): Omit<Metrics, 'loss'> {
+  const labels = [...confusion.keys()];
+  const rows = total(confusion.map(total));
+  const hits = total(labels.map((label) => confusion[label]![label]!));
+  const truths = confusion.map(total);
+  const predictions = labels.map((label) => total(confusion.map((row) => row[label]!)));
+  const averaged = labels.length === 2 ? [1] : labels;
+  const mean = (score: (label: number) => number): number => total(averaged.map(score)) / averaged.length;
+  const hit = (label: number): number => confusion[label]![label]!;
+  return {
+    accuracy: ratio(hits, rows),
+    f1: mean((label) => ratio(2 * hit(label), truths[label]! + predictions[label]!)),
+    precision: mean((label) => ratio(hit(label), predictions[label]!)),
+    recall: mean((label) => ratio(hit(label), truths[label]!)),
+    matthews_correlation: matthews({ rows, hits, truths, predictions }),
+  };
+}
+
+interface Margins {
+  readonly rows: number;
+  readonly hits: number;
+  readonly truths: readonly number[];
+  readonly predictions: readonly number[];
+}
+
+/** Matthews' coefficient for any number of labels (Gorodkin, 2004). */
+function matthews({ rows, hits, truths, predictions }: Margins): number {
+  const product = (a: readonly number[], b: readonly number[]): number => total(a.map((value, i) => value * b[i]!));
+  const covariance = hits * rows - product(truths, predictions);
+  const spread = (counts: readonly number[]): number => rows * rows - product(counts, counts);
+  return ratio(covariance, Math.sqrt(spread(truths) * spread(predictions)));
+}
+
+/** Whether a value of a metric is better than the best so far. */
+export const isBetter = (metric: ClassificationMetric, value: number, best: number | undefined): boolean =>
+  best === undefined || (metric === 'loss' ? value < best : value > best);

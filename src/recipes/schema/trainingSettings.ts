@@ -1,0 +1,198 @@
+import { z } from 'zod';
+import { methodSettings } from '../../methods/settings.ts';
+import { maxLength } from './dataSettings.ts';
+
+const rates = Object.entries(methodSettings).map(
+  ([name, { defaults }]) => `${defaults.learning_rate.toExponential()} for ${name}`,
+);
+
+/** How long, how fast and on how much at once. */
+const lengthAndRate = {
+  num_train_epochs: z
+    .number()
+    .positive()
+    .default(3)
+    .meta({
+      description: 'How often the training data is gone through; may be a fraction.',
+      unit: 'epochs',
+      aliases: ['epochs', 'num_epochs', 'n_epochs', 'max_epochs', 'num_training_epochs'],
+    }),
+  max_steps: z
+    .union([z.literal(-1), z.int().min(1)])
+    .default(-1)
+    .meta({
+      description: 'Stops after this many optimizer steps, whatever `num_train_epochs` says; -1 = no such limit.',
+      unit: 'steps',
+      aliases: ['iters', 'iterations', 'steps', 'num_steps', 'num_train_steps', 'total_steps', 'max_iters'],
+    }),
+  per_device_train_batch_size: z
+    .int()
+    .min(1)
+    .default(32)
+    .meta({
+      description: 'Examples that are computed at once.',
+      unit: 'examples',
+      aliases: ['batch_size', 'micro_batch_size', 'train_batch_size', 'per_gpu_train_batch_size'],
+    }),
+  gradient_accumulation_steps: z
+    .int()
+    .min(1)
+    .default(1)
+    .meta({
+      description: 'Batches whose gradients are summed before one optimizer step.',
+      unit: 'batches',
+      aliases: ['grad_accumulation_steps', 'accumulate_grad_batches', 'gradient_accumulation', 'accumulation_steps'],
+    }),
+  learning_rate: z
+    .union([z.literal('auto'), z.number().positive()])
+    .default('auto')
+    .meta({
+      description: `The highest learning rate of the run. auto = by method: ${rates.join(', ')}.`,
+      aliases: ['lr', 'max_lr'],
+    }),
+  lr_scheduler_type: z
+    .enum(['linear', 'cosine', 'constant', 'constant_with_warmup'])
+    .default('linear')
+    .meta({
+      description: 'How the learning rate falls after the warm-up.',
+      aliases: ['lr_scheduler', 'lr_schedule', 'scheduler', 'schedule', 'lr_decay_style'],
+    }),
+  warmup_steps: z
+    .int()
+    .min(0)
+    .default(0)
+    .meta({
+      description: 'Steps in which the learning rate rises from 0.',
+      unit: 'steps',
+      aliases: ['warmup', 'num_warmup_steps', 'lr_warmup_steps'],
+    }),
+  warmup_ratio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .meta({
+      description: 'The same as a share of all steps.',
+      aliases: ['warmup_proportion', 'warmup_fraction'],
+    }),
+};
+
+const optimizer = {
+  optim: z
+    .enum(['adamw'])
+    .default('adamw')
+    .meta({ description: 'The optimizer.', aliases: ['optimizer', 'optimizer_type'] }),
+  weight_decay: z
+    .number()
+    .min(0)
+    .default(0.01)
+    .meta({
+      description: 'Decoupled weight decay; biases and normalisation weights are left out.',
+      aliases: ['wd'],
+    }),
+  adam_beta1: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.9)
+    .meta({
+      description: "Decay of the optimizer's mean of gradients.",
+      aliases: ['beta1'],
+    }),
+  adam_beta2: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.999)
+    .meta({
+      description: "Decay of the optimizer's mean of squared gradients.",
+      aliases: ['beta2'],
+    }),
+  adam_epsilon: z
+    .number()
+    .positive()
+    .default(1e-8)
+    .meta({
+      description: 'Keeps the optimizer from dividing by zero.',
+      aliases: ['eps', 'epsilon'],
+    }),
+  max_grad_norm: z
+    .number()
+    .min(0)
+    .default(1)
+    .meta({
+      description: 'Gradients with a larger norm are scaled down to it; 0 = off.',
+      aliases: ['clip_grad_norm', 'gradient_clipping', 'grad_clip', 'gradient_clip_val', 'max_norm'],
+    }),
+};
+
+const regularisation = {
+  dropout: z
+    .union([z.literal('auto'), z.number().min(0).max(0.9)])
+    .default('auto')
+    .meta({
+      description: "Share of activations that is dropped while training. auto = what the model's config.json says.",
+      aliases: ['hidden_dropout_prob', 'dropout_rate', 'dropout_prob'],
+    }),
+  label_smoothing_factor: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0)
+    .meta({
+      description: 'Share of the target that is spread over all labels.',
+      aliases: ['label_smoothing'],
+    }),
+  early_stopping_patience: z
+    .int()
+    .min(0)
+    .default(0)
+    .meta({
+      description: 'Stops after this many evaluations without a better `metric_for_best_model`; 0 = never.',
+      unit: 'evaluations',
+      aliases: ['early_stopping_steps', 'patience', 'early_stopping'],
+    }),
+  metric_for_best_model: z
+    .enum(['accuracy', 'f1', 'precision', 'recall', 'matthews_correlation', 'loss'])
+    .default('accuracy')
+    .meta({
+      description: 'What the best checkpoint is best at.',
+      aliases: ['best_metric', 'monitor', 'eval_metric'],
+    }),
+};
+
+const running = {
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(42)
+    .meta({
+      description: 'The run is the same for the same seed: order of the data, dropout, new weights.',
+      aliases: ['random_seed', 'data_seed', 'random_state'],
+    }),
+  logging_steps: z
+    .int()
+    .min(1)
+    .default(10)
+    .meta({
+      description: 'Steps between two lines in metrics.jsonl.',
+      unit: 'steps',
+      aliases: ['steps_per_report', 'log_every_n_steps', 'log_interval', 'logging_interval'],
+    }),
+  train_sampling_strategy: z
+    .enum(['group_by_length', 'random'])
+    .default('group_by_length')
+    .meta({
+      description: 'Batches of inputs of like length (less padding, faster), or in plain random order.',
+      aliases: ['group_by_length', 'shuffle', 'length_grouped', 'sampler'],
+    }),
+  max_length: maxLength.optional().meta({
+    description: 'Another place for `data.max_length`.',
+    unit: 'tokens',
+    defaultText: '`data.max_length`',
+    sameAs: 'data.max_length',
+  }),
+};
+
+export const trainingSettings = z.strictObject({ ...lengthAndRate, ...optimizer, ...regularisation, ...running });

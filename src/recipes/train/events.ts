@@ -1,0 +1,28 @@
+/** What a training run tells while it goes on. Plain data: it crosses from the worker to whoever shows it. */
+import type { Metrics } from '../../evaluation/index.ts';
+import type { StepRecord } from '../../training/index.ts';
+
+export interface RunStarted {
+  readonly type: 'started';
+  readonly outputDir: string;
+  readonly totalSteps: number;
+  readonly epochs: number;
+  readonly labels: readonly string[];
+  readonly rows: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly truncated: number;
+  readonly maxLength: number;
+  readonly totalParameters: number;
+  readonly trainableParameters: number;
+  /** Tensors that no checkpoint held: they start from random values. */
+  readonly fresh: readonly string[];
+}
+
+export type TrainEvent =
+  | { readonly type: 'fetching'; readonly file: string; readonly received: number; readonly total?: number }
+  | { readonly type: 'preparing'; readonly what: string }
+  | RunStarted
+  | ({ readonly type: 'step'; readonly tokensPerSecond: number; readonly memoryBytes: number } & StepRecord)
+  | { readonly type: 'evaluation'; readonly step: number; readonly metrics: Metrics; readonly best: boolean }
+  | { readonly type: 'note'; readonly text: string };
+
+export type OnTrainEvent = (event: TrainEvent) => void;

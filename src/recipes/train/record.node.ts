@@ -1,0 +1,95 @@
+/** What run.json says: before the first step, at the end, and after a failure. */
+import { readdir, stat } from 'node:fs/promises';
+import { arch, cpus, platform, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { AttuneError } from '../../errors/index.ts';
+import type { Metrics } from '../../evaluation/index.ts';
+import type { RunRecord } from '../../store/runs/index.ts';
+import type { Running } from './train.node.ts';
+import { attuneVersion } from './version.node.ts';
+
+export const memoryBytes = (): number => process.memoryUsage().rss;
+const KIBIBYTE = 1024;
+
+type Known = Pick<Running, 'recipe' | 'local' | 'data' | 'model' | 'plan'>;
+
+export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRecord => ({
+  status: 'running',
+  error: null,
+  recipe,
+  method: recipe.method.name,
+  task: recipe.task,
+  base_model: local.name,
+  base_model_revision: local.revision ?? null,
+  labels: data.labels,
+  trainable_parameters: model.trainableParameters,
+  total_parameters: model.totalParameters,
+  total_steps: plan.totalSteps,
+  rows: {
+    train: data.train.rows.length,
+    validation: data.validation?.rows.length ?? 0,
+    test: data.test?.rows.length ?? 0,
+    truncated: data.train.truncated + (data.validation?.truncated ?? 0) + (data.test?.truncated ?? 0),
+  },
+  data_sha256: data.files,
+  versions: { attune: attuneVersion(), node: process.version, runtime: model.runtime },
+  machine: {
+    platform: `${platform()} ${arch()}`,
+    processor: cpus()[0]?.model ?? 'unknown',
+    threads: model.threads,
+    memory_bytes: totalmem(),
+  },
+  started_at: new Date().toISOString(),
+});
+
+interface Ending {
+  readonly metrics: Metrics | null;
+  readonly bestStep: number;
+  readonly step: number;
+  readonly stopped: boolean;
+}
+
+export async function finalFields(running: Running, { metrics, bestStep, step, stopped }: Ending): Promise<RunRecord> {
+  return {
+    status: stopped ? 'stopped' : 'succeeded',
+    metrics,
+    retention: null,
+    best_step: bestStep,
+    steps: step,
+    ...(await figures(running, step)),
+    artifact_bytes: await folderBytes(join(running.folder.path, 'model')),
+    finished_at: new Date().toISOString(),
+  };
+}
+
+async function figures({ seconds, recipe, data, plan }: Running, step: number): Promise<object> {
+  const epochs = step / plan.stepsPerEpoch;
+  const tokens = data.train.rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+  const perSecond = (count: number): number => (seconds.train > 0 ? (count * epochs) / seconds.train : 0);
+  return {
+    timing: {
+      load_seconds: seconds.load,
+      train_seconds: seconds.train,
+      eval_seconds: seconds.evaluate,
+      examples_per_second: perSecond(data.train.rows.length),
+      tokens_per_second: perSecond(tokens),
+    },
+    peak_memory_bytes: process.resourceUsage().maxRSS * KIBIBYTE,
+    epochs: recipe.training.max_steps > 0 ? epochs : Math.min(epochs, recipe.training.num_train_epochs),
+  };
+}
+
+async function folderBytes(path: string): Promise<number> {
+  const sizes = await Promise.all((await readdir(path)).map(async (name) => (await stat(join(path, name))).size));
+  return sizes.reduce((a, b) => a + b, 0);
+}
+
+/** A guard's stop is a status of its own; everything else is a failure. */
+export function failureFields(failure: unknown, running: Running): RunRecord {
+  const known = failure instanceof AttuneError;
+  const stopped = running.options.signal.aborted || (known && failure.exitCode === 3);
+  const error = known
+    ? { code: failure.code, where: failure.where, problem: failure.problem, fix: failure.fix }
+    : { code: 'INTERNAL', where: 'attune', problem: String(failure), fix: 'run again with --verbose and report it' };
+  return { status: stopped ? 'stopped' : 'failed', error, finished_at: new Date().toISOString() };
+}

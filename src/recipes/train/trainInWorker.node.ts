@@ -1,0 +1,41 @@
+/** Runs a recipe in a thread of its own, so that progress, signals and servers stay awake meanwhile. */
+import { Worker } from 'node:worker_threads';
+import { AttuneError, type Problem } from '../../errors/index.ts';
+import type { RunRecord } from '../../store/runs/index.ts';
+import type { Recipe } from '../schema/index.ts';
+import type { TrainEvent } from './events.ts';
+import type { TrainOptions } from './train.node.ts';
+
+export type FromWorker =
+  | { readonly kind: 'event'; readonly event: TrainEvent }
+  | { readonly kind: 'done'; readonly record: RunRecord }
+  | {
+      readonly kind: 'failed';
+      readonly known?: Problem;
+      readonly unknown: { readonly name: string; readonly message: string; readonly stack?: string };
+    };
+
+export function trainInWorker(recipe: Recipe, { onEvent, signal }: TrainOptions): Promise<RunRecord> {
+  signal.throwIfAborted();
+  // In the compiled package the worker stands beside this file.
+  const worker = new Worker(new URL('./trainWorker.node.js', import.meta.url), { workerData: recipe });
+  const stop = (): void => worker.postMessage('stop');
+  signal.addEventListener('abort', stop, { once: true });
+  return new Promise<RunRecord>((resolve, reject) => {
+    worker.on('message', (message: FromWorker) => {
+      if (message.kind === 'event') onEvent(message.event);
+      else if (message.kind === 'done') resolve(message.record);
+      else reject(errorOf(message));
+    });
+    worker.on('error', reject);
+    worker.on('exit', (code) => reject(new Error(`internal: the training thread ended early, with code ${code}`)));
+  }).finally(() => signal.removeEventListener('abort', stop));
+}
+
+function errorOf({ known, unknown }: Extract<FromWorker, { kind: 'failed' }>): Error {
+  if (known) return new AttuneError(known);
+  const error =
+    unknown.name === 'AbortError' ? new DOMException(unknown.message, 'AbortError') : new Error(unknown.message);
+  if (unknown.stack) Object.defineProperty(error, 'stack', { value: unknown.stack });
+  return error;
+}

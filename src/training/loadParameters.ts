@@ -12,6 +12,8 @@ export interface Loading {
   readonly seed: number;
   /** What errors call the checkpoint. */
   readonly where: string;
+  /** The checkpoint's head answers another question: it is left there, and a new one starts fresh. */
+  readonly newHead?: boolean;
 }
 
 export interface Loaded {
@@ -44,7 +46,8 @@ export async function loadParameters(
 }
 
 /** A bare encoder's file has no 'bert.' in front of its names; a model with a head has. Some files have older names. */
-function storedName({ name }: Parameter, { checkpoint, architecture }: Loading): string | undefined {
+function storedName({ name, head }: Parameter, { checkpoint, architecture, newHead }: Loading): string | undefined {
+  if (head && newHead) return undefined;
   const { prefix, legacyName = (current) => current } = architecture;
   const bare = name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name;
   const candidates = [name, bare, legacyName(name), legacyName(bare)];

@@ -28,6 +28,7 @@ export {
   type Operation,
   type Sample,
   type SampleInput,
+  type Target,
 } from './operation.ts';
 export { print } from './print.ts';
 export {

@@ -7,8 +7,12 @@ export type Operand = Tensor | number;
 /** An ONNX attribute. Plain numbers are integers; floats say so. */
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
+/** 'cpu': all that ONNX Runtime's CPU kernels offer. 'portable': only what its WebGPU kernels have, too. */
+export type Target = 'cpu' | 'portable';
+
 /** What a row may use to write its ONNX form. Tensors are names here. */
 export interface Emitter {
+  readonly target: Target;
   /** Adds nodes of one type; returns the names of its outputs. */
   node(
     type: string,

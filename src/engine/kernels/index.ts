@@ -4,10 +4,9 @@
  */
 export {
   type AdamWArguments,
-  alignBytes,
   alignFloats,
+  type DropoutArguments,
   FIRST_ADDRESS,
   type Kernels,
-  type MaskArguments,
   openKernels,
 } from './kernels.ts';

@@ -1,7 +1,7 @@
 /**
  * The few loops over whole parameter arrays that must run near memory bandwidth, in AssemblyScript
  * (https://www.assemblyscript.org): TypeScript's syntax, compiled to WebAssembly by `npm run kernels`.
- * Pointers are byte addresses; counts are multiples of 4 floats (32 for masks).
+ * Pointers are byte addresses; counts are multiples of 4 floats (32 for dropout).
  */
 
 /** AdamW in one pass (https://arxiv.org/abs/1711.05101), written over the weights and moments. */
@@ -69,17 +69,25 @@ function philox(first: u32, group: u32, part: u32, key0: u32, key1: u32): void {
   }
 }
 
-/** 1 where 16 random bits reach the threshold, else 0: bytes, 32 of them for each four blocks of the stream. */
-export function keepMask(
-  out: usize, count: usize, key0: u32, key1: u32, group: u32, part: u32, threshold: u32,
+/** The scale where 16 random bits reach the threshold, else 0: floats, 32 of them for each four blocks of the stream. */
+export function dropoutFactors(
+  out: usize, count: usize, key0: u32, key1: u32, group: u32, part: u32, threshold: u32, scale: f32,
 ): void {
-  const limit = i16x8.splat(<i16>(threshold - 0x8000)), flip = i16x8.splat(<i16>0x8000), one = i8x16.splat(1);
   let block: u32 = 0;
-  for (let at: usize = 0; at < count; at += 32, block += 4) {
+  for (let at: usize = 0, end = count << 2; at < end; at += 128, block += 4) {
     philox(block, group, part, key0, key1);
-    const first = i8x16.narrow_i16x8_s(i16x8.ge_s(v128.xor(a, flip), limit), i16x8.ge_s(v128.xor(b, flip), limit));
-    const second = i8x16.narrow_i16x8_s(i16x8.ge_s(v128.xor(c, flip), limit), i16x8.ge_s(v128.xor(d, flip), limit));
-    v128.store(out + at, v128.and(first, one));
-    v128.store(out + at + 16, v128.and(second, one));
+    store(out + at, a, threshold, scale);
+    store(out + at + 32, b, threshold, scale);
+    store(out + at + 64, c, threshold, scale);
+    store(out + at + 96, d, threshold, scale);
   }
+}
+
+/** Eight factors of four words: first their lower halves, then their upper ones. */
+// @ts-ignore: decorator
+@inline
+function store(out: usize, words: v128, threshold: u32, scale: f32): void {
+  const limit = i32x4.splat(threshold), kept = f32x4.splat(scale);
+  v128.store(out, v128.and(i32x4.ge_s(v128.and(words, i32x4.splat(0xffff)), limit), kept));
+  v128.store(out + 16, v128.and(i32x4.ge_s(i32x4.shr_u(words, 16), limit), kept));
 }

@@ -63,20 +63,20 @@ test('sumOfSquares and accumulate', () => {
   expect(x!.data).toEqual(sums);
 });
 
-test('a mask is the Philox stream of its key, element by element', () => {
+test('dropout factors are the Philox stream of their key, element by element', () => {
   const kernels = openKernels(1 << 20);
   const { key } = stream(5, 'dropout test');
   const rate = 0.1;
   const count = 64_000;
-  kernels.keepMask({ out: FIRST_ADDRESS, count, key, group: 9, part: 2, rate });
-  const mask = new Uint8Array(kernels.memory.buffer, FIRST_ADDRESS, count);
+  kernels.dropoutFactors({ out: FIRST_ADDRESS, count, key, group: 9, part: 2, rate });
+  const factors = new Float32Array(kernels.memory.buffer, FIRST_ADDRESS, count);
   for (let element = 0; element < 200; element++) {
-    // Four blocks lie side by side: their first words, then their second ones …
-    const block = 4 * (element >> 5) + ((element >> 1) & 3);
+    // Of four blocks side by side: the lower halves of their first words, then the upper ones, then the second words.
+    const block = 4 * (element >> 5) + (element & 3);
     const word = philox([block, 0, 9, 2], key)[(element & 31) >> 3]!;
-    const bits = element & 1 ? word >>> 16 : word & 0xffff;
-    expect(mask[element]).toBe(bits >= Math.round(rate * 65_536) ? 1 : 0);
+    const bits = element & 4 ? word >>> 16 : word & 0xffff;
+    expect(factors[element]).toBe(bits >= Math.round(rate * 65_536) ? Math.fround(1 / 0.9) : 0);
   }
-  const kept = mask.reduce((total, value) => total + value, 0) / count;
-  expect(Math.abs(kept - 0.9)).toBeLessThan(0.005);
+  const mean = factors.reduce((total, value) => total + value, 0) / count;
+  expect(Math.abs(mean - 1)).toBeLessThan(0.006);
 });

@@ -1,7 +1,8 @@
 import { kernelsModule } from './kernels.generated.ts';
 
 const PAGE_BYTES = 65_536;
-const ALIGNMENT = 64;
+/** A cache line, and a multiple of what every loop takes at once. */
+const ALIGNED_FLOATS = 32;
 
 export interface AdamWArguments {
   readonly weight: number;
@@ -22,8 +23,9 @@ export interface AdamWArguments {
   readonly inverseSquareCorrection: number;
 }
 
-export interface MaskArguments {
+export interface DropoutArguments {
   readonly out: number;
+  /** Number of floats; a multiple of 32. */
   readonly count: number;
   readonly key: readonly [number, number];
   readonly group: number;
@@ -38,14 +40,14 @@ export interface Kernels {
   adamW(args: AdamWArguments): void;
   sumOfSquares(address: number, count: number): number;
   accumulate(into: number, from: number, count: number): void;
-  keepMask(args: MaskArguments): void;
+  dropoutFactors(args: DropoutArguments): void;
 }
 
 interface Exports {
   adamW(...args: number[]): void;
   sumOfSquares(address: number, count: number): number;
   accumulate(into: number, from: number, count: number): void;
-  keepMask(...args: number[]): void;
+  dropoutFactors(...args: number[]): void;
 }
 
 let compiled: WebAssembly.Module | undefined;
@@ -65,14 +67,13 @@ export function openKernels(bytes: number): Kernels {
     },
     sumOfSquares: (address, count) => loops.sumOfSquares(address, count),
     accumulate: (into, from, count) => loops.accumulate(into, from, count),
-    keepMask: ({ out, count, key, group, part, rate }) =>
-      loops.keepMask(out, count, key[0], key[1], group, part, Math.round(rate * 65_536)),
+    dropoutFactors: ({ out, count, key, group, part, rate }) =>
+      loops.dropoutFactors(out, count, key[0], key[1], group, part, Math.round(rate * 65_536), 1 / (1 - rate)),
   };
 }
 
 /** The first address that a caller may use: below it lie the module's own globals. */
 export const FIRST_ADDRESS = 1024;
 
-/** A count rounded up, so that the block after it starts on a cache line. */
-export const alignFloats = (count: number): number => Math.ceil(count / (ALIGNMENT / 4)) * (ALIGNMENT / 4);
-export const alignBytes = (count: number): number => Math.ceil(count / ALIGNMENT) * ALIGNMENT;
+/** A count of floats rounded up, so that the block after it starts on a cache line. */
+export const alignFloats = (count: number): number => Math.ceil(count / ALIGNED_FLOATS) * ALIGNED_FLOATS;

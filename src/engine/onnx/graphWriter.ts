@@ -6,10 +6,13 @@ import {
   type DType,
   dataFrom,
   type Emitter,
+  evaluateShape,
   leaves,
   type Node,
   parseDim,
   type Shape,
+  type Sizes,
+  type Target,
   type Tensor,
 } from '../graph/index.ts';
 import { onnxType, type WrittenNode } from './messages.ts';
@@ -17,14 +20,24 @@ import { onnxType, type WrittenNode } from './messages.ts';
 /** Values that are longer than this are not compared: two equal long constants are simply written twice. */
 const COMPARED_VALUES = 64;
 
+export interface OnnxOptions {
+  readonly target?: Target;
+  /** Values of all named sizes: the model is then written for these only, and has no arithmetic on shapes. */
+  readonly sizes?: Sizes;
+}
+
 export class GraphWriter implements Emitter {
+  readonly target: Target;
   readonly nodes: WrittenNode[] = [];
   readonly constants: { name: string; tensor: Tensor & { data: Data } }[] = [];
   readonly #names = new Map<Tensor, string>();
   readonly #written = new Map<string, string>();
   readonly #inputs: readonly Tensor[];
+  readonly #sizes: Sizes | undefined;
 
-  constructor(outputs: readonly Tensor[]) {
+  constructor(outputs: readonly Tensor[], { target = 'cpu', sizes }: OnnxOptions) {
+    this.target = target;
+    this.#sizes = sizes;
     this.#inputs = leaves(outputs).filter((leaf) => leaf.name !== undefined);
   }
 
@@ -77,7 +90,13 @@ export class GraphWriter implements Emitter {
     return this.#once(`cast ${x} ${dtype}`, () => this.node('Cast', [x], { to: onnxType[dtype] })[0]!);
   }
 
-  dim(dim: Dim): string {
+  /** A shape as far as it is known while writing. */
+  known(shape: Shape): Shape {
+    return this.#sizes ? evaluateShape(shape, this.#sizes) : shape;
+  }
+
+  dim(symbolic: Dim): string {
+    const [dim] = this.known([symbolic]) as [Dim];
     if (typeof dim === 'number') return this.ints([dim]);
     return this.#once(`dim ${dim}`, () => {
       const terms = [...parseDim(dim)].map(([names, coefficient]) => this.#term(names, coefficient));
@@ -85,7 +104,8 @@ export class GraphWriter implements Emitter {
     });
   }
 
-  shape(shape: Shape): string {
+  shape(symbolic: Shape): string {
+    const shape = this.known(symbolic);
     if (shape.every((dim) => typeof dim === 'number')) return this.ints(shape);
     const dims = (): string[] => shape.map((dim) => this.dim(dim));
     return this.#once(`shape ${shape}`, () => this.node('Concat', dims(), { axis: 0 })[0]!);

@@ -1,5 +1,5 @@
 import { leaves, type Tensor, topological, verify } from '../graph/index.ts';
-import { GraphWriter } from './graphWriter.ts';
+import { GraphWriter, type OnnxOptions } from './graphWriter.ts';
 import { modelMessage, nodeMessage, tensorMessage, valueMessage, type WrittenNode } from './messages.ts';
 import { Message } from './protobuf.ts';
 
@@ -10,13 +10,13 @@ export interface OnnxModel {
 }
 
 /** The graph of some named outputs as an ONNX model. Every named leaf that is read becomes an input. */
-export function toOnnx(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
+export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxOptions = {}): OnnxModel {
   const results = Object.values(outputs);
   const inputs = leaves(results).filter((leaf) => leaf.name !== undefined);
   const clash = inputs.find(({ name }) => name! in outputs);
   if (clash) throw new Error(`internal: '${clash.name}' is the name of an input and of an output`);
   verify(results);
-  const writer = new GraphWriter(results);
+  const writer = new GraphWriter(results, options);
   for (const node of topological(results)) writer.write(node);
   for (const [name, tensor] of Object.entries(outputs)) writer.publish(tensor, name);
   const { live, nodes } = prune(writer.nodes, Object.keys(outputs));
@@ -25,8 +25,10 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>): OnnxModel {
   for (const { name, tensor } of writer.constants) {
     if (live.has(name)) graph.add(5, tensorMessage(name, tensor, tensor.data));
   }
-  for (const leaf of read) graph.add(11, valueMessage(leaf.name!, leaf));
-  for (const [name, tensor] of Object.entries(outputs)) graph.add(12, valueMessage(name, tensor));
+  const value = (name: string, { dtype, shape }: Tensor): Message =>
+    valueMessage(name, { dtype, shape: writer.known(shape) });
+  for (const leaf of read) graph.add(11, value(leaf.name!, leaf));
+  for (const [name, tensor] of Object.entries(outputs)) graph.add(12, value(name, tensor));
   return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)) };
 }
 

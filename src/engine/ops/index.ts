@@ -3,7 +3,6 @@
  * Invariant: the gradient check walks this table, so an unchecked operation cannot exist.
  */
 import type { Operation } from '../graph/index.ts';
-import { dropoutRows } from './dropout.ts';
 import { elementwiseRows } from './elementwise.ts';
 import { lookupRows } from './lookup.ts';
 import { matmulRows } from './matmul.ts';
@@ -20,10 +19,8 @@ export const operations: Readonly<Record<string, Operation<any>>> = {
   ...matmulRows,
   ...normaliseRows,
   ...lookupRows,
-  ...dropoutRows,
 };
 
-export { dropout } from './dropout.ts';
 export {
   add,
   div,

@@ -26,7 +26,8 @@ const scatterRow: Operation<{ shape: Shape }> = {
   onnx: (emit, [rows, ids], { attributes: { shape }, inputs }) => {
     const width = shape.slice(1);
     const table = emit.node('ConstantOfShape', [emit.shape(shape)]);
-    const list = emit.node('Reshape', [emit.cast(ids!, 'int64'), emit.ints([-1, ...width.map(() => 1)])]);
+    const numbers = emit.target === 'cpu' ? emit.cast(ids!, 'int64') : ids!; // WebGPU moves no int64
+    const list = emit.node('Reshape', [numbers, emit.ints([-1, ...width.map(() => 1)])]);
     const places = emit.node('Expand', [...list, emit.shape([1, ...width])]); // [ids, ...row]
     const flat = emit.node('Reshape', [rows!, emit.shape([product(inputs[1]!.shape), ...width])]);
     return emit.node('ScatterElements', [...table, ...places, ...flat], { axis: 0, reduction: 'add' });

@@ -9,6 +9,7 @@ import {
   type Operation,
   offsets,
   product,
+  type Shape,
   sizeOf,
   type Tensor,
 } from '../graph/index.ts';
@@ -23,6 +24,9 @@ export interface MatmulAttributes {
 
 const rowsOf = <D>(x: { shape: readonly D[] }, transposed?: boolean): D => x.shape.at(transposed ? -1 : -2)!;
 const columnsOf = <D>(x: { shape: readonly D[] }, transposed?: boolean): D => x.shape.at(transposed ? -2 : -1)!;
+
+/** Order of axes that transposes the last two. */
+const swapped = ({ length }: Shape): number[] => [...Array(length - 2).keys(), length - 1, length - 2];
 
 /** scale · A·B over the last two axes, each transposed first where asked. */
 const matmulRow: Operation<MatmulAttributes> = {
@@ -44,10 +48,17 @@ const matmulRow: Operation<MatmulAttributes> = {
       b!.shape,
     ),
   ],
-  onnx: (emit, x, { attributes: { transA, transB, scale = 1 } }) => {
+  onnx: (emit, x, { inputs, attributes: { transA = false, transB = false, scale = 1 } }) => {
     if (!transA && !transB && scale === 1) return emit.node('MatMul', x);
-    const attributes = { transA: Number(transA ?? 0), transB: Number(transB ?? 0), alpha: { float: scale } };
-    return emit.node('FusedMatMul', x, attributes, { domain: 'com.microsoft' });
+    const attributes = { transA: Number(transA), transB: Number(transB), alpha: { float: scale } };
+    if (emit.target === 'cpu') return emit.node('FusedMatMul', x, attributes, { domain: 'com.microsoft' });
+    if (inputs.every(({ shape }) => shape.length === 2)) return emit.node('Gemm', x, attributes);
+    const swap = (name: string, { shape }: Tensor): string[] =>
+      emit.node('Transpose', [name], { perm: swapped(shape) });
+    const a = transA ? swap(x[0]!, inputs[0]!) : [x[0]!];
+    const b = transB ? swap(x[1]!, inputs[1]!) : [x[1]!];
+    const y = emit.node('MatMul', [...a, ...b]);
+    return scale === 1 ? y : emit.node('Mul', [...y, emit.scalar(scale, 'float32')]);
   },
   reference: ([a, b], attributes, [out]) => [multiply(a!, b!, attributes, out!.shape)],
   samples: [

@@ -1,78 +1,22 @@
-/** Every row of the table: gradient against finite differences, ONNX Runtime against the reference. */
-import { afterAll, describe, expect, test } from 'vitest';
-import { gradients } from '../autodiff/index.ts';
-import {
-  apply,
-  applyAll,
-  type DType,
-  dataFrom,
-  evaluateShape,
-  type HostArray,
-  input,
-  interpret,
-  type Operation,
-  type Sample,
-  type Sizes,
-  sizeOf,
-  type Tensor,
-} from '../graph/index.ts';
-import { normal, stream, uniform } from '../random/index.ts';
+/** Every row of the table: gradient against finite differences, each of its ONNX forms against the reference. */
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { describe, expect, test } from 'vitest';
+import { caseSizes, feedsOf, largestError, type RowCase, rowCase } from '../../../tests/browser/rowCases.ts';
+import { apply, input, interpret } from '../graph/index.ts';
+import { toOnnx } from '../onnx/index.ts';
+import type { Value } from '../runtime/index.ts';
 import { openRuntime } from '../runtime/openRuntime.node.ts';
-import { mul, operations, sumAll } from './index.ts';
+import { operations } from './index.ts';
 
-const sizes: Sizes = { batch: 2, seq: 3 };
-const random = stream(1, 'samples');
-let drawn = 0;
-
-interface Input {
-  readonly tensor: Tensor;
-  readonly value: HostArray;
-}
-
-function sampleInput(sample: Sample<unknown>['inputs'][number], index: number): Input {
-  const spec = 'shape' in sample ? sample : { shape: sample };
-  const shape = evaluateShape(spec.shape, sizes);
-  const draw = (): number => {
-    if ('below' in spec) return Math.floor(uniform(random, drawn++) * spec.below);
-    return 'positive' in spec ? 0.5 + uniform(random, drawn++) : normal(random, drawn++);
-  };
-  const dtype: DType = 'dtype' in spec ? spec.dtype : 'float32';
-  const data = Float64Array.from({ length: sizeOf(shape) }, draw);
-  return { tensor: input(`x${index}`, dtype, spec.shape), value: { shape, data } };
-}
-
-interface Case {
-  readonly inputs: readonly Input[];
-  readonly outputs: readonly Tensor[];
-  readonly loss: Tensor;
-  readonly analytic: readonly Tensor[];
-  readonly feeds: Map<Tensor, HostArray>;
-}
-
-/** The row on its sample, a weighted sum of its first output as loss (so that every dy differs), and its gradients. */
-function build(operation: Operation<unknown>, sample: Sample<unknown>): Case {
-  const inputs = sample.inputs.map(sampleInput);
-  const tensors = inputs.map(({ tensor }) => tensor);
-  const outputs = applyAll(operation, tensors, sample.attributes);
-  const shape = evaluateShape(outputs[0]!.shape, sizes);
-  const dy = sampleInput(outputs[0]!.shape, 99);
-  const feeds = new Map([...inputs, dy].map(({ tensor, value }) => [tensor, value] as const));
-  expect(shape).toEqual(dy.value.shape);
-  const loss = sumAll(mul(outputs[0]!, dy.tensor));
-  const floats = tensors.filter(({ dtype }) => dtype === 'float32');
-  const hasGradient = operation.gradient(outputs[0]!, tensors, outputs, sample.attributes).length > 0;
-  return { inputs, outputs, loss, analytic: hasGradient ? gradients(loss, floats) : [], feeds };
-}
-
-function largestGradientError({ inputs, loss, analytic, feeds }: Case): number {
-  const exact = interpret(analytic, feeds, sizes);
+function largestGradientError({ inputs, loss, analytic, feeds }: RowCase): number {
+  const exact = interpret(analytic, feeds, caseSizes);
   const floats = inputs.filter(({ tensor }) => tensor.dtype === 'float32').slice(0, exact.length);
   let worst = 0;
   floats.forEach(({ value: { data } }, k) => {
     data.forEach((at, i) => {
       const lossAt = (x: number): number => {
         data[i] = x;
-        return interpret([loss], feeds, sizes)[0]!.data[0]!;
+        return interpret([loss], feeds, caseSizes)[0]!.data[0]!;
       };
       const numeric = (lossAt(at + 1e-5) - lossAt(at - 1e-5)) / 2e-5;
       data[i] = at;
@@ -84,22 +28,21 @@ function largestGradientError({ inputs, loss, analytic, feeds }: Case): number {
 
 const runtime = await openRuntime();
 
-async function largestRuntimeError({ outputs, analytic, feeds }: Case): Promise<number> {
-  const compared = [...outputs, ...analytic];
-  const values = Object.fromEntries(
-    [...feeds].map(([{ name, dtype }, { shape, data }]) => [name!, { dtype, shape, data: dataFrom(data, dtype) }]),
+async function runCpuForm(built: RowCase): Promise<Record<string, Value>> {
+  await using session = await runtime.open(built.named, { threads: 1 });
+  return await session.run(feedsOf(built));
+}
+
+/** The form that WebGPU runs (tests/browser), here on the CPU, written for fixed sizes. */
+async function runPortableForm(built: RowCase): Promise<Record<string, Value>> {
+  const { bytes, inputs } = toOnnx(built.named, { target: 'portable', sizes: caseSizes });
+  const session = await InferenceSession.create(bytes, { intraOpNumThreads: 1, logSeverityLevel: 3 });
+  const fed = Object.entries(feedsOf(built, inputs)).map(
+    ([name, { dtype, data, shape }]) => [name, new OrtTensor(dtype as 'float32', data as Float32Array, shape)] as const,
   );
-  const named = Object.fromEntries(compared.map((tensor, i) => [`y${i}`, tensor]));
-  await using session = await runtime.open(named, { threads: 1 });
-  const actual = await session.run(values);
-  const errors = interpret(compared, feeds, sizes).map(({ data }, i) => {
-    const found = actual[`y${i}`]!.data;
-    expect(found.length).toBe(data.length);
-    return Math.max(
-      ...data.map((expected, k) => Math.abs(Number(found[k]) - expected) / Math.max(1, Math.abs(expected))),
-    );
-  });
-  return Math.max(...errors);
+  const results = await session.run(Object.fromEntries(fed));
+  await session.release();
+  return results as unknown as Record<string, Value>;
 }
 
 for (const [name, operation] of Object.entries(operations)) {
@@ -109,13 +52,18 @@ for (const [name, operation] of Object.entries(operations)) {
       expect(operation.name).toBe(name);
     });
     test.each([...operation.samples.entries()])('gradient equals finite differences (sample %i)', (_, sample) => {
-      const built = build(operation, sample);
+      const built = rowCase(operation, sample);
       const differentiable = built.inputs.some(({ tensor }) => tensor.dtype === 'float32') && !unsmooth.has(name);
       if (differentiable) expect(built.analytic.length).toBeGreaterThan(0);
       expect(largestGradientError(built)).toBeLessThan(1e-6);
     });
     test.each([...operation.samples.entries()])('ONNX Runtime equals the reference (sample %i)', async (_, sample) => {
-      expect(await largestRuntimeError(build(operation, sample))).toBeLessThan(2e-6);
+      const built = rowCase(operation, sample);
+      expect(largestError(built, await runCpuForm(built))).toBeLessThan(2e-6);
+    });
+    test.each([...operation.samples.entries()])('so does the portable form (sample %i)', async (_, sample) => {
+      const built = rowCase(operation, sample);
+      expect(largestError(built, await runPortableForm(built))).toBeLessThan(2e-6);
     });
   });
 }
@@ -137,4 +85,3 @@ test('scatter sums every row of a repeated index, on two threads, each time', as
 
 /** Comparisons: their output is a truth value. */
 const unsmooth = new Set(['less', 'equal', 'toFloat']);
-afterAll(() => expect(drawn).toBeGreaterThan(1000));

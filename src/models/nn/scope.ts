@@ -3,11 +3,11 @@
  * Models call sites without knowing who listens; methods wrap sites without knowing which model calls.
  */
 import { input, type Tensor } from '../../engine/graph/index.ts';
-import { dropout } from '../../engine/ops/index.ts';
+import { mul } from '../../engine/ops/index.ts';
 import type { Around, Method, Site } from './method.ts';
 import type { Initial, Parameter } from './parameter.ts';
 
-/** What a dropout site reads: zeros and ones of this shape, drawn anew at every step. */
+/** What a dropout site multiplies with: factors of one shape, drawn anew at every step. */
 export interface Mask {
   readonly name: string;
   readonly tensor: Tensor;
@@ -62,15 +62,19 @@ export class Scope {
     return declare(this.build, { ...declared, trainable: head || chosen });
   }
 
-  /** x with a share of its values set to zero. The site's path names its stream of random numbers. */
+  /**
+   * x·factors, where a factor is 0 for a share `rate` of the places, else 1/(1 − rate)
+   * (https://jmlr.org/papers/v15/srivastava14a.html). Factors come from outside, from the stream that the site's path
+   * names: a step is a function of its inputs, and the state of its randomness is one number.
+   */
   dropout(x: Tensor, configuredRate: number): Tensor {
     const rate = this.build.dropoutRate(configuredRate);
     if (rate === 0) return x;
     const name = `dropout.${this.path}`;
     if (this.build.masks.has(name)) throw new Error(`internal: two dropout sites at '${this.path}'`);
-    const tensor = input(name, 'uint8', x.shape);
+    const tensor = input(name, 'float32', x.shape);
     this.build.masks.set(name, { name, tensor, rate });
-    return dropout(x, tensor, rate);
+    return mul(x, tensor);
   }
 
   site(): Site {

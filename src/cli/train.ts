@@ -54,7 +54,7 @@ function narrator({ out }: Pick<Call<Options>, 'out'>): { event(event: TrainEven
 }
 
 function startLines(event: Extract<TrainEvent, { type: 'started' }>): string[] {
-  const { rows, labels, totalParameters, trainableParameters, truncated, maxLength, fresh } = event;
+  const { rows, labels, totalParameters, trainableParameters, truncated, leaked, maxLength, fresh } = event;
   const shown = labels.length > 6 ? [...labels.slice(0, 6), `… ${labels.length} in all`] : labels;
   const all = rows.train + rows.validation + rows.test;
   return [
@@ -62,6 +62,7 @@ function startLines(event: Extract<TrainEvent, { type: 'started' }>): string[] {
     `labels  ${shown.join(', ')}`,
     `model   ${count(totalParameters)} parameters, ${count(trainableParameters)} are trained`,
     ...(truncated > 0 ? [`length  ${count(truncated)} of ${count(all)} texts are cut to ${maxLength} tokens`] : []),
+    ...(leaked > 0 ? [`warning ${count(leaked)} validation or test rows (nearly) repeat a training row`] : []),
     ...(fresh.length > 0 ? [`new     ${fresh.join(', ')}`] : []),
   ];
 }

@@ -10,6 +10,8 @@ export interface RunStarted {
   readonly labels: readonly string[];
   readonly rows: { readonly train: number; readonly validation: number; readonly test: number };
   readonly truncated: number;
+  /** Validation and test rows that repeat training rows, or nearly so. */
+  readonly leaked: number;
   readonly maxLength: number;
   readonly totalParameters: number;
   readonly trainableParameters: number;

@@ -11,6 +11,7 @@ import {
   classificationExamples,
   comparedText,
   labelNames,
+  leakage,
   stratifiedSplit,
   throwProblems,
 } from '../../data/index.ts';
@@ -31,6 +32,8 @@ export interface PreparedData {
   readonly validation?: PreparedSplit;
   readonly test?: PreparedSplit;
   readonly maxLength: number;
+  /** Validation and test rows that repeat a training row, or nearly so: they measure memory rather than learning. */
+  readonly leaked: number;
   /** sha256 of every file that was read, by its path. */
   readonly files: Readonly<Record<string, string>>;
 }
@@ -53,6 +56,7 @@ export async function prepareData(recipe: Recipe, source: ModelSource): Promise<
     validation: validation && encode(validation),
     test: test && encode(test),
     maxLength,
+    leaked: [validationGiven, test].reduce((sum, held) => sum + (held ? leakage(train, held).length : 0), 0),
     files: await hashFiles([...data.train, ...(data.validation ?? []), ...(data.test ?? [])]),
   };
 }

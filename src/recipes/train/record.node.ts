@@ -30,6 +30,7 @@ export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRec
     validation: data.validation?.rows.length ?? 0,
     test: data.test?.rows.length ?? 0,
     truncated: data.train.truncated + (data.validation?.truncated ?? 0) + (data.test?.truncated ?? 0),
+    leaked: data.leaked,
   },
   data_sha256: data.files,
   versions: { attune: attuneVersion(), node: process.version, runtime: model.runtime },

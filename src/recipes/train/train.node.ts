@@ -67,7 +67,8 @@ export async function runTraining(recipe: Recipe, options: TrainOptions): Promis
 async function runIn(running: Running): Promise<RunRecord> {
   const { data, folder, options } = running;
   options.onEvent(startedEvent(running));
-  const before = data.validation && (await measure(running, data.validation));
+  const measured = running.recipe.evaluation.eval_strategy !== 'no';
+  const before = measured && data.validation ? await measure(running, data.validation) : undefined;
   if (before) {
     await folder.update({
       base_loss: before.loss,
@@ -166,6 +167,7 @@ function startedEvent({ recipe, data, model, plan }: Running) {
       test: data.test?.rows.length ?? 0,
     },
     truncated: splits.reduce((sum, split) => sum + (split?.truncated ?? 0), 0),
+    leaked: data.leaked,
     maxLength: data.maxLength,
     totalParameters: model.totalParameters,
     trainableParameters: model.trainableParameters,

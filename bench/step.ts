@@ -39,7 +39,10 @@ const rate = Number(values.dropout);
 
 async function openOurs() {
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
-  const program = buildProgram(classify(description, { numLabels: 2 }), { methods: [full()], dropoutRate: () => rate });
+  const program = buildProgram(classify(description, { numLabels: 2 }), {
+    methods: [full.attach({ name: 'full' }, { defaultTargets: [] })],
+    dropoutRate: () => rate,
+  });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
   const checkpoint = await openCheckpoint(folder);

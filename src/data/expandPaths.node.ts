@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { AttuneError } from '../errors/index.ts';
 import { unreadable } from './openTextFile.node.ts';
-import { isReadable, readableEndings } from './readRows.ts';
+import { isReadable, readableEndings } from './read/readRows.ts';
 
 /**
  * Files in the order of the list, each once. A path is a file; a folder, for the readable files directly in it, sorted;

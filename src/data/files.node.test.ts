@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expandPaths, openTextFile } from './index.node.ts';
-import { checkRows } from './readRows.ts';
+import { checkRows } from './read/readRows.ts';
 
 const names = [
   ...['a.jsonl', 'b.csv', 'README.md', '.hidden.jsonl', 'what?.jsonl', 'x[1].json', 'x+.json'],

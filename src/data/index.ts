@@ -16,8 +16,8 @@ export {
   nearDuplicateGroups,
 } from './duplicates.ts';
 export { checkLabels, labelNames } from './labels.ts';
-export { type DataProblem, type Problems, problemOf, throwProblems } from './problems.ts';
-export { type CheckedRows, checkRows, isReadable, readableEndings, readRows } from './readRows.ts';
+export { type DataProblem, type Problems, throwProblems } from './problems.ts';
+export { type CheckedRows, checkRows } from './read/readRows.ts';
+export { type TextSource, textSource } from './read/textSource.ts';
 export type { Row } from './row.ts';
 export { type Split, type SplitOptions, stratifiedSplit } from './stratifiedSplit.ts';
-export { type TextSource, textSource } from './textSource.ts';

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { access, constants, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AttuneError, nearest } from '../errors/index.ts';
-import type { TextSource } from './textSource.ts';
+import type { TextSource } from './read/textSource.ts';
 
 /** A file to read. A path that is no readable file is refused here, before anything is read. */
 export async function openTextFile(path: string): Promise<TextSource> {

@@ -1,7 +1,7 @@
 /** What every format is read into. */
 import type { ErrorCode } from '../errors/index.ts';
-import type { Line } from './lines.ts';
 import type { DataProblem } from './problems.ts';
+import type { Line } from './read/lines.ts';
 
 export interface Row {
   readonly values: Readonly<Record<string, unknown>>;

@@ -1,31 +1,158 @@
-/** Every code a user can meet, with the exit code of the command that stops on it. docs/errors.md lists the same. */
+interface Code {
+  /** The exit code of the command that stops on it. */
+  readonly exit: 1 | 2 | 3;
+  readonly means: string;
+  /** What to do; the error itself says it with the values at hand. */
+  readonly remedy: string;
+}
+
+/** Every code a user can meet. `npm run docs:errors` writes docs/errors.md from this table. */
 export const errorCodes = {
-  USAGE: { exit: 2, means: 'A command was called with words it does not know.' },
-  CONFIG_FILE: { exit: 2, means: 'The recipe is missing, unreadable, or not YAML or JSON.' },
-  CONFIG_UNKNOWN_KEY: { exit: 2, means: 'The recipe has a key that no setting has.' },
-  CONFIG_INVALID: { exit: 2, means: 'A setting has a value it cannot take.' },
-  DATA_FILE: { exit: 2, means: 'A data file is missing, unreadable or of a kind that is not read.' },
-  DATA_EMPTY: { exit: 2, means: 'A data file has no rows.' },
-  DATA_ENCODING: { exit: 2, means: 'A data file is not UTF-8 text.' },
-  DATA_SYNTAX: { exit: 2, means: 'A line of a data file is not what its format asks for.' },
-  DATA_HEADER: { exit: 2, means: 'The header of a table is missing or names a column twice.' },
-  DATA_COLUMN: { exit: 2, means: 'A column that the task reads is not there.' },
-  DATA_VALUE: { exit: 2, means: 'A row holds a value that the task cannot use.' },
-  DATA_LABELS: { exit: 2, means: 'The labels of the data cannot be learned or do not fit each other.' },
-  MODEL_NOT_FOUND: { exit: 2, means: 'The model is in no place that was searched.' },
-  MODEL_INCOMPLETE: { exit: 2, means: 'A model folder lacks a file that is needed.' },
-  MODEL_CONFIG: { exit: 2, means: 'config.json is missing a value, or has one that makes no model.' },
-  MODEL_UNKNOWN_TYPE: { exit: 2, means: 'config.json names an architecture that is not known here.' },
-  MODEL_WEIGHTS: { exit: 2, means: 'The weights do not fit the architecture: names or shapes differ.' },
-  MODEL_TOKENIZER: { exit: 2, means: 'The tokenizer is missing or cannot be used.' },
-  SAFETENSORS_CORRUPT: { exit: 2, means: 'A .safetensors file is truncated or contradicts itself.' },
-  DOWNLOAD_FAILED: { exit: 1, means: 'A file could not be fetched.' },
-  DOWNLOAD_CORRUPT: { exit: 1, means: 'A fetched file does not have the checksum it should have.' },
-  TRAINING_NOT_FINITE: { exit: 3, means: 'The loss or a gradient became infinite or not a number.' },
-  OUTPUT_EXISTS: { exit: 2, means: 'The output folder holds another run.' },
-  OUTPUT_WRITE: { exit: 1, means: 'A result could not be written.' },
-  RUN_INVALID: { exit: 2, means: 'A folder that should be a run is not one, or is damaged.' },
-  RUNTIME_FAILED: { exit: 1, means: 'ONNX Runtime could not be loaded, or refused a graph.' },
-} as const satisfies Record<string, { exit: 1 | 2 | 3; means: string }>;
+  USAGE: {
+    exit: 2,
+    means: 'A command was called with words it does not know.',
+    remedy: 'Call it as `attune COMMAND --help` shows.',
+  },
+  CONFIG_FILE: {
+    exit: 2,
+    means: 'The recipe is missing, unreadable, or not YAML or JSON.',
+    remedy: 'Check the path and the line that the error names.',
+  },
+  CONFIG_UNKNOWN_KEY: {
+    exit: 2,
+    means: 'The recipe has a key that no setting has.',
+    remedy: 'Use the key that the error suggests, or one of docs/reference/recipe.md.',
+  },
+  CONFIG_INVALID: {
+    exit: 2,
+    means: 'A setting has a value it cannot take.',
+    remedy: 'Give a value of the kind that the error names, or remove the key to use its default.',
+  },
+  DATA_FILE: {
+    exit: 2,
+    means: 'A data file is missing, unreadable or of a kind that is not read.',
+    remedy: 'Check the path; give a file with an ending that the error lists.',
+  },
+  DATA_EMPTY: {
+    exit: 2,
+    means: 'A data file has no rows.',
+    remedy: 'Add rows, or take the file out of the recipe.',
+  },
+  DATA_ENCODING: {
+    exit: 2,
+    means: 'A data file is not UTF-8 text.',
+    remedy: 'Save it as UTF-8: `iconv -f OLD_ENCODING -t utf-8 OLD_FILE > NEW_FILE`.',
+  },
+  DATA_SYNTAX: {
+    exit: 2,
+    means: 'A line of a data file is not what its format asks for.',
+    remedy: 'Mend the line that the error names.',
+  },
+  DATA_HEADER: {
+    exit: 2,
+    means: 'The header of a table is missing or names a column twice.',
+    remedy: 'Make the first line name each column once.',
+  },
+  DATA_COLUMN: {
+    exit: 2,
+    means: 'A column that the task reads is not there.',
+    remedy: 'Declare it in the recipe: `data.columns: {text: YOUR_COLUMN}`.',
+  },
+  DATA_VALUE: {
+    exit: 2,
+    means: 'A row holds a value that the task cannot use.',
+    remedy: 'Mend or remove the rows that the error names; none is dropped in silence.',
+  },
+  DATA_LABELS: {
+    exit: 2,
+    means: 'The labels of the data cannot be learned or do not fit each other.',
+    remedy: 'Give at least two labels, and use in every file the labels of the training data.',
+  },
+  MODEL_NOT_FOUND: {
+    exit: 2,
+    means: 'The model is in no place that was searched.',
+    remedy: 'Check its spelling, and for a private model that HF_TOKEN is set; or give a folder.',
+  },
+  MODEL_INCOMPLETE: {
+    exit: 2,
+    means: 'A model folder lacks a file that is needed.',
+    remedy: 'Add the file that the error names; `attune pull MODEL` fetches all that is needed.',
+  },
+  MODEL_CONFIG: {
+    exit: 2,
+    means: 'config.json is missing a value, or has one that makes no model.',
+    remedy: 'Use the config.json that the checkpoint was made with.',
+  },
+  MODEL_UNKNOWN_TYPE: {
+    exit: 2,
+    means: 'config.json names an architecture that is not known here.',
+    remedy: 'Use a model of one of the architectures that the error lists.',
+  },
+  MODEL_WEIGHTS: {
+    exit: 2,
+    means: 'The weights do not fit the architecture: names or shapes differ.',
+    remedy: 'Use weights and config.json of the same model, and as many labels as its head has.',
+  },
+  MODEL_TOKENIZER: {
+    exit: 2,
+    means: 'The tokenizer is missing or cannot be used.',
+    remedy: 'Use the tokenizer.json and tokenizer_config.json that came with the model.',
+  },
+  SAFETENSORS_CORRUPT: {
+    exit: 2,
+    means: 'A .safetensors file is truncated or contradicts itself.',
+    remedy: 'Fetch or copy the file again.',
+  },
+  DOWNLOAD_FAILED: {
+    exit: 1,
+    means: 'A file could not be fetched.',
+    remedy: 'Check the network; HF_ENDPOINT names a mirror, and a local folder needs no network.',
+  },
+  DOWNLOAD_CORRUPT: {
+    exit: 1,
+    means: 'A fetched file does not have the checksum it should have.',
+    remedy: 'Fetch it again; if it stays so, use another mirror. The file was not kept.',
+  },
+  ADAPTER_UNSUPPORTED: {
+    exit: 2,
+    means: 'An adapter was made by a method that is not read here.',
+    remedy: 'Convert it with the program that made it, or train again.',
+  },
+  ADAPTER_MISMATCH: {
+    exit: 2,
+    means: 'An adapter does not fit its base, or does not answer as it did when it was saved.',
+    remedy: 'Use it with the base that the error names, unchanged.',
+  },
+  BASE_MISMATCH: {
+    exit: 2,
+    means: 'An adapter was trained on another base model.',
+    remedy: 'Give the base that the error names.',
+  },
+  TRAINING_NOT_FINITE: {
+    exit: 3,
+    means: 'The loss or a gradient became infinite or not a number.',
+    remedy: 'Lower `training.learning_rate`, and keep `training.max_grad_norm` at 1.0.',
+  },
+  OUTPUT_EXISTS: {
+    exit: 2,
+    means: 'The output folder holds another run.',
+    remedy: 'Choose another `output_dir`, or remove that run first.',
+  },
+  OUTPUT_WRITE: {
+    exit: 1,
+    means: 'A result could not be written.',
+    remedy: 'Make room, or choose a folder that can be written.',
+  },
+  RUN_INVALID: {
+    exit: 2,
+    means: 'A folder that should be a run is not one, or is damaged.',
+    remedy: 'Give the folder of a run that has ended, or train again.',
+  },
+  RUNTIME_FAILED: {
+    exit: 1,
+    means: 'ONNX Runtime could not be loaded, or refused a graph.',
+    remedy: 'Install again with `npm ci`; `attune doctor` shows what is installed and used.',
+  },
+} as const satisfies Record<string, Code>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -5,9 +5,6 @@
 export { type Evaluation, type EvaluationOptions, evaluateClassifier } from './evaluate.ts';
 export {
   type ClassificationMetric,
-  classificationMetrics,
-  classificationReducer,
   isBetter,
   type Metrics,
-  metricsOf,
 } from './metrics.ts';

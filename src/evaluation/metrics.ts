@@ -1,5 +1,5 @@
 /** Metrics of classification as streaming reducers: what is kept is a table of counts, never the scores of all rows. */
-export const classificationMetrics = ['accuracy', 'f1', 'precision', 'recall', 'matthews_correlation', 'loss'] as const;
+const classificationMetrics = ['accuracy', 'f1', 'precision', 'recall', 'matthews_correlation', 'loss'] as const;
 export type ClassificationMetric = (typeof classificationMetrics)[number];
 export type Metrics = Readonly<Record<ClassificationMetric, number>>;
 
@@ -34,7 +34,7 @@ const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part /
  * With two labels precision, recall and F1 are those of the second one (the positive class of scikit-learn); with more
  * they are the unweighted mean over all labels. Where nothing was predicted or true they are 0.
  */
-export function metricsOf(confusion: readonly (readonly number[])[]): Omit<Metrics, 'loss'> {
+function metricsOf(confusion: readonly (readonly number[])[]): Omit<Metrics, 'loss'> {
   const labels = [...confusion.keys()];
   const rows = total(confusion.map(total));
   const hits = total(labels.map((label) => confusion[label]![label]!));

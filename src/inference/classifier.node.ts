@@ -6,7 +6,7 @@ import { openCheckpoint } from '../files/modelFolder.node.ts';
 import { buildProgram } from '../models/nn/index.ts';
 import { classify } from '../tasks/index.ts';
 import { allocateParameters, loadParameters } from '../training/index.ts';
-import { type ModelSource, readModelFolder } from './modelFolder.node.ts';
+import { type ModelSource, readModelFolder, usableLength, usualLength } from './modelFolder.node.ts';
 import { indexOfLargest, openScorer, type Scorer, softmax } from './scorer.ts';
 
 export interface Prediction {
@@ -24,7 +24,8 @@ export interface TextInput {
 
 export interface ClassifierOptions {
   readonly threads: number;
-  readonly maxLength: number;
+  /** Left out: as many tokens as is usual, or as the model has positions for. */
+  readonly maxLength?: number | undefined;
   readonly batchSize: number;
 }
 
@@ -32,6 +33,8 @@ export interface Classifier extends AsyncDisposable {
   readonly source: ModelSource;
   readonly labels: readonly string[];
   readonly scorer: Scorer;
+  /** Tokens of an input that are read; the rest is cut off. */
+  readonly maxLength: number;
   /** Answers in the order of the inputs. */
   predict(inputs: readonly TextInput[]): Promise<Prediction[]>;
 }
@@ -40,6 +43,7 @@ export async function openClassifier(folder: string, options: ClassifierOptions)
   const source = await readModelFolder(folder);
   const labels = source.labels;
   if (!labels || labels.length < 2) throw noClassifier(folder);
+  const maxLength = options.maxLength === undefined ? usualLength(source) : usableLength(options.maxLength, source);
   const program = buildProgram(classify(source.description, { numLabels: labels.length }));
   const parameters = program.parameters.map(({ parameter }) => ({ ...parameter, trainable: false }));
   const memory = allocateParameters(parameters);
@@ -54,7 +58,8 @@ export async function openClassifier(folder: string, options: ClassifierOptions)
     source,
     labels,
     scorer,
-    predict: (inputs) => predictAll({ source, labels, scorer, options }, inputs),
+    maxLength,
+    predict: (inputs) => predictAll({ source, labels, scorer, maxLength, batchSize: options.batchSize }, inputs),
     [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose](),
   };
 }
@@ -69,18 +74,20 @@ interface Opened {
   readonly source: ModelSource;
   readonly labels: readonly string[];
   readonly scorer: Scorer;
-  readonly options: ClassifierOptions;
+  readonly maxLength: number;
+  readonly batchSize: number;
 }
 
-async function predictAll({ source, labels, scorer, options }: Opened, inputs: readonly TextInput[]) {
+async function predictAll(opened: Opened, inputs: readonly TextInput[]): Promise<Prediction[]> {
+  const { source, labels, scorer, maxLength, batchSize } = opened;
   const { tokenizer } = source;
   const rows = inputs.map(({ text, pair }) => ({
-    ...tokenizer.encode(text, { pair, maxLength: options.maxLength }),
+    ...tokenizer.encode(text, { pair, maxLength }),
     label: -100,
   }));
   const answers = new Array<Prediction>(inputs.length);
   const lengths = rows.map(({ inputIds }) => inputIds.length);
-  for (const batch of batchesByLength(lengths, options.batchSize)) {
+  for (const batch of batchesByLength(lengths, batchSize)) {
     const { feeds } = collate(
       batch.map((index) => rows[index]!),
       tokenizer.padTokenId,

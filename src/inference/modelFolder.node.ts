@@ -24,8 +24,30 @@ export async function readModelFolder(folder: string): Promise<ModelSource> {
     folder,
     configFields,
     description,
-    tokenizer: openTokenizer(tokenizer, tokenizerConfig, `${folder}/tokenizer.json`),
+    tokenizer: withinVocabulary(
+      openTokenizer(tokenizer, tokenizerConfig, `${folder}/tokenizer.json`),
+      description.config.vocab_size,
+      folder,
+    ),
     labels: labelsOf(configFields),
+  };
+}
+
+/** A tokenizer of another model may know more tokens than this one has embeddings for. */
+function withinVocabulary(tokenizer: Tokenizer, vocabularySize: number, folder: string): Tokenizer {
+  return {
+    ...tokenizer,
+    encode(text, options) {
+      const encoding = tokenizer.encode(text, options);
+      const beyond = encoding.inputIds.find((id) => id >= vocabularySize);
+      if (beyond === undefined) return encoding;
+      throw new AttuneError({
+        code: 'MODEL_TOKENIZER',
+        where: `${folder}/tokenizer.json`,
+        problem: `it gives token ${beyond}, but config.json says that the model has ${vocabularySize} tokens`,
+        fix: 'use the tokenizer.json that came with the model',
+      });
+    },
   };
 }
 
@@ -35,6 +57,12 @@ function labelsOf({ id2label }: Readonly<Record<string, unknown>>): string[] | u
   const names = Object.entries(id2label).sort(([a], [b]) => Number(a) - Number(b));
   return names.map(([, name]) => String(name));
 }
+
+const USUAL_LENGTH = 128;
+
+/** The length of inputs where none is wished: a model without a recipe may have fewer positions than is usual. */
+export const usualLength = ({ description }: ModelSource): number =>
+  Math.min(USUAL_LENGTH, description.config.max_position_embeddings);
 
 /** The length of inputs that is used: what is wished, unless the model has no positions for it. */
 export function usableLength(wished: number, { folder, description }: ModelSource): number {

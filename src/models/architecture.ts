@@ -18,6 +18,8 @@ export interface Architecture<C extends BaseConfig = BaseConfig> {
   readonly prefix: string;
   /** Fields of config.json that the architecture reads, with the defaults that Transformers gives them. */
   readonly configSchema: z.ZodType<C>;
+  /** The linear layers of queries and values. */
+  readonly queryAndValue: readonly string[];
   /** The name that older checkpoints have for a tensor. */
   legacyName?(name: string): string;
   /** [B, T, D] */

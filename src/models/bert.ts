@@ -43,6 +43,7 @@ export type BertConfig = z.infer<typeof configSchema>;
 export const bert: Architecture<BertConfig> = {
   modelType: 'bert',
   prefix: 'bert',
+  queryAndValue: ['query', 'value'],
   configSchema,
   legacyName: (name) =>
     name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'),

@@ -3,11 +3,11 @@
  * Imports tasks, data, methods, models, files, engine, errors. Invariant: prints nothing and touches no file.
  */
 export { type Loaded, type Loading, loadParameters } from './loadParameters.ts';
-export { clippingScale, type LoopOptions, type StepBatches, type StepRecord, trainSteps } from './loop.ts';
-export { type MaskSource, openMasks, type Place } from './masks.ts';
-export { type AdamWSettings, type Update, updateParameters } from './optimizer.ts';
+export { type LoopOptions, type StepBatches, type StepRecord, trainSteps } from './loop.ts';
+export type { MaskSource, Place } from './masks.ts';
+export type { AdamWSettings, Update } from './optimizer.ts';
 export { allocateParameters, type ParameterMemory, type Slot, valuesOf } from './parameterMemory.ts';
-export { learningRateAt, type Schedule, type SchedulerName, schedulerNames } from './schedule.ts';
+export type { Schedule, SchedulerName } from './schedule.ts';
 export {
   gradientOutputs,
   type MicroBatch,

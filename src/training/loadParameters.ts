@@ -1,5 +1,5 @@
 /** First values of a program's parameters: from the checkpoint, and fresh ones for what it does not have. */
-import { normal, stream } from '../engine/random/index.ts';
+import { normal, stream, uniform } from '../engine/random/index.ts';
 import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
@@ -87,5 +87,9 @@ function fillFresh(values: Float32Array, { name, fresh }: Parameter, seed: numbe
     return;
   }
   const random = stream(seed, `init ${name}`);
-  for (let i = 0; i < values.length; i++) values[i] = initial.normal.standardDeviation * normal(random, i);
+  const draw =
+    'normal' in initial
+      ? (i: number) => initial.normal.standardDeviation * normal(random, i)
+      : (i: number) => initial.uniform.bound * (2 * uniform(random, i) - 1);
+  for (let i = 0; i < values.length; i++) values[i] = draw(i);
 }

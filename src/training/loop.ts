@@ -56,7 +56,7 @@ export async function* trainSteps(
 }
 
 /** As torch.nn.utils.clip_grad_norm_ computes it. */
-export const clippingScale = (norm: number, max: number): number => (max > 0 ? Math.min(1, max / (norm + 1e-6)) : 1);
+const clippingScale = (norm: number, max: number): number => (max > 0 ? Math.min(1, max / (norm + 1e-6)) : 1);
 
 /** Before the update, so that the weights stay as the last good step left them. */
 function refuseNonFinite({ step, loss, gradientNorm }: { step: number; loss: number; gradientNorm: number }): void {

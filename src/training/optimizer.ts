@@ -29,21 +29,28 @@ interface Run {
   readonly start: number;
   readonly count: number;
   readonly decayed: boolean;
+  readonly learningRateScale: number;
 }
 
-/** Neighbouring parameters that are treated alike, as one stretch. */
+/** Neighbouring parameters that are treated alike, as one stretch. Vectors (biases, norms) are not decayed. */
 function runsOf({ slots, floats }: Shard): Run[] {
-  const firstVector = slots.find(({ parameter }) => parameter.shape.length < 2)?.start ?? floats;
-  const runs = [
-    { start: 0, count: firstVector, decayed: true },
-    { start: firstVector, count: floats - firstVector, decayed: false },
-  ];
-  return runs.filter(({ count }) => count > 0);
+  const runs: Run[] = [];
+  slots.forEach(({ parameter: { shape, learningRateScale }, start }, i) => {
+    const count = (slots[i + 1]?.start ?? floats) - start;
+    const decayed = shape.length > 1;
+    const last = runs.at(-1);
+    if (last?.decayed === decayed && last.learningRateScale === learningRateScale) {
+      runs[runs.length - 1] = { ...last, count: last.count + count };
+    } else runs.push({ start, count, decayed, learningRateScale });
+  });
+  return runs;
 }
 
-function updateRun(shard: Shard, { start, count, decayed }: Run, settings: AdamWSettings, update: Update): void {
+function updateRun(shard: Shard, run: Run, settings: AdamWSettings, update: Update): void {
+  const { start, count, decayed, learningRateScale } = run;
   const { beta1, beta2, epsilon, weightDecay } = settings;
-  const { step, learningRate, gradientScale, from } = update;
+  const { step, gradientScale, from } = update;
+  const learningRate = update.learningRate * learningRateScale;
   shard.kernels.adamW({
     weight: shard.addressOf('weight', start),
     gradient: shard.addressOf(from, start),

@@ -8,7 +8,7 @@ import type { Parameter } from '../models/nn/index.ts';
 /** What a WebAssembly memory can address; larger models use several. */
 const MAX_SHARD_BYTES = 2 ** 32 - 2 ** 16;
 const FLOAT_BYTES = 4;
-export const regions = ['weight', 'gradient', 'mean', 'square', 'total'] as const;
+const regions = ['weight', 'gradient', 'mean', 'square', 'total'] as const;
 export type Region = (typeof regions)[number];
 
 export interface Slot {
@@ -47,11 +47,12 @@ export function allocateParameters(parameters: readonly Parameter[]): ParameterM
   };
 }
 
-/** Vectors (biases, norms) last: parameters that the optimizer treats alike then stand together. */
+/** Parameters that the optimizer treats alike stand together: vectors last, and by their learning rate. */
 function packShards(trained: readonly Parameter[]): Parameter[][] {
+  const byRate = trained.toSorted((a, b) => a.learningRateScale - b.learningRateScale);
   const ordered = [
-    ...trained.filter(({ shape }) => shape.length > 1),
-    ...trained.filter(({ shape }) => shape.length < 2),
+    ...byRate.filter(({ shape }) => shape.length > 1),
+    ...byRate.filter(({ shape }) => shape.length < 2),
   ];
   const limit = Math.floor(MAX_SHARD_BYTES / FLOAT_BYTES / regions.length) - FIRST_ADDRESS;
   const shards: Parameter[][] = [];

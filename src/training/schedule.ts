@@ -1,5 +1,5 @@
 /** Learning rate over a run, as Transformers' schedulers of the same names compute it. */
-export const schedulerNames = ['linear', 'cosine', 'constant', 'constant_with_warmup'] as const;
+const schedulerNames = ['linear', 'cosine', 'constant', 'constant_with_warmup'] as const;
 export type SchedulerName = (typeof schedulerNames)[number];
 
 export interface Schedule {

@@ -29,7 +29,9 @@ export async function readTensors(
 /** A classification model for full fine-tuning without dropout. */
 export async function openClassifier(folder: string, numLabels: number, changes: object = {}) {
   const description = describeModel({ ...((await requireJson(folder, 'config.json')) as object), ...changes }, folder);
-  const program = buildProgram(classify(description, { numLabels }), { methods: [full()] });
+  const program = buildProgram(classify(description, { numLabels }), {
+    methods: [full.attach({ name: 'full' }, { defaultTargets: [] })],
+  });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
   const checkpoint = await openCheckpoint(folder);

@@ -31,9 +31,10 @@ export interface Emitter {
   expandTarget(from: Shape, to: Shape): string;
 }
 
-/** Example input of a row: a shape of floats, floats above zero, or integers below a limit. */
+/** Example input of a row: a shape of floats, of floats `scale` times as far from 0, of floats above 0, of integers. */
 export type SampleInput =
   | Shape
+  | { readonly shape: Shape; readonly scale: number }
   | { readonly shape: Shape; readonly positive: true }
   | { readonly shape: Shape; readonly below: number; readonly dtype: DType };
 export interface Sample<A> {

@@ -32,7 +32,7 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
   return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)) };
 }
 
-/** Drops nodes that nothing reads, and the names of outputs that nothing reads. */
+/** Drops nodes that nothing reads, and the names of outputs that nothing reads, but for the first: it must have one. */
 function prune(nodes: readonly WrittenNode[], outputs: readonly string[]) {
   const live = new Set(outputs);
   const kept = nodes.toReversed().filter((node) => {
@@ -42,7 +42,7 @@ function prune(nodes: readonly WrittenNode[], outputs: readonly string[]) {
   });
   const named = kept.reverse().map((node) => ({
     ...node,
-    outputs: node.outputs.map((name) => (live.has(name) ? name : '')),
+    outputs: node.outputs.map((name, i) => (live.has(name) || i === 0 ? name : '')),
   }));
   return { live, nodes: named };
 }

@@ -9,9 +9,10 @@ import {
   type Operation,
   offsets,
   type Sample,
+  type SampleInput,
   sizeOf,
 } from '../graph/index.ts';
-import { sumTo } from './reduce.ts';
+import { sumTo } from './broadcast.ts';
 import { errorFunction, logistic, tanhGelu } from './special.ts';
 
 type Local = (dy: Tensor, x: readonly Tensor[], y: Tensor) => (Tensor | undefined)[];
@@ -24,6 +25,7 @@ interface Formula {
 }
 
 const unarySamples: readonly Sample<void>[] = [{ inputs: [['batch', 3]] }];
+const saturating: readonly Sample<void>[] = [...unarySamples, { inputs: [{ shape: ['batch', 3], scale: 100 }] }];
 const binarySamples: readonly Sample<void>[] = [
   { inputs: [['batch', 'seq', 4], [4]] },
   {
@@ -33,6 +35,7 @@ const binarySamples: readonly Sample<void>[] = [
     ],
   },
 ];
+const someInts = (below: number): SampleInput => ({ shape: ['batch', 3], below, dtype: 'int32' });
 const positive: readonly Sample<void>[] = [{ inputs: [{ shape: ['batch', 3], positive: true }] }];
 
 function elementwise(name: string, { onnx, reference, gradient, dtype, samples }: Formula): Operation {
@@ -86,11 +89,13 @@ export const elementwiseRows = {
     onnx: 'Tanh',
     reference: (x) => Math.tanh(x!),
     gradient: (dy, _, y) => [mul(dy, sub(1, mul(y, y)))],
+    samples: saturating,
   }),
   sigmoid: elementwise('sigmoid', {
     onnx: 'Sigmoid',
     reference: (x) => logistic(x!),
     gradient: (dy, _, y) => [mul(dy, mul(y, sub(1, y)))],
+    samples: saturating,
   }),
   relu: elementwise('relu', {
     onnx: 'Relu',
@@ -111,6 +116,7 @@ export const elementwiseRows = {
       const density = mul(exp(mul(mul(x!, x!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
       return [mul(dy, add(cumulative, mul(x!, density)))];
     },
+    samples: saturating,
   }),
   // y = x/2·(1 + tanh u), u = √(2/π)·(x + 0.044715x³): what checkpoints call gelu_new and gelu_pytorch_tanh.
   geluTanh: elementwise('geluTanh', {
@@ -124,18 +130,21 @@ export const elementwiseRows = {
       const curve = mul(mul(mul(x!, sub(1, mul(t, t))), slope), 0.5);
       return [mul(dy, add(mul(add(t, 1), 0.5), curve))];
     },
+    samples: saturating,
   }),
-  less: elementwise('less', { onnx: 'Less', reference: (a, b) => Number(a! < b!), dtype: 'bool' }),
+  less: elementwise('less', {
+    onnx: 'Less',
+    reference: (a, b) => Number(a! < b!),
+    dtype: 'bool',
+    samples: [...binarySamples, { inputs: [someInts(3), someInts(3)] }],
+  }),
   equal: elementwise('equal', {
     onnx: 'Equal',
     reference: (a, b) => Number(a === b),
     dtype: 'bool',
     samples: [
       {
-        inputs: [
-          { shape: ['batch', 1], below: 3, dtype: 'int32' },
-          { shape: ['batch', 3], below: 3, dtype: 'int32' },
-        ],
+        inputs: [{ shape: ['batch', 1], below: 3, dtype: 'int32' }, someInts(3)],
       },
     ],
   }),
@@ -144,16 +153,16 @@ export const elementwiseRows = {
     reference: (condition, a, b) => (condition ? a! : b!),
     dtype: 'last',
     gradient: (dy, [condition]) => [undefined, where(condition!, dy, 0), where(condition!, 0, dy)],
-    samples: [{ inputs: [{ shape: ['batch', 1], below: 2, dtype: 'bool' }, ['batch', 3], [3]] }],
+    samples: [
+      { inputs: [{ shape: ['batch', 1], below: 2, dtype: 'bool' }, ['batch', 3], [3]] },
+      { inputs: [{ shape: ['batch', 3], below: 2, dtype: 'bool' }, someInts(5), someInts(5)] },
+    ],
   }),
   toFloat: elementwise('toFloat', {
     onnx: (emit, [x]) => [emit.cast(x!, 'float32')],
     reference: (x) => x!,
     dtype: 'float32',
-    samples: [
-      { inputs: [{ shape: ['batch', 3], below: 9, dtype: 'int32' }] },
-      { inputs: [{ shape: ['batch', 3], below: 2, dtype: 'bool' }] },
-    ],
+    samples: [{ inputs: [someInts(9)] }, { inputs: [{ shape: ['batch', 3], below: 2, dtype: 'bool' }] }],
   }),
 } satisfies Record<string, Operation>;
 

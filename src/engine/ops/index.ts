@@ -3,24 +3,27 @@
  * Invariant: the gradient check walks this table, so an unchecked operation cannot exist.
  */
 import type { Operation } from '../graph/index.ts';
+import { broadcastRows } from './broadcast.ts';
 import { elementwiseRows } from './elementwise.ts';
 import { lookupRows } from './lookup.ts';
 import { matmulRows } from './matmul.ts';
 import { normaliseRows } from './normalise.ts';
-import { reduceRows } from './reduce.ts';
+import { reshapeRows } from './reshape.ts';
 import { shapeRows } from './shape.ts';
 
 // Rows differ in their attributes; whoever walks the table takes them from the row's own samples.
 // biome-ignore lint/suspicious/noExplicitAny: see above
 export const operations: Readonly<Record<string, Operation<any>>> = {
   ...elementwiseRows,
-  ...reduceRows,
+  ...broadcastRows,
+  ...reshapeRows,
   ...shapeRows,
   ...matmulRows,
   ...normaliseRows,
   ...lookupRows,
 };
 
+export { expand, sum, sumTo } from './broadcast.ts';
 export {
   add,
   div,
@@ -45,5 +48,6 @@ export {
 export { gather, pick } from './lookup.ts';
 export { linear, type MatmulAttributes, matmul } from './matmul.ts';
 export { layerNorm, logSumExp, softmax } from './normalise.ts';
-export { meanLast, sum, sumAll, sumTo } from './reduce.ts';
-export { concat, expand, reshape, select, slice, transpose, zeros } from './shape.ts';
+export { meanLast, sumAll } from './reduce.ts';
+export { reshape } from './reshape.ts';
+export { concat, select, slice, transpose, zeros } from './shape.ts';

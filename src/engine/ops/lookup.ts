@@ -1,7 +1,7 @@
 /** Reading rows by number, and the reverse. */
 import { apply, constant, type Operation, product, type Shape, sizeOf, type Tensor } from '../graph/index.ts';
 import { equal, where } from './elementwise.ts';
-import { reshape } from './shape.ts';
+import { reshape } from './reshape.ts';
 
 /** table [rows, ...row], ids [...] → [...ids, ...row] */
 const gatherRow: Operation = {

@@ -13,8 +13,8 @@ import {
   sizeOf,
   type Tensor,
 } from '../graph/index.ts';
-import { sumTo } from './reduce.ts';
-import { reshape } from './shape.ts';
+import { sumTo } from './broadcast.ts';
+import { reshape } from './reshape.ts';
 
 export interface MatmulAttributes {
   readonly transA?: boolean;
@@ -81,7 +81,7 @@ const matmulRow: Operation<MatmulAttributes> = {
         [4, 'seq'],
         [4, 2],
       ],
-      attributes: { transA: true },
+      attributes: { transA: true, scale: 2 },
     },
     {
       inputs: [

@@ -1,7 +1,8 @@
 /** Softmax and layer normalisation, over the last axis. */
-import { apply, applyAll, type HostArray, type Operation, type Tensor } from '../graph/index.ts';
+import { apply, applyAll, type HostArray, type Operation, type SampleInput, type Tensor } from '../graph/index.ts';
+import { sum, sumTo } from './broadcast.ts';
 import { exp, mul, sub } from './elementwise.ts';
-import { meanLast, sum, sumTo } from './reduce.ts';
+import { meanLast } from './reduce.ts';
 
 const lastAxis = (x: Tensor): number[] => [x.shape.length - 1];
 const average = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0) / row.length;
@@ -11,6 +12,9 @@ function byRow({ shape, data }: HostArray, compute: (row: number[]) => number[])
   const rows = Array.from({ length: data.length / width }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]);
   return Float64Array.from(rows.flatMap(compute));
 }
+
+/** Exponentials of such values are infinite in single precision. */
+const wide: SampleInput = { shape: ['batch', 'seq', 4], scale: 200 };
 
 const softmaxRow: Operation = {
   name: 'softmax',
@@ -26,7 +30,7 @@ const softmaxRow: Operation = {
       return row.map((value) => Math.exp(value) / total);
     }),
   ],
-  samples: [{ inputs: [['batch', 'seq', 4]] }],
+  samples: [{ inputs: [['batch', 'seq', 4]] }, { inputs: [wide] }],
 };
 
 /** log Σ exp over the last axis, which stays as size 1. */
@@ -34,9 +38,16 @@ const logSumExpRow: Operation = {
   name: 'logSumExp',
   type: ([x]) => ({ dtype: 'float32', shape: [...x!.shape.slice(0, -1), 1] }),
   gradient: (dy, [x], [y]) => [mul(dy, exp(sub(x!, y!)))],
-  onnx: (emit, [x]) => emit.node('ReduceLogSumExp', [x!, emit.ints([-1])], { keepdims: 1 }),
+  onnx: (emit, [x]) => {
+    const over = (type: string, input: string): string[] => emit.node(type, [input, emit.ints([-1])], { keepdims: 1 });
+    if (emit.target === 'cpu') return over('ReduceLogSumExp', x!);
+    // WebGPU's own is infinite from 89 on: the largest value is taken out first.
+    const [largest] = over('ReduceMax', x!);
+    const powers = emit.node('Exp', emit.node('Sub', [x!, largest!]));
+    return emit.node('Add', [largest!, ...emit.node('Log', over('ReduceSum', powers[0]!))]);
+  },
   reference: ([x]) => [byRow(x!, (row) => [Math.log(row.reduce((a, b) => a + Math.exp(b), 0))])],
-  samples: [{ inputs: [['batch', 'seq', 4]] }],
+  samples: [{ inputs: [['batch', 'seq', 4]] }, { inputs: [wide] }],
 };
 
 /** γ·(x − μ)/σ + β; also returns μ and 1/σ, which the gradient reuses (https://arxiv.org/abs/1607.06450). */

@@ -4,53 +4,20 @@
  */
 import {
   apply,
-  broadcast,
   constant,
   type Dim,
   evaluate,
-  expectShape,
   minus,
   type Operation,
-  offsets,
   plus,
-  product,
   type Shape,
-  sameShape,
   sizeOf,
   strides,
   type Tensor,
   withDim,
 } from '../graph/index.ts';
-import { sumTo } from './reduce.ts';
-
-const reshapeRow: Operation<{ shape: Shape }> = {
-  name: 'reshape',
-  type: ([x], { shape }) => {
-    expectShape(`elements of reshape [${x!.shape}] to [${shape}]`, [product(x!.shape)], [product(shape)]);
-    return { dtype: x!.dtype, shape };
-  },
-  gradient: (dy, [x]) => [reshape(dy, x!.shape)],
-  onnx: (emit, [x], { inputs, attributes }) =>
-    emit.node('Reshape', [x!, emit.reshapeTarget(inputs[0]!.shape, attributes.shape)]),
-  reference: ([x]) => [x!.data],
-  samples: [
-    { inputs: [['batch', 'seq', 4]], attributes: { shape: ['batch*seq', 4] } },
-    { inputs: [['batch*seq', 4]], attributes: { shape: ['batch', 'seq', 2, 2] } },
-  ],
-};
-
-const expandRow: Operation<{ shape: Shape }> = {
-  name: 'expand',
-  type: ([x], { shape }) => {
-    expectShape('expand', broadcast(x!.shape, shape), shape);
-    return { dtype: x!.dtype, shape };
-  },
-  gradient: (dy, [x]) => [sumTo(dy, x!.shape)],
-  onnx: (emit, [x], { inputs, attributes }) =>
-    emit.node('Expand', [x!, emit.expandTarget(inputs[0]!.shape, attributes.shape)]),
-  reference: ([x], _, [out]) => [Float64Array.from(offsets(x!.shape, out!.shape), (at) => x!.data[at]!)],
-  samples: [{ inputs: [['seq', 1]], attributes: { shape: ['batch', 'seq', 4] } }],
-};
+import { expand } from './broadcast.ts';
+import { reshape } from './reshape.ts';
 
 const transposeRow: Operation<{ order: readonly number[] }> = {
   name: 'transpose',
@@ -152,8 +119,6 @@ const sliceRow: Operation<Piece & { axis: number }> = {
 };
 
 export const shapeRows = {
-  reshape: reshapeRow,
-  expand: expandRow,
   transpose: transposeRow,
   concat: concatRow,
   slice: sliceRow,
@@ -161,10 +126,6 @@ export const shapeRows = {
 
 const fromEnd = (x: Tensor, axis: number): number => (axis < 0 ? axis + x.shape.length : axis);
 
-export const reshape = (x: Tensor, shape: Shape): Tensor =>
-  sameShape(x.shape, shape) ? x : apply(reshapeRow, [x], { shape });
-export const expand = (x: Tensor, shape: Shape): Tensor =>
-  sameShape(x.shape, shape) ? x : apply(expandRow, [x], { shape });
 export const transpose = (x: Tensor, order: readonly number[]): Tensor => apply(transposeRow, [x], { order });
 export const concat = (x: readonly Tensor[], axis: number): Tensor =>
   x.length === 1 ? x[0]! : apply(concatRow, x, { axis: fromEnd(x[0]!, axis) });

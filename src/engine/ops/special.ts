@@ -2,6 +2,7 @@
 
 /** erf x = 2/√π ∫₀ˣ e^(−t²) dt by Simpson's rule. */
 export function errorFunction(x: number): number {
+  if (Math.abs(x) > 6) return Math.sign(x);
   const steps = 400;
   const width = x / steps;
   let sum = 1 + Math.exp(-x * x);

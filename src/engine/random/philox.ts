@@ -3,7 +3,7 @@
  * 2011). A pure function of counter and key: any number of a stream can be had without those before it.
  */
 export type Words = readonly [number, number, number, number];
-export const PHILOX_ROUNDS = 7;
+const PHILOX_ROUNDS = 7;
 
 const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;

@@ -14,7 +14,7 @@ export function stream(seed: number, name: string): Stream {
 }
 
 /** 128 bits at a place of a stream. `group` separates uses, such as epochs. */
-export const words = ({ key }: Stream, index: number, group = 0): Words =>
+const words = ({ key }: Stream, index: number, group = 0): Words =>
   philox([index >>> 0, Math.floor(index / 0x100000000) >>> 0, group >>> 0, 0], key);
 
 /** A number in [0, 1), with 32 random bits. */

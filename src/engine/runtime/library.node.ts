@@ -109,7 +109,7 @@ const mapValues = <T, U>(record: Record<string, T>, change: (value: T) => U): Re
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 
 /** The shared file inside onnxruntime-node for this platform. */
-export function libraryPath(): string {
+function libraryPath(): string {
   const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
   const folder = join(dirname(entry), '..', 'bin', 'napi-v6', process.platform, process.arch);
   const file = readdirSync(folder).find((name) => /^(lib)?onnxruntime(\.so\.1|\.1\.dylib|\.dll)$/.test(name));

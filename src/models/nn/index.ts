@@ -4,9 +4,19 @@
  */
 export { type ActivationName, activationNames, activations } from './activation.ts';
 export { type AttentionInputs, attention, splitHeads } from './attention.ts';
-export { type Batch, batchInputs, counts, paddingBias } from './batch.ts';
+export { type Batch, counts, paddingBias } from './batch.ts';
 export { embedding, joinResidual, layerNorm, linear, tokens } from './layers.ts';
-export type { Around, KeyValueSite, LinearSite, Method, Segment, Site, SublayerSite, TokensSite } from './method.ts';
+export type {
+  Around,
+  Built,
+  KeyValueSite,
+  LinearSite,
+  Method,
+  Segment,
+  Site,
+  SublayerSite,
+  TokensSite,
+} from './method.ts';
 export type { Initial, Parameter } from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
 export { type Build, type Mask, Scope } from './scope.ts';

@@ -13,10 +13,11 @@ interface LinearOptions {
 }
 
 /** y = x·Wᵀ + b. Site `linear`. */
-export function linear(scope: Scope, x: Tensor, { out, bias = true, fresh, head }: LinearOptions): Tensor {
+export function linear(scope: Scope, x: Tensor, { out, bias = true, fresh, head = false }: LinearOptions): Tensor {
   const weight = scope.weight('weight', [out, x.shape.at(-1) as number], { fresh, head });
   const offset = bias ? scope.weight('bias', [out], { fresh: fresh && 'zeros', head }) : undefined;
-  const site = { ...scope.site(), x, weight, bias: offset };
+  const site = { ...scope.site(), x, weight, bias: offset, head };
+  scope.noteLinear(site);
   return scope.around(
     (method) => method.linear,
     'x',

@@ -4,14 +4,18 @@ import type { Initial, Parameter } from './parameter.ts';
 
 export interface Site {
   readonly path: string;
-  /** A new parameter of the method at this place. */
-  added(name: string, shape: readonly number[], fresh: Initial, options?: { trainable?: boolean }): Tensor;
+  /** A new trained parameter of the method at this place. */
+  added(name: string, shape: readonly number[], fresh: Initial, options?: { learningRateScale?: number }): Tensor;
+  /** x with dropout of exactly this rate while training. */
+  dropout(x: Tensor, rate: number): Tensor;
 }
 
 export interface LinearSite extends Site {
   readonly x: Tensor;
   readonly weight: Tensor;
   readonly bias?: Tensor;
+  /** Part of the task's head. */
+  readonly head: boolean;
 }
 
 export interface TokensSite extends Site {
@@ -42,12 +46,24 @@ export interface KeyValueSite extends Site {
 /** A middleware: `next` is the layer as the later methods left it; called without a value, it gets what this hook got. */
 export type Around<S extends Site, T> = (site: S, next: (value?: Tensor) => T) => T;
 
+/** What a finished build holds, for methods to check their wishes against. */
+export interface Built {
+  readonly parameters: readonly Parameter[];
+  readonly linears: readonly { readonly path: string; readonly head: boolean }[];
+  /** Number of the model's equal blocks. */
+  readonly blocks: number;
+}
+
 /** A way of fine-tuning. Methods compose as a list; none of them names a model. */
 export interface Method {
   readonly name: string;
   readonly trains?: (parameter: Omit<Parameter, 'trainable'>, blocks: number) => boolean;
+  /** Throws where a wish of the settings chose nothing. */
+  readonly validate?: (built: Built) => void;
   readonly linear?: Around<LinearSite, Tensor>;
   readonly tokens?: Around<TokensSite, Tensor>;
   readonly sublayerOutput?: Around<SublayerSite, Tensor>;
   readonly keyValue?: Around<KeyValueSite, Segment[]>;
+  /** The weight of a linear layer with what the method adds to it, where that can be one matrix. */
+  readonly mergedWeight?: (site: LinearSite, weight: Tensor) => Tensor;
 }

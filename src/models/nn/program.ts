@@ -9,6 +9,8 @@ export interface Program<T> {
   readonly outputs: T;
   readonly parameters: readonly { readonly parameter: Parameter; readonly tensor: Tensor }[];
   readonly masks: readonly Mask[];
+  /** Weights of linear layers with what the methods add to them, by name. */
+  readonly merged: ReadonlyMap<string, Tensor>;
 }
 
 export interface ProgramOptions {
@@ -19,17 +21,23 @@ export interface ProgramOptions {
 }
 
 export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, options: ProgramOptions = {}): Program<T> {
-  const { methods = [], batch = batchInputs(), dropoutRate = () => 0 } = options;
+  const { methods = [], batch = batchInputs(), dropoutRate } = options;
   const build: Build = {
     methods,
     dropoutRate,
     parameters: new Map(),
     masks: new Map(),
+    linears: [],
+    merged: new Map(),
     depth: 0,
     blocks: Number.POSITIVE_INFINITY,
   };
   const outputs = forward(new Scope(build), batch);
-  return { outputs, parameters: [...build.parameters.values()], masks: [...build.masks.values()] };
+  const parameters = [...build.parameters.values()];
+  const { linears, blocks, merged } = build;
+  const built = { parameters: parameters.map(({ parameter }) => parameter), linears, blocks };
+  for (const method of methods) method.validate?.(built);
+  return { outputs, parameters, masks: [...build.masks.values()], merged };
 }
 
 export const trainedOf = ({ parameters }: Program<unknown>): Program<unknown>['parameters'] =>

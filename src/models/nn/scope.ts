@@ -4,7 +4,7 @@
  */
 import { input, type Tensor } from '../../engine/graph/index.ts';
 import { mul } from '../../engine/ops/index.ts';
-import type { Around, Method, Site } from './method.ts';
+import type { Around, LinearSite, Method, Site } from './method.ts';
 import type { Initial, Parameter } from './parameter.ts';
 
 /** What a dropout site multiplies with: factors of one shape, drawn anew at every step. */
@@ -17,10 +17,13 @@ export interface Mask {
 /** What one build of a model collects. */
 export interface Build {
   readonly methods: readonly Method[];
-  /** From the rate that the model's config names to the rate that is used; 0 leaves the site out. */
-  readonly dropoutRate: (configured: number) => number;
+  /** From the rate that the model's config names to the rate that is used; left out when nothing is dropped. */
+  readonly dropoutRate?: ((configured: number) => number) | undefined;
   readonly parameters: Map<string, { parameter: Parameter; tensor: Tensor }>;
   readonly masks: Map<string, Mask>;
+  readonly linears: { readonly path: string; readonly head: boolean }[];
+  /** Weights of linear layers with what methods add to them, by name. */
+  readonly merged: Map<string, Tensor>;
   depth: number;
   blocks: number;
 }
@@ -57,9 +60,10 @@ export class Scope {
 
   /** A parameter of the model. Declared twice it is the same one: that is how weights are tied. */
   weight(name: string, shape: readonly number[], { fresh, head = false }: WeightOptions = {}): Tensor {
-    const declared = { name: this.at(name).path, shape, fresh, head, depth: this.build.depth };
-    const chosen = this.build.methods.some((method) => method.trains?.(declared, this.build.blocks));
-    return declare(this.build, { ...declared, trainable: head || chosen });
+    const { depth, blocks, methods } = this.build;
+    const declared = { name: this.at(name).path, shape, fresh, head, depth, added: false, learningRateScale: 1 };
+    const trainable = methods.some((method) => method.trains?.(declared, blocks));
+    return declare(this.build, { ...declared, trainable });
   }
 
   /**
@@ -68,22 +72,27 @@ export class Scope {
    * names: a step is a function of its inputs, and the state of its randomness is one number.
    */
   dropout(x: Tensor, configuredRate: number): Tensor {
-    const rate = this.build.dropoutRate(configuredRate);
-    if (rate === 0) return x;
-    const name = `dropout.${this.path}`;
-    if (this.build.masks.has(name)) throw new Error(`internal: two dropout sites at '${this.path}'`);
-    const tensor = input(name, 'float32', x.shape);
-    this.build.masks.set(name, { name, tensor, rate });
-    return mul(x, tensor);
+    return dropAt(this.build, this.path, x, this.build.dropoutRate?.(configuredRate) ?? 0);
   }
 
   site(): Site {
     const { build, path } = this;
     return {
       path,
-      added: (name, shape, fresh, { trainable = true } = {}) =>
-        declare(build, { name: `${path}.${name}`, shape, fresh, trainable, head: false, depth: build.depth }),
+      added: (name, shape, fresh, { learningRateScale = 1 } = {}) => {
+        const declared = { name: `${path}.${name}`, shape, fresh, learningRateScale };
+        return declare(build, { ...declared, trainable: true, added: true, head: false, depth: build.depth });
+      },
+      dropout: (x, rate) => dropAt(build, `${path}.method`, x, build.dropoutRate ? rate : 0),
     };
+  }
+
+  /** Lets methods find the layer again, and fold what they add into its weight. */
+  noteLinear(site: LinearSite): void {
+    const { linears, merged, methods } = this.build;
+    linears.push({ path: site.path, head: site.head });
+    const weight = methods.reduce((current, method) => method.mergedWeight?.(site, current) ?? current, site.weight);
+    if (weight !== site.weight) merged.set(`${site.path}.weight`, weight);
   }
 
   /** Runs the methods' hooks around `core`, the first method outermost. `flows` is the field each hook may replace. */
@@ -99,6 +108,15 @@ export class Scope {
     }, core);
     return chain(site[flows] as Tensor);
   }
+}
+
+function dropAt(build: Build, path: string, x: Tensor, rate: number): Tensor {
+  if (rate === 0) return x;
+  const name = `dropout.${path}`;
+  if (build.masks.has(name)) throw new Error(`internal: two dropout sites at '${path}'`);
+  const tensor = input(name, 'float32', x.shape);
+  build.masks.set(name, { name, tensor, rate });
+  return mul(x, tensor);
 }
 
 function declare(build: Build, parameter: Parameter): Tensor {

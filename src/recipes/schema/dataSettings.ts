@@ -12,7 +12,7 @@ const columnName = z.string().min(1).optional();
 /** Declared here once; `training` takes it too, as trainers of other projects write it there. */
 export const maxLength = z.int().min(8);
 
-export const columnSettings = z.strictObject({
+const columnSettings = z.strictObject({
   text: columnName.meta({ description: 'Column with the text.', defaultText: 'found by name', takes: 'a column name' }),
   pair: columnName.meta({
     description: 'Column with the second text, for tasks on pairs of sentences.',

@@ -36,7 +36,7 @@ test('another reader of JSON Schema takes and refuses the same', () => {
   const refused = [
     {},
     { ...recipe, epochs: 3 },
-    { ...recipe, method: 'lora' },
+    { ...recipe, method: 'lorra' },
     { ...recipe, training: { learning_rate: 0 } },
     { ...recipe, data: { train: '' } },
     { ...recipe, data: { train: 'a', max_length: 4 } },

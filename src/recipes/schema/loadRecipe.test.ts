@@ -39,7 +39,7 @@ test('problems name the line of their key', async () => {
   const text = `${good}  columns:\n    text: body\n    lable: y\n\ntraining:\n  # too high\n  learning_rate:\n    -1\n`;
   expect(await refused(write('lines.yaml', text))).toMatchInlineSnapshot(`
     "lines.yaml:7 data.columns.lable: there is no setting \`data.columns.lable\`
-      fix: the keys of \`data.columns\` are text, pair, label  [CONFIG_UNKNOWN_KEY]
+      fix: did you mean \`label\`? (the keys of \`data.columns\` are text, pair, label)  [CONFIG_UNKNOWN_KEY]
     lines.yaml:11 training.learning_rate: got -1
       fix: give auto, or a number above 0  [CONFIG_INVALID]"
   `);

@@ -62,7 +62,7 @@ test('arguments that are refused', () => {
     'seed=',
     'data.train=[a',
     'data.train=[*.csv]',
-    'method=lora',
+    'method=lorra',
     'training={seed: x, epochs: 3}',
     '~model',
     '__proto__.seed=1',
@@ -79,11 +79,11 @@ test('arguments that are refused', () => {
     argument 'lr=3e-5': there is no setting \`lr\`
       fix: write \`training.learning_rate\` (the keys at the top are …)  [CONFIG_UNKNOWN_KEY]
     argument 'training.seed.x=3': there is no setting \`training.seed.x\`
-      fix: \`training.seed\` has no keys  [CONFIG_UNKNOWN_KEY]
+      fix: did you mean \`method.r\`? (\`training.seed\` has no keys)  [CONFIG_UNKNOWN_KEY]
     argument 'trainning.seed=3': there is no setting \`trainning.seed\`
       fix: did you mean \`training\`? (the keys at the top are …)  [CONFIG_UNKNOWN_KEY]
     argument 'method.r=8': there is no setting \`method.r\`
-      fix: the keys of \`method\` are name  [CONFIG_UNKNOWN_KEY]
+      fix: \`r\` belongs to another \`method.name\` (the keys of \`method\` are name)  [CONFIG_UNKNOWN_KEY]
     argument 'seed': is not key=value
       fix: write training.learning_rate=3e-5 to set, ~training.max_steps to remove  [USAGE]
     argument '=3': is not key=value
@@ -96,8 +96,8 @@ test('arguments that are refused', () => {
       fix: put a text in quotes  [CONFIG_INVALID]
     argument 'data.train=[*.csv]': its value is not YAML: Unresolved alias (the anchor must be set before the alias): .csv
       fix: put a text in quotes  [CONFIG_INVALID]
-    argument 'method=lora': got "lora"
-      fix: give the name of a method (full), or a mapping with its name and settings  [CONFIG_INVALID]
+    argument 'method=lorra': got "lorra"
+      fix: did you mean lora? give the name of a method (full, freeze, lora), or a mapping with its name and settings  [CONFIG_INVALID]
     argument 'training={seed: x, epochs: 3}' training.seed: got "x"
       fix: give a whole number from 0 to 4294967295  [CONFIG_INVALID]
     argument 'training={seed: x, epochs: 3}' training.epochs: there is no setting \`training.epochs\`

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { AttuneError } from '../../errors/index.ts';
-import { methodSettings } from '../../methods/settings.ts';
+import { type MethodName, methods } from '../../methods/index.ts';
 import { parseRecipe } from './parseRecipe.ts';
 import type { RecipeInput } from './recipeSettings.ts';
 
@@ -97,7 +97,7 @@ test('settings that depend on others', () => {
 });
 
 test('every method can be given by its name alone', () => {
-  for (const name of Object.keys(methodSettings) as (keyof typeof methodSettings)[]) {
+  for (const name of Object.keys(methods) as MethodName[]) {
     expect(parseRecipe({ ...smallest, method: name }, '').method.name).toBe(name);
   }
 });
@@ -160,7 +160,7 @@ test('all problems are told at once', () => {
     recipe.yaml data.validation_split: got 0.7
       fix: give a number from 0 to 0.5  [CONFIG_INVALID]
     recipe.yaml method.name: got "ful"
-      fix: give full  [CONFIG_INVALID]
+      fix: give lora  [CONFIG_INVALID]
     recipe.yaml training.num_train_epochs: got "3"
       fix: give a number above 0, without quotes  [CONFIG_INVALID]
     recipe.yaml training.max_steps: got 0

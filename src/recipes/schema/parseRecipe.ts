@@ -1,5 +1,5 @@
 import type { Problem } from '../../errors/index.ts';
-import { methodSettings } from '../../methods/settings.ts';
+import { defaultLearningRate } from '../../methods/index.ts';
 import { type Checked, checkedGroups, crossChecks } from './crossChecks.ts';
 import { at, declaredRecipe, type Path } from './declaration.ts';
 import { problemsOf, recipeError, type Source } from './problems.ts';
@@ -38,14 +38,13 @@ type Parsed = ReturnType<typeof recipeSettings.parse>;
 function withDefaults({ $schema: _, ...parsed }: Parsed, { document, name }: RecipeDocument): Recipe {
   const { max_length: lengthInTraining, ...training } = parsed.training;
   const rate = training.learning_rate;
-  const methodDefaults = methodSettings[parsed.method.name].defaults;
   const split = parsed.data.validation_split ?? (parsed.data.validation ? 0 : 0.1);
   const hasValidation = parsed.data.validation !== undefined || split > 0;
   const isGiven = at(document, ['evaluation', 'eval_strategy']) !== undefined;
   return {
     ...parsed,
     data: { ...parsed.data, validation_split: split, max_length: lengthInTraining ?? parsed.data.max_length },
-    training: { ...training, learning_rate: rate === 'auto' ? methodDefaults.learning_rate : rate },
+    training: { ...training, learning_rate: rate === 'auto' ? defaultLearningRate(parsed.method) : rate },
     evaluation: isGiven ? parsed.evaluation : withStrategy(parsed.evaluation, hasValidation),
     output_dir: parsed.output_dir ?? `runs/${name ?? nameOf(parsed)}`,
   };

@@ -1,14 +1,13 @@
 import { z } from 'zod';
-import { methodSettings } from '../../methods/settings.ts';
+import { type MethodName, methods } from '../../methods/index.ts';
 import { dataSettings } from './dataSettings.ts';
 import { evaluationSettings } from './evaluationSettings.ts';
 import { trainingSettings } from './trainingSettings.ts';
 
-type MethodName = keyof typeof methodSettings;
-type MethodObject = (typeof methodSettings)[MethodName]['settings'];
+type MethodObject = (typeof methods)[MethodName]['settings'];
 
-const methodNames = Object.keys(methodSettings) as [MethodName, ...MethodName[]];
-const methodObjects = Object.values(methodSettings).map(({ settings }) => settings);
+const methodNames = Object.keys(methods) as [MethodName, ...MethodName[]];
+const methodObjects = Object.values(methods).map(({ settings }) => settings);
 const methodByName = z.discriminatedUnion('name', methodObjects as [MethodObject, ...MethodObject[]]);
 const method = z.union([z.enum(methodNames).transform((name) => methodByName.parse({ name })), methodByName]);
 

@@ -1,10 +1,5 @@
 import { z } from 'zod';
-import { methodSettings } from '../../methods/settings.ts';
 import { maxLength } from './dataSettings.ts';
-
-const rates = Object.entries(methodSettings).map(
-  ([name, { defaults }]) => `${defaults.learning_rate.toExponential()} for ${name}`,
-);
 
 /** How long, how fast and on how much at once. */
 const lengthAndRate = {
@@ -47,7 +42,8 @@ const lengthAndRate = {
     .union([z.literal('auto'), z.number().positive()])
     .default('auto')
     .meta({
-      description: `The highest learning rate of the run. auto = by method: ${rates.join(', ')}.`,
+      description:
+        'The highest learning rate of the run. auto = by method: 5e-5 for `full`, 5e-4 for `lora`, 1e-3 for the head alone, 1e-4 for other parts.',
       aliases: ['lr', 'max_lr'],
     }),
   lr_scheduler_type: z

@@ -23,6 +23,7 @@ interface Unknown {
 function meant({ key, place, keys, all }: Unknown): string | undefined {
   const known = all.filter((setting) => isKnownAs(setting, key));
   const here = known.find((setting) => isIn(setting, place));
+  if (here && leaf(here) === key) return `\`${key}\` belongs to another \`${[...place, 'name'].join('.')}\``;
   if (here) return `\`${key}\` is called \`${leaf(here)}\` here`;
   if (known[0]) return `write \`${known[0].path.join('.')}\``;
   const close = nearest(key, keys);

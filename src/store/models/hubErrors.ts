@@ -13,7 +13,7 @@ export function cannotReach(error: unknown): boolean {
 }
 
 /** Why, in words a person can use: fetch itself says no more than "fetch failed". */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof SyntaxError) return 'the answer is not what a hub sends; something between may have answered';
   return plain(

@@ -3,4 +3,4 @@
  * Imports: errors. It never leaves a file under its final name before its size and checksum were checked.
  */
 export { fetchModel } from './fetchModel.node.ts';
-export type { FetchModelOptions, FetchProgress, LocalModel } from './localModel.ts';
+export type { FetchProgress, LocalModel } from './localModel.ts';

@@ -1,10 +1,10 @@
 /** Files to rows, row by row, whatever the format. */
-import { AttuneError } from '../errors/index.ts';
+import { AttuneError } from '../../errors/index.ts';
+import { type DataProblem, type Problems, problemList, problemOf } from '../problems.ts';
+import { type Format, isProblem, type Row } from '../row.ts';
 import { jsonArray } from './jsonArray.ts';
 import { jsonLines } from './jsonLines.ts';
 import { readLines } from './lines.ts';
-import { type DataProblem, type Problems, problemList, problemOf } from './problems.ts';
-import { type Format, isProblem, type Row } from './row.ts';
 import { csv, tsv } from './table.ts';
 import type { TextSource } from './textSource.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { AttuneError } from '../errors/index.ts';
+import { AttuneError } from '../../errors/index.ts';
 import { readLines } from './lines.ts';
 import { type TextSource, textSource } from './textSource.ts';
 

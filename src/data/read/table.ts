@@ -1,9 +1,9 @@
 /** CSV and TSV with a header. Records are cut at line ends outside quotes: each has its line. csv-parse reads them. */
 import { CsvError, parse } from 'csv-parse/browser/esm/sync';
-import { AttuneError } from '../errors/index.ts';
+import { AttuneError } from '../../errors/index.ts';
+import { type DataProblem, excerpt } from '../problems.ts';
+import { type Fault, type Format, problemAt, type Row, row } from '../row.ts';
 import type { Line } from './lines.ts';
-import { type DataProblem, excerpt } from './problems.ts';
-import { type Fault, type Format, problemAt, type Row, row } from './row.ts';
 
 /** Both kinds quote alike: a field with a delimiter, quote or line end stands in quotes, its own quotes doubled. */
 export const csv: Format = (lines, name) => table(lines, name, ',');

@@ -1,6 +1,6 @@
 /** One JSON text to the values of a row. */
-import { excerpt } from './problems.ts';
-import type { Fault } from './row.ts';
+import { excerpt } from '../problems.ts';
+import type { Fault } from '../row.ts';
 
 export type Parsed = { readonly values: Record<string, unknown> } | { readonly fault: Fault };
 

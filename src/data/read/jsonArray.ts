@@ -1,9 +1,9 @@
 /** JSON: one array of objects. Elements are cut out and parsed one by one: each has its line, and one may be bad. */
-import { AttuneError } from '../errors/index.ts';
+import { AttuneError } from '../../errors/index.ts';
+import { type DataProblem, excerpt } from '../problems.ts';
+import { type Fault, problemAt, type Row, row } from '../row.ts';
 import { parseObject } from './json.ts';
 import type { Line } from './lines.ts';
-import { type DataProblem, excerpt } from './problems.ts';
-import { type Fault, problemAt, type Row, row } from './row.ts';
 
 /** Where the cutting stands. JSON.parse judges the elements: here only strings and brackets are told apart. */
 interface Cutter {

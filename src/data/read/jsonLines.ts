@@ -1,9 +1,9 @@
 /** JSON Lines: an object a line. */
-import { AttuneError } from '../errors/index.ts';
+import { AttuneError } from '../../errors/index.ts';
+import type { DataProblem } from '../problems.ts';
+import { problemAt, type Row, row } from '../row.ts';
 import { parseObject } from './json.ts';
 import type { Line } from './lines.ts';
-import type { DataProblem } from './problems.ts';
-import { problemAt, type Row, row } from './row.ts';
 
 export async function* jsonLines(lines: AsyncIterable<Line>, name: string): AsyncGenerator<Row | DataProblem> {
   let isFirst = true;

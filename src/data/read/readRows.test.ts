@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { AttuneError } from '../errors/index.ts';
+import { AttuneError } from '../../errors/index.ts';
 import { checkRows, isReadable, readRows } from './readRows.ts';
 import { textSource } from './textSource.ts';
 

@@ -1,6 +1,6 @@
 /** Bytes to lines: strict UTF-8, and each line with its number. */
-import { AttuneError } from '../errors/index.ts';
-import { excerpt } from './problems.ts';
+import { AttuneError } from '../../errors/index.ts';
+import { excerpt } from '../problems.ts';
 import type { TextSource } from './textSource.ts';
 
 export interface Line {

@@ -1,0 +1,27 @@
+/**
+ * methods — one file per fine-tuning method: its settings, and what it wraps around a model's sites.
+ * Imports models (sites), engine, errors. Invariant: a method names no model.
+ */
+import type { Method } from '../models/nn/index.ts';
+import type { ModelFacts } from './definition.ts';
+import { freeze } from './freeze.ts';
+import { full } from './full.ts';
+import { lora } from './lora.ts';
+
+/** A recipe offers the methods of this table and no other: a new method adds its line here. */
+export const methods = { full, freeze, lora };
+
+export type MethodName = keyof typeof methods;
+export type MethodSettings = { [Name in MethodName]: Parameters<(typeof methods)[Name]['attach']>[0] }[MethodName];
+export type { ModelFacts } from './definition.ts';
+
+// The name of the settings chooses the row, so the settings are the row's own.
+const rowOf = (settings: MethodSettings) =>
+  methods[settings.name] as {
+    learningRate(settings: MethodSettings): number;
+    attach(settings: MethodSettings, facts: ModelFacts): Method;
+  };
+
+export const attachMethod = (settings: MethodSettings, facts: ModelFacts): Method =>
+  rowOf(settings).attach(settings, facts);
+export const defaultLearningRate = (settings: MethodSettings): number => rowOf(settings).learningRate(settings);

@@ -1,0 +1,76 @@
+/** attune.json: what an adapter belongs to, so that it cannot be put on the wrong base unnoticed. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { AttuneError } from '../../errors/index.ts';
+
+export const MANIFEST = 'attune.json';
+
+const identity = z.object({
+  /** Hub id where known, else the folder. */
+  name: z.string(),
+  /** What fetches it again. */
+  reference: z.string(),
+  config_sha256: z.string(),
+  tokenizer_sha256: z.string(),
+});
+
+const manifest = z.object({
+  format: z.literal(1),
+  task: z.string(),
+  method: z.looseObject({ name: z.string() }),
+  labels: z.array(z.string()),
+  max_length: z.int(),
+  base: identity,
+  tensors: z.record(z.string(), z.array(z.int())),
+  /** Scores of the probe rows when it was saved. */
+  fingerprint: z.array(z.array(z.number())),
+});
+
+export type BaseIdentity = z.infer<typeof identity>;
+export type Manifest = z.infer<typeof manifest>;
+
+export function parseManifest(value: unknown, where: string): Manifest {
+  const parsed = manifest.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new AttuneError({
+    code: 'RUN_INVALID',
+    where,
+    problem: `${issue!.path.join('.')}: ${issue!.message}`,
+    fix: 'use the folder as it was saved, or train again',
+  });
+}
+
+/** Fields of config.json that change from copy to copy of one model. */
+const volatileFields = new Set(['_name_or_path', 'transformers_version', 'architectures', 'torch_dtype', 'dtype']);
+
+/** Equal for equal settings, however the file was written. */
+export function configHash(fields: Readonly<Record<string, unknown>>): string {
+  return hash(Object.fromEntries(Object.entries(fields).filter(([key]) => !volatileFields.has(key))));
+}
+
+export const hash = (value: unknown): string => createHash('sha256').update(canonical(value)).digest('hex');
+
+/** JSON with sorted keys. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
+}
+
+/** Throws unless the base is the one that the adapter was trained on. */
+export function expectBase(actual: BaseIdentity, { base }: Manifest, where: string): void {
+  const parts = [
+    ['config.json', actual.config_sha256, base.config_sha256],
+    ['tokenizer.json', actual.tokenizer_sha256, base.tokenizer_sha256],
+  ] as const;
+  const other = parts.find(([, found, wanted]) => found !== wanted);
+  if (!other) return;
+  throw new AttuneError({
+    code: 'BASE_MISMATCH',
+    where,
+    problem: `it was trained on ${base.name}; the ${other[0]} of ${actual.name} is another one`,
+    fix: `use it with ${base.name}`,
+  });
+}

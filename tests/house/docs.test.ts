@@ -1,0 +1,73 @@
+/** What is written about the code is true of the code. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { commands } from '../../src/cli/commands.ts';
+import { errorsPage } from '../../tools/writeErrors.ts';
+import { exists, filesBelow, read, root } from './files.ts';
+
+test('docs/errors.md lists the codes of src/errors/codes.ts', () => {
+  expect(read('docs/errors.md'), 'run `npm run docs:errors`').toBe(errorsPage());
+});
+
+describe('ARCHITECTURE.md', () => {
+  test('has at most 150 lines', () => {
+    expect(read('ARCHITECTURE.md').trimEnd().split('\n').length).toBeLessThanOrEqual(150);
+  });
+
+  test('has a line for each room of src, and for no other', () => {
+    const rooms = [...read('ARCHITECTURE.md').matchAll(/^`([a-z]+)\/`/gm)].map(([, room]) => room);
+    const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(rooms.sort(), 'a room is a line that starts with `room/`').toEqual(folders.map(({ name }) => name).sort());
+  });
+});
+
+describe.each(['README.md', 'README.zh-CN.md'])('%s', (file) => {
+  test.skipIf(file !== 'README.md' && !exists(file))('has a row for each command, and for no other', () => {
+    const names = [...read(file).matchAll(/^\| `attune ([a-z-]+)/gm)].map(([, name]) => name);
+    expect([...new Set(names)].sort()).toEqual(Object.keys(commands).sort());
+  });
+});
+
+test('CHANGELOG.md has what is not released yet, or this version', () => {
+  const { version } = JSON.parse(read('package.json')) as { version: string };
+  const titles = read('CHANGELOG.md').split('\n');
+  const isCurrent = titles.some((line) => /^## \[?Unreleased\b/.test(line) || line.startsWith(`## ${version}`));
+  expect(isCurrent, `add a line "## Unreleased" or "## ${version}"`).toBe(true);
+});
+
+test('a decision has a date in its name and begins with a title', () => {
+  const wrong = filesBelow('docs/decisions').filter(
+    (file) => !/\/\d{4}-\d{2}-\d{2}-[a-z0-9-]+\.md$/.test(file) || !/^# \S/.test(read(file)),
+  );
+  expect(wrong, 'docs/decisions/YEAR-MONTH-DAY-what-was-decided.md, first line "# Title"').toEqual([]);
+});
+
+describe.skipIf(!exists('.git'))('the repository belongs to no machine', () => {
+  /** Files that need such a path or host, with the reason. */
+  const exceptions: Readonly<Record<string, string>> = {
+    'package-lock.json': 'npm writes where each package comes from',
+  };
+  const machinePath = /(?<![\w.~-])\/(?:work|tmp|root|home)\//;
+  const registryHost = /registry\.npmjs\.org|pypi\.org|files\.pythonhosted/;
+
+  test('no file names a folder of a machine or the host of a registry', () => {
+    const wrong = repositoryFiles()
+      .filter((file) => !(file in exceptions))
+      .flatMap((file) => {
+        const text = read(file);
+        if (text.slice(0, 8192).includes('\0')) return [];
+        const lines = text.split('\n').map((line, index) => ({ line, place: `${file}:${index + 1}` }));
+        return lines.filter(({ line }) => machinePath.test(line) || registryHost.test(line));
+      });
+    expect(wrong.map(({ line, place }) => `${place}: ${line.trim().slice(0, 120)}`)).toEqual([]);
+  });
+});
+
+/** Tracked files, and new ones that git does not ignore. */
+function repositoryFiles(): string[] {
+  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '-z'];
+  const files = execFileSync('git', args, { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean);
+  return files.filter((file) => statSync(join(root, file), { throwIfNoEntry: false })?.isFile());
+}

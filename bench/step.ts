@@ -45,9 +45,9 @@ async function openOurs() {
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
-  const checkpoint = await openCheckpoint(folder);
+  const base = { ...(await openCheckpoint(folder)), where: folder };
   const { architecture } = description;
-  await loadParameters(memory, parameters, { checkpoint, architecture, seed: 0, where: folder });
+  await loadParameters(memory, parameters, { base, architecture, seed: 0 });
   const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
   const { open } = await openRuntime();
   return await openTrainer(program, { memory, open, threads, seed: 0, optimizer });

@@ -2,7 +2,9 @@ import type { Commands } from './command.ts';
 
 /** Every command, in the order of `attune --help`. A new one is its file and a line here. */
 export const commands: Commands = {
+  init: () => import('./init.ts'),
   pull: () => import('./pull.ts'),
+  data: () => import('./data.ts'),
   train: () => import('./train.ts'),
   eval: () => import('./eval.ts'),
   predict: () => import('./predict.ts'),

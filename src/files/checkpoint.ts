@@ -1,4 +1,4 @@
-/** A model's weights by name, whether they lie in one file or in several. */
+/** Weights by name, whether they lie in one file or in several. */
 import type { Safetensors } from './safetensors.ts';
 
 export interface Checkpoint {
@@ -8,15 +8,21 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
-export function joinFiles(files: readonly Safetensors[]): Checkpoint {
-  const fileOf = new Map(files.flatMap((file) => [...file.tensors.keys()].map((name) => [name, file] as const)));
+/** `rename` gives the name that a stored tensor has here. */
+export function joinFiles(files: readonly Safetensors[], rename = (stored: string): string => stored): Checkpoint {
+  const places = new Map(
+    files.flatMap((file) => [...file.tensors.keys()].map((stored) => [rename(stored), { file, stored }] as const)),
+  );
   return {
-    names: [...fileOf.keys()],
-    shapeOf: (name) => fileOf.get(name)?.tensors.get(name)?.shape,
+    names: [...places.keys()],
+    shapeOf(name) {
+      const place = places.get(name);
+      return place?.file.tensors.get(place.stored)?.shape;
+    },
     readFloats(name, into) {
-      const file = fileOf.get(name);
-      if (!file) throw new Error(`internal: the checkpoint has no '${name}'`);
-      return file.readFloats(name, into);
+      const place = places.get(name);
+      if (!place) throw new Error(`internal: the checkpoint has no '${name}'`);
+      return place.file.readFloats(place.stored, into);
     },
     close: async () => {
       for (const file of files) await file.close();

@@ -7,7 +7,7 @@ import { type Checkpoint, joinFiles } from './checkpoint.ts';
 import { openSafetensors } from './safetensors.ts';
 
 /** A JSON file of a model folder; undefined where there is none. */
-async function readJson(folder: string, name: string): Promise<unknown> {
+export async function readJson(folder: string, name: string): Promise<unknown> {
   const path = join(folder, name);
   let text: string;
   try {

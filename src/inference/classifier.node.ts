@@ -1,12 +1,15 @@
-/** A fine-tuned classifier, opened from its folder and ready to answer. */
+/** A fine-tuned classifier, opened from its folder, or from an adapter and its base, and ready to answer. */
 import { batchesByLength, chunks, collate } from '../data/batch.ts';
 import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
+import type { Checkpoint } from '../files/index.ts';
 import { openCheckpoint } from '../files/modelFolder.node.ts';
-import { buildProgram } from '../models/nn/index.ts';
-import { classify } from '../tasks/index.ts';
-import { allocateParameters, loadParameters } from '../training/index.ts';
-import { type ModelSource, readModelFolder, usableLength, usualLength } from './modelFolder.node.ts';
+import { attachMethod, type MethodSettings } from '../methods/index.ts';
+import { buildProgram, type Program } from '../models/nn/index.ts';
+import { type ClassificationOutputs, classify } from '../tasks/index.ts';
+import { allocateParameters, loadParameters, type ParameterMemory } from '../training/index.ts';
+import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
+import { type ModelSource, readModelFolder } from './modelFolder.node.ts';
 import { indexOfLargest, openScorer, type Scorer, softmax } from './scorer.ts';
 
 export interface Prediction {
@@ -22,52 +25,113 @@ export interface TextInput {
   readonly pair?: string;
 }
 
+/** What a partial method trained, for the base in `folder`. */
+export interface AdapterSource {
+  readonly folder: string;
+  readonly method: MethodSettings;
+  /** Undefined for adapters of other programs, which do not name them. */
+  readonly labels?: readonly string[] | undefined;
+  /** Scores that it gave when it was saved. */
+  readonly fingerprint?: readonly number[][] | undefined;
+  open(): Promise<Checkpoint>;
+}
+
+export interface Artifact {
+  /** A model's folder; with an adapter, its base's. */
+  readonly folder: string;
+  readonly adapter?: AdapterSource | undefined;
+}
+
 export interface ClassifierOptions {
   readonly threads: number;
-  /** Left out: as many tokens as is usual, or as the model has positions for. */
+  /** Left out: 128 tokens, or fewer where the model has fewer positions. */
   readonly maxLength?: number | undefined;
   readonly batchSize: number;
 }
+
+const USUAL_LENGTH = 128;
 
 export interface Classifier extends AsyncDisposable {
   readonly source: ModelSource;
   readonly labels: readonly string[];
   readonly scorer: Scorer;
-  /** Tokens of an input that are read; the rest is cut off. */
+  readonly program: Program<ClassificationOutputs>;
+  readonly memory: ParameterMemory;
   readonly maxLength: number;
   /** Answers in the order of the inputs. */
   predict(inputs: readonly TextInput[]): Promise<Prediction[]>;
 }
 
-export async function openClassifier(folder: string, options: ClassifierOptions): Promise<Classifier> {
-  const source = await readModelFolder(folder);
-  const labels = source.labels;
-  if (!labels || labels.length < 2) throw noClassifier(folder);
-  const maxLength = options.maxLength === undefined ? usualLength(source) : usableLength(options.maxLength, source);
-  const program = buildProgram(classify(source.description, { numLabels: labels.length }));
-  const parameters = program.parameters.map(({ parameter }) => ({ ...parameter, trainable: false }));
-  const memory = allocateParameters(parameters);
-  const checkpoint = await openCheckpoint(folder);
-  const { architecture } = source.description;
-  const { fresh } = await loadParameters(memory, parameters, { checkpoint, architecture, seed: 0, where: folder });
-  await checkpoint.close();
-  if (fresh.length > 0) throw noClassifier(folder, fresh);
+export async function openClassifier(artifact: Artifact, options: ClassifierOptions): Promise<Classifier> {
+  const source = await readModelFolder(artifact.folder);
+  const adapter = artifact.adapter && { ...(await artifact.adapter.open()), where: artifact.adapter.folder };
+  const labels = labelsOf(artifact, source, adapter);
+  const { program, memory } = await loadProgram(artifact, { source, labels, adapter });
+  await adapter?.close();
   const { open } = await openRuntime();
   const scorer = await openScorer(program, { memory, open, threads: options.threads });
+  await checkFingerprint(artifact, source, scorer);
+  const positions = source.description.config.max_position_embeddings;
+  const maxLength = options.maxLength ?? Math.min(USUAL_LENGTH, positions);
   return {
     source,
     labels,
     scorer,
+    program,
+    memory,
     maxLength,
     predict: (inputs) => predictAll({ source, labels, scorer, maxLength, batchSize: options.batchSize }, inputs),
     [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose](),
   };
 }
 
-function noClassifier(folder: string, missing: readonly string[] = []): AttuneError {
-  const problem = missing.length > 0 ? `its weights lack ${missing.join(', ')}` : 'its config.json names no labels';
+type OpenAdapter = Checkpoint & { readonly where: string };
+
+/** An adapter's own labels, or the model's; an adapter that names none, on a base that names none, gets numbers. */
+function labelsOf({ folder, adapter }: Artifact, source: ModelSource, opened?: OpenAdapter): readonly string[] {
+  const { name } = source.description.architecture.classifier;
+  const rows = opened?.shapeOf(`${name}.weight`)?.[0];
+  const numbered = Array.from({ length: rows ?? 0 }, (_, i) => `LABEL_${i}`);
+  const own = source.labels?.length === (rows ?? source.labels?.length) ? source.labels : undefined;
+  const labels = adapter?.labels ?? own ?? numbered;
+  if (labels.length >= 2) return labels;
+  throw noClassifier(adapter?.folder ?? folder, 'its config.json names no labels');
+}
+
+interface Opening {
+  readonly source: ModelSource;
+  readonly labels: readonly string[];
+  readonly adapter?: OpenAdapter | undefined;
+}
+
+async function loadProgram(artifact: Artifact, { source, labels, adapter }: Opening) {
+  const { architecture } = source.description;
+  const facts = { defaultTargets: architecture.queryAndValue };
+  const methods = artifact.adapter ? [attachMethod(artifact.adapter.method, facts)] : [];
+  const program = buildProgram(classify(source.description, { numLabels: labels.length }), { methods });
+  const parameters = program.parameters.map(({ parameter }) => parameter);
+  const memory = allocateParameters(parameters.map((parameter) => ({ ...parameter, trainable: false })));
+  const base = { ...(await openCheckpoint(artifact.folder)), where: artifact.folder };
+  const { fresh } = await loadParameters(memory, parameters, { base, adapter, architecture, seed: 0 });
+  await base.close();
+  if (fresh.length > 0) throw noClassifier(artifact.folder, `its weights lack ${fresh.join(', ')}`);
+  return { program, memory };
+}
+
+function noClassifier(folder: string, problem: string): AttuneError {
   const fix = 'give the folder of a run, or of a model that was fine-tuned for classification';
   return new AttuneError({ code: 'MODEL_WEIGHTS', where: folder, problem: `it is no classifier: ${problem}`, fix });
+}
+
+async function checkFingerprint({ folder, adapter }: Artifact, source: ModelSource, scorer: Scorer): Promise<void> {
+  if (!adapter?.fingerprint) return;
+  if (sameFingerprint(await fingerprintOf(scorer, source.description), adapter.fingerprint)) return;
+  throw new AttuneError({
+    code: 'ADAPTER_MISMATCH',
+    where: adapter.folder,
+    problem: `with the base in ${folder} it does not answer as it did when it was saved: a weight has changed`,
+    fix: 'use the very base that it was trained on, and the adapter as it was saved',
+  });
 }
 
 interface Opened {
@@ -78,8 +142,7 @@ interface Opened {
   readonly batchSize: number;
 }
 
-async function predictAll(opened: Opened, inputs: readonly TextInput[]): Promise<Prediction[]> {
-  const { source, labels, scorer, maxLength, batchSize } = opened;
+async function predictAll({ source, labels, scorer, maxLength, batchSize }: Opened, inputs: readonly TextInput[]) {
   const { tokenizer } = source;
   const rows = inputs.map(({ text, pair }) => ({
     ...tokenizer.encode(text, { pair, maxLength }),

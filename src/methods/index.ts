@@ -2,6 +2,7 @@
  * methods — one file per fine-tuning method: its settings, and what it wraps around a model's sites.
  * Imports models (sites), engine, errors. Invariant: a method names no model.
  */
+import { AttuneError } from '../errors/index.ts';
 import type { Method } from '../models/nn/index.ts';
 import type { ModelFacts } from './definition.ts';
 import { freeze } from './freeze.ts';
@@ -25,3 +26,16 @@ const rowOf = (settings: MethodSettings) =>
 export const attachMethod = (settings: MethodSettings, facts: ModelFacts): Method =>
   rowOf(settings).attach(settings, facts);
 export const defaultLearningRate = (settings: MethodSettings): number => rowOf(settings).learningRate(settings);
+
+/** Settings that were saved with an adapter. */
+export function parseMethod(value: { readonly name: string }, where: string): MethodSettings {
+  const row = Object.hasOwn(methods, value.name) ? methods[value.name as MethodName] : undefined;
+  const parsed = row?.settings.safeParse(value);
+  if (parsed?.success) return parsed.data;
+  throw new AttuneError({
+    code: 'ADAPTER_UNSUPPORTED',
+    where,
+    problem: `its method '${value.name}' ${row ? 'has settings that are not understood' : 'is not known here'}`,
+    fix: `use an adapter of one of these methods: ${Object.keys(methods).join(', ')}`,
+  });
+}

@@ -13,19 +13,19 @@ export interface EvaluateOptions {
   readonly signal: AbortSignal;
 }
 
-const DEFAULT_LENGTH = 128;
 const DEFAULT_BATCH = 64;
 
 export async function evaluateTarget(reference: string, { data, signal }: EvaluateOptions): Promise<Evaluation> {
-  const { folder, recipe } = await openTarget(reference, signal);
+  const { artifact, recipe, maxLength: trainedLength } = await openTarget(reference, signal);
   const paths = data ?? recipe?.data.test ?? recipe?.data.validation;
   if (!paths) throw noData(reference);
   const examples = await readExamples(paths, recipe?.data.columns);
   const batchSize = recipe?.evaluation.per_device_eval_batch_size ?? DEFAULT_BATCH;
-  const maxLength = recipe?.data.max_length ?? DEFAULT_LENGTH;
-  await using model = await openClassifier(folder, { threads: availableParallelism(), maxLength, batchSize });
+  const options = { threads: availableParallelism(), maxLength: trainedLength, batchSize };
+  await using model = await openClassifier(artifact, options);
   throwProblems(checkLabels(examples, model.labels));
-  const { tokenizer } = model.source;
+  const { maxLength, source } = model;
+  const { tokenizer } = source;
   const rows = examples.map(({ text, pair, label }) => ({
     ...tokenizer.encode(text, { pair, maxLength }),
     label: model.labels.indexOf(label!),

@@ -6,7 +6,6 @@ import { openTarget } from './target.node.ts';
 import { readExamples } from './train/prepareData.node.ts';
 
 const BATCH = 64;
-const DEFAULT_LENGTH = 128;
 /** Inputs that are read, sorted by length and answered together: long files are answered as they go. */
 const INPUTS_AT_ONCE = 1024;
 
@@ -15,10 +14,9 @@ export async function* predictWith(
   inputs: { readonly files: readonly string[] } | { readonly texts: readonly TextInput[] },
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly input: TextInput; readonly prediction: Prediction }> {
-  const { folder, recipe } = await openTarget(reference, signal);
+  const { artifact, recipe, maxLength } = await openTarget(reference, signal);
   const texts = 'texts' in inputs ? inputs.texts : await readExamples(inputs.files, recipe?.data.columns, 'optional');
-  const maxLength = recipe?.data.max_length ?? DEFAULT_LENGTH;
-  await using model = await openClassifier(folder, { threads: availableParallelism(), maxLength, batchSize: BATCH });
+  await using model = await openClassifier(artifact, { threads: availableParallelism(), maxLength, batchSize: BATCH });
   for (const part of chunks(texts, INPUTS_AT_ONCE)) {
     signal.throwIfAborted();
     const predictions = await model.predict(part);

@@ -1,31 +1,79 @@
-/** What `eval` and `predict` are pointed at: a run, a model folder, or a model's name. */
+/** What `eval`, `predict`, `merge` and `export` are pointed at: a run, a model, or an adapter. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttuneError } from '../errors/index.ts';
+import { requireJson } from '../files/modelFolder.node.ts';
+import type { Artifact } from '../inference/classifier.node.ts';
+import { type Adapter, type BaseIdentity, configHash, expectBase, hash, readAdapter } from '../store/adapters/index.ts';
 import { fetchModel } from '../store/index.ts';
 import { type RunRecord, readRun } from '../store/runs/index.ts';
 import type { Recipe } from './schema/index.ts';
-import { MODEL_FOLDER } from './train/savedModel.node.ts';
+
+export const MODEL_FOLDER = 'model';
+export const ADAPTER_FOLDER = 'adapter';
 
 export interface Target {
-  /** The model's folder. */
-  readonly folder: string;
+  readonly artifact: Artifact;
+  readonly adapter?: Adapter;
   /** Where the target is a run: its recipe. */
   readonly recipe?: Recipe;
+  /** The length of inputs that it was trained with, where that is known. */
+  readonly maxLength?: number | undefined;
 }
 
 export async function openTarget(reference: string, signal: AbortSignal): Promise<Target> {
   const run = await readRun(reference);
-  if (run) return { folder: join(reference, MODEL_FOLDER), recipe: recipeOf(run, reference) };
+  if (run) return openRun(run, reference, signal);
+  const adapter = await readAdapter(reference);
+  if (adapter) return openAdapter(adapter, signal);
   const { path } = await fetchModel(reference, { signal });
-  return { folder: path };
+  const fetched = await readAdapter(path);
+  return fetched ? openAdapter(fetched, signal) : { artifact: { folder: path } };
 }
 
-function recipeOf({ recipe, status }: RunRecord, where: string): Recipe {
-  if (status === 'succeeded' || status === 'stopped') return recipe as Recipe;
+async function openRun(run: RunRecord, reference: string, signal: AbortSignal): Promise<Target> {
+  const kept = [MODEL_FOLDER, ADAPTER_FOLDER].map((name) => join(reference, name)).find((path) => existsSync(path));
+  const recipe = recipeOf(run, { where: reference, hasModel: kept !== undefined });
+  const maxLength = recipe.data.max_length;
+  const adapter = await readAdapter(kept!);
+  if (!adapter) return { artifact: { folder: kept! }, recipe, maxLength };
+  return { ...(await openAdapter(adapter, signal)), recipe, maxLength };
+}
+
+function recipeOf({ recipe, status }: RunRecord, { where, hasModel }: { where: string; hasModel: boolean }): Recipe {
+  const isOver = status === 'succeeded' || status === 'stopped';
+  if (isOver && hasModel) return recipe as Recipe;
   throw new AttuneError({
     code: 'RUN_INVALID',
     where,
-    problem: `the run is ${String(status)}: it has no finished model`,
+    problem: isOver
+      ? `the run is over (${status}), but it has no model`
+      : `the run is ${status}: it has no finished model`,
     fix: 'wait until it ends, or train again',
   });
+}
+
+async function openAdapter(adapter: Adapter, signal: AbortSignal): Promise<Target> {
+  const { manifest, folder } = adapter;
+  const base = await fetchBase(adapter, signal);
+  if (manifest) expectBase(await identify(base.path, base), manifest, folder);
+  const source = { ...adapter, labels: manifest?.labels, fingerprint: manifest?.fingerprint };
+  return { artifact: { folder: base.path, adapter: source }, adapter, maxLength: manifest?.max_length };
+}
+
+/** PEFT writes a base's path as its trainer saw it: from here, or from the adapter's own folder. */
+async function fetchBase({ baseReference, folder }: Adapter, signal: AbortSignal) {
+  const beside = join(folder, baseReference);
+  return await fetchModel(existsSync(join(beside, 'config.json')) ? beside : baseReference, { signal });
+}
+
+/** What tells one base from another. */
+export async function identify(
+  folder: string,
+  { name, reference }: { readonly name: string; readonly reference: string },
+): Promise<BaseIdentity> {
+  const config = (await requireJson(folder, 'config.json')) as Record<string, unknown>;
+  const tokenizer: unknown = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'));
+  return { name, reference, config_sha256: configHash(config), tokenizer_sha256: hash(tokenizer) };
 }

@@ -2,7 +2,7 @@
  * training — parameters in memory, gradients, the optimizer, schedules and the loop. Emits records.
  * Imports tasks, data, methods, models, files, engine, errors. Invariant: prints nothing and touches no file.
  */
-export { type Loaded, type Loading, loadParameters } from './loadParameters.ts';
+export { type Loaded, type Loading, loadParameters, type NamedCheckpoint } from './loadParameters.ts';
 export { type LoopOptions, type StepBatches, type StepRecord, trainSteps } from './loop.ts';
 export type { MaskSource, Place } from './masks.ts';
 export type { AdamWSettings, Update } from './optimizer.ts';

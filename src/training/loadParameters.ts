@@ -1,4 +1,4 @@
-/** First values of a program's parameters: from the checkpoint, and fresh ones for what it does not have. */
+/** First values of a program's parameters: from an adapter, from the base's checkpoint, and fresh ones for the rest. */
 import { normal, stream, uniform } from '../engine/random/index.ts';
 import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
@@ -6,78 +6,100 @@ import type { Architecture } from '../models/index.ts';
 import type { Initial, Parameter } from '../models/nn/index.ts';
 import { type ParameterMemory, valuesOf } from './parameterMemory.ts';
 
+/** Weights, and what errors call them. */
+export interface NamedCheckpoint extends Checkpoint {
+  readonly where: string;
+}
+
 export interface Loading {
-  readonly checkpoint: Checkpoint;
+  readonly base: NamedCheckpoint;
+  /** What a partial method saved, under the names that parameters have. Every tensor of it must find its place. */
+  readonly adapter?: NamedCheckpoint | undefined;
   readonly architecture: Pick<Architecture, 'prefix' | 'legacyName'>;
   readonly seed: number;
-  /** What errors call the checkpoint. */
-  readonly where: string;
-  /** The checkpoint's head answers another question: it is left there, and a new one starts fresh. */
+  /** The saved head answers another question: it is left there, and a new one starts fresh. */
   readonly newHead?: boolean;
 }
 
 export interface Loaded {
-  /** Parameters that the checkpoint does not have and that start fresh. */
+  /** Parameters that no checkpoint has and that start fresh. */
   readonly fresh: readonly string[];
-  /** Tensors of the checkpoint that no parameter asked for. */
+  /** Tensors of the base that no parameter asked for. */
   readonly unused: readonly string[];
 }
 
-/** Fills the memory. Throws before anything is read if a tensor is missing or has another shape. */
+interface Place {
+  readonly checkpoint: NamedCheckpoint;
+  readonly name: string;
+}
+
+/** Fills the memory. Throws before anything is read if a tensor is missing, left over, or of another shape. */
 export async function loadParameters(
   memory: ParameterMemory,
   parameters: readonly Parameter[],
   loading: Loading,
 ): Promise<Loaded> {
-  const found = parameters.map((parameter) => ({ parameter, stored: storedName(parameter, loading) }));
-  const shapeOf = (stored: string): readonly number[] => loading.checkpoint.shapeOf(stored)!;
-  for (const { parameter, stored } of found)
-    checkShape(parameter, stored && { stored, shape: shapeOf(stored) }, loading);
-  for (const { parameter, stored } of found) {
+  const found = parameters.map((parameter) => ({ parameter, place: placeOf(parameter, loading) }));
+  for (const { parameter, place } of found) checkPlace(parameter, place, loading);
+  refuseLeftOver(parameters, loading);
+  for (const { parameter, place } of found) {
     const values = valuesOf(memory, parameter.name);
-    if (stored) await loading.checkpoint.readFloats(stored, values);
+    if (place) await place.checkpoint.readFloats(place.name, values);
     else fillFresh(values, parameter, loading.seed);
   }
-  const used = new Set(found.map(({ stored }) => stored));
+  const used = new Set(found.map(({ place }) => place?.checkpoint === loading.base && place.name));
   return {
-    fresh: found.filter(({ stored }) => !stored).map(({ parameter }) => parameter.name),
-    unused: loading.checkpoint.names.filter((name) => !used.has(name)),
+    fresh: found.filter(({ place }) => !place).map(({ parameter }) => parameter.name),
+    unused: loading.base.names.filter((name) => !used.has(name)),
   };
 }
 
 /** A bare encoder's file has no 'bert.' in front of its names; a model with a head has. Some files have older names. */
-function storedName({ name, head }: Parameter, { checkpoint, architecture, newHead }: Loading): string | undefined {
+function placeOf({ name, head }: Parameter, { base, adapter, architecture, newHead }: Loading): Place | undefined {
   if (head && newHead) return undefined;
+  if (adapter?.shapeOf(name)) return { checkpoint: adapter, name };
   const { prefix, legacyName = (current) => current } = architecture;
   const bare = name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name;
-  const candidates = [name, bare, legacyName(name), legacyName(bare)];
-  return candidates.find((candidate) => checkpoint.shapeOf(candidate) !== undefined);
+  const stored = [name, bare, legacyName(name), legacyName(bare)].find((candidate) => base.shapeOf(candidate));
+  return stored === undefined ? undefined : { checkpoint: base, name: stored };
 }
 
-interface Stored {
-  readonly stored: string;
-  readonly shape: readonly number[];
-}
-
-function checkShape(parameter: Parameter, stored: Stored | '' | undefined, { checkpoint, where }: Loading): void {
-  const { name, shape, fresh } = parameter;
-  if (!stored) {
-    if (fresh) return;
-    const close = nearest(name, checkpoint.names);
-    throw new AttuneError({
-      code: 'MODEL_WEIGHTS',
-      where,
-      problem: `it has no tensor '${name}'${close ? `; the nearest name is '${close}'` : ''}`,
-      fix: 'use weights that belong to this config.json',
-    });
+function checkPlace(parameter: Parameter, place: Place | undefined, { base, adapter, newHead }: Loading): void {
+  const { name, shape, fresh, head, trainable } = parameter;
+  if (adapter && trainable && place?.checkpoint !== adapter && !(head && newHead)) {
+    throw mismatch('ADAPTER_MISMATCH', adapter.where, `it has no tensor '${name}'${hint(name, adapter.names)}`);
   }
-  if (stored.shape.length === shape.length && stored.shape.every((size, axis) => size === shape[axis])) return;
-  throw new AttuneError({
-    code: 'MODEL_WEIGHTS',
-    where: `${where} '${stored.stored}'`,
-    problem: `its shape is [${stored.shape.join(', ')}], config.json asks for [${shape.join(', ')}]`,
-    fix: 'use weights that belong to this config.json, and as many labels as the head has',
-  });
+  if (!place) {
+    if (fresh) return;
+    throw mismatch('MODEL_WEIGHTS', base.where, `it has no tensor '${name}'${hint(name, base.names)}`);
+  }
+  const stored = place.checkpoint.shapeOf(place.name)!;
+  if (stored.length === shape.length && stored.every((size, axis) => size === shape[axis])) return;
+  const code = place.checkpoint === base ? 'MODEL_WEIGHTS' : 'ADAPTER_MISMATCH';
+  const problem = `its shape is [${stored.join(', ')}], the model has [${shape.join(', ')}]`;
+  throw mismatch(code, `${place.checkpoint.where} '${place.name}'`, problem);
+}
+
+/** An adapter that is half used gives answers that nobody trained. */
+function refuseLeftOver(parameters: readonly Parameter[], { adapter }: Loading): void {
+  const wanted = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+  const left = adapter?.names.find((name) => !wanted.has(name));
+  if (left === undefined) return;
+  const problem = `the model has no place for its tensor '${left}'${hint(left, wanted.keys())}`;
+  throw mismatch('ADAPTER_MISMATCH', adapter!.where, problem);
+}
+
+function hint(name: string, names: Iterable<string>): string {
+  const close = nearest(name, names);
+  return close === undefined ? '' : `; the nearest name is '${close}'`;
+}
+
+function mismatch(code: 'MODEL_WEIGHTS' | 'ADAPTER_MISMATCH', where: string, problem: string): AttuneError {
+  const fix =
+    code === 'MODEL_WEIGHTS'
+      ? 'use weights that belong to this config.json'
+      : 'use the adapter with the base and the settings that it was made with';
+  return new AttuneError({ code, where, problem, fix });
 }
 
 function fillFresh(values: Float32Array, { name, fresh }: Parameter, seed: number): void {

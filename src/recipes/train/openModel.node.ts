@@ -1,12 +1,13 @@
 /** The model of a run in memory: two programs over the same weights, one that learns and one that is measured. */
 import { availableParallelism } from 'node:os';
 import { openRuntime } from '../../engine/runtime/openRuntime.node.ts';
+import { AttuneError } from '../../errors/index.ts';
 import { openCheckpoint } from '../../files/modelFolder.node.ts';
 import { openScorer, type Scorer } from '../../inference/index.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
-import { full } from '../../methods/full.ts';
-import type { Method } from '../../models/nn/index.ts';
-import { buildProgram } from '../../models/nn/index.ts';
+import { attachMethod } from '../../methods/index.ts';
+import { buildProgram, type Parameter } from '../../models/nn/index.ts';
+import type { Adapter } from '../../store/adapters/index.ts';
 import { classify } from '../../tasks/index.ts';
 import {
   allocateParameters,
@@ -18,11 +19,19 @@ import {
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 
+/** What a run starts from: a model's folder, and perhaps an adapter that it goes on with. */
+export interface Start {
+  readonly source: ModelSource;
+  readonly initial?: Adapter | undefined;
+}
+
 export interface TrainingModel extends AsyncDisposable {
   readonly trainer: Trainer;
   readonly scorer: Scorer;
   readonly memory: ParameterMemory;
-  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly parameters: readonly Parameter[];
+  /** Every weight is trained. */
+  readonly isWhole: boolean;
   readonly fresh: readonly string[];
   readonly totalParameters: number;
   readonly trainableParameters: number;
@@ -30,25 +39,21 @@ export interface TrainingModel extends AsyncDisposable {
   readonly threads: number;
 }
 
-const methods: Readonly<Record<Recipe['method']['name'], () => Method>> = { full };
-
 export const threadsOf = ({ threads }: Pick<Recipe, 'threads'>): number =>
   threads === 'auto' ? availableParallelism() : threads;
 
-export async function openModel(
-  recipe: Recipe,
-  source: ModelSource,
-  labels: readonly string[],
-): Promise<TrainingModel> {
+export async function openModel(recipe: Recipe, start: Start, labels: readonly string[]): Promise<TrainingModel> {
+  const { source } = start;
   const { training } = recipe;
-  const chosen = [methods[recipe.method.name]()];
+  const facts = { defaultTargets: source.description.architecture.queryAndValue };
+  const chosen = [attachMethod(recipe.method, facts)];
   const settings = { numLabels: labels.length, labelSmoothing: training.label_smoothing_factor };
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const learning = buildProgram(classify(source.description, settings), { methods: chosen, dropoutRate });
   const measured = buildProgram(classify(source.description, { numLabels: labels.length }), { methods: chosen });
   const parameters = learning.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
-  const fresh = await load(memory, { parameters, source, labels, seed: training.seed });
+  const fresh = await load(memory, { parameters, start, labels, seed: training.seed });
   const { open, name, version } = await openRuntime();
   const threads = threadsOf(recipe);
   const optimizer = {
@@ -65,7 +70,8 @@ export async function openModel(
     trainer,
     scorer,
     memory,
-    shapes: new Map(parameters.map((parameter) => [parameter.name, parameter.shape])),
+    parameters,
+    isWhole: recipe.method.name === 'full',
     fresh,
     totalParameters: count(parameters),
     trainableParameters: count(parameters.filter(({ trainable }) => trainable)),
@@ -79,21 +85,39 @@ export async function openModel(
 }
 
 interface Load {
-  readonly parameters: Parameters<typeof loadParameters>[1];
-  readonly source: ModelSource;
+  readonly parameters: readonly Parameter[];
+  readonly start: Start;
   readonly labels: readonly string[];
   readonly seed: number;
 }
 
 /** Names of what started fresh. A head that answers with exactly these labels is kept, any other is replaced. */
-async function load(memory: ParameterMemory, { parameters, source, labels, seed }: Load): Promise<readonly string[]> {
+async function load(memory: ParameterMemory, { parameters, start, labels, seed }: Load): Promise<readonly string[]> {
+  const { source, initial } = start;
   const { folder, description } = source;
-  const newHead = labels.length !== source.labels?.length || labels.some((label, i) => label !== source.labels![i]);
-  const checkpoint = await openCheckpoint(folder);
+  const known = initial?.manifest?.labels ?? source.labels;
+  const newHead = labels.length !== known?.length || labels.some((label, i) => label !== known[i]);
+  const base = { ...(await openCheckpoint(folder)), where: folder };
+  const adapter = initial && { ...(await initial.open()), where: initial.folder };
   try {
-    const loading = { checkpoint, architecture: description.architecture, seed, where: folder, newHead };
-    return (await loadParameters(memory, parameters, loading)).fresh;
+    const { architecture } = description;
+    const { fresh } = await loadParameters(memory, parameters, { base, adapter, architecture, seed, newHead });
+    refuseFrozenNoise(parameters, fresh);
+    return fresh;
   } finally {
-    await checkpoint.close();
+    await base.close();
+    await adapter?.close();
   }
+}
+
+/** A head of random numbers that is never trained would only guess. */
+function refuseFrozenNoise(parameters: readonly Parameter[], fresh: readonly string[]): void {
+  const stuck = parameters.find(({ name, head, trainable }) => head && !trainable && fresh.includes(name));
+  if (!stuck) return;
+  throw new AttuneError({
+    code: 'CONFIG_INVALID',
+    where: 'method.trainable.head',
+    problem: `${stuck.name} is new, so it has to be trained, but it is frozen`,
+    fix: 'set head: true, or start from a model whose head has these labels',
+  });
 }

@@ -18,6 +18,7 @@ import {
 import { stream, uniform } from '../../engine/random/index.ts';
 import { type ModelSource, usableLength } from '../../inference/modelFolder.node.ts';
 import type { Recipe } from '../schema/index.ts';
+import type { Start } from './openModel.node.ts';
 
 export interface PreparedSplit {
   readonly examples: readonly ClassificationExample[];
@@ -38,11 +39,11 @@ export interface PreparedData {
   readonly files: Readonly<Record<string, string>>;
 }
 
-export async function prepareData(recipe: Recipe, source: ModelSource): Promise<PreparedData> {
+export async function prepareData(recipe: Recipe, { source, initial }: Start): Promise<PreparedData> {
   const { data, training } = recipe;
   const maxLength = usableLength(data.max_length, source);
   const given = await readExamples(data.train, data.columns);
-  const labels = labelOrder(given, source.labels);
+  const labels = labelOrder(given, initial?.manifest?.labels ?? source.labels);
   const validationGiven = data.validation && (await readExamples(data.validation, data.columns));
   const test = data.test && (await readExamples(data.test, data.columns));
   for (const examples of [validationGiven, test]) if (examples) throwProblems(checkLabels(examples, labels));

@@ -1,10 +1,12 @@
 /** What run.json says: before the first step, at the end, and after a failure. */
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import type { Metrics } from '../../evaluation/index.ts';
 import type { RunRecord } from '../../store/runs/index.ts';
+import { savedFolder } from './saved.node.ts';
 import type { Running } from './train.node.ts';
 import { attuneVersion } from './version.node.ts';
 
@@ -41,33 +43,43 @@ export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRec
     memory_bytes: totalmem(),
   },
   started_at: new Date().toISOString(),
+  // Known later, or never: a run that breaks off still has every field.
+  base_loss: null,
+  before: null,
+  metrics: null,
+  retention: null,
+  best_step: null,
+  steps: 0,
+  timing: null,
+  peak_memory_bytes: null,
+  artifact_bytes: null,
 });
 
 interface Ending {
-  readonly metrics: Metrics | null;
-  readonly bestStep: number;
-  readonly step: number;
+  readonly tested: Metrics | undefined;
   readonly stopped: boolean;
 }
 
-export async function finalFields(running: Running, { metrics, bestStep, step, stopped }: Ending): Promise<RunRecord> {
+export async function finalFields(running: Running, { tested, stopped }: Ending): Promise<RunRecord> {
+  const { best, step } = running.reached;
   return {
     status: stopped ? 'stopped' : 'succeeded',
-    metrics,
-    retention: null,
-    best_step: bestStep,
-    steps: step,
-    ...(await figures(running, step)),
-    artifact_bytes: await folderBytes(join(running.folder.path, 'model')),
-    finished_at: new Date().toISOString(),
+    ...(await figures(running)),
+    metrics: tested ?? best?.metrics ?? null,
+    best_step: best?.step ?? step,
   };
 }
 
-async function figures({ seconds, recipe, data, plan }: Running, step: number): Promise<object> {
+/** How far the run came, what it took and what it left. */
+async function figures({ seconds, reached, recipe, data, plan, folder }: Running): Promise<object> {
+  const { step, best } = reached;
   const epochs = step / plan.stepsPerEpoch;
   const tokens = data.train.rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
   const perSecond = (count: number): number => (seconds.train > 0 ? (count * epochs) / seconds.train : 0);
   return {
+    metrics: best?.metrics ?? null,
+    best_step: best?.step ?? null,
+    steps: step,
     timing: {
       load_seconds: seconds.load,
       train_seconds: seconds.train,
@@ -77,20 +89,24 @@ async function figures({ seconds, recipe, data, plan }: Running, step: number): 
     },
     peak_memory_bytes: process.resourceUsage().maxRSS * KIBIBYTE,
     epochs: recipe.training.max_steps > 0 ? epochs : Math.min(epochs, recipe.training.num_train_epochs),
+    artifact_bytes: await folderBytes(savedFolder({ recipe, folder })),
+    finished_at: new Date().toISOString(),
   };
 }
 
-async function folderBytes(path: string): Promise<number> {
+/** Null where a run left no model. */
+async function folderBytes(path: string): Promise<number | null> {
+  if (!existsSync(path)) return null;
   const sizes = await Promise.all((await readdir(path)).map(async (name) => (await stat(join(path, name))).size));
   return sizes.reduce((a, b) => a + b, 0);
 }
 
 /** A guard's stop is a status of its own; everything else is a failure. */
-export function failureFields(failure: unknown, running: Running): RunRecord {
+export async function failureFields(failure: unknown, running: Running): Promise<RunRecord> {
   const known = failure instanceof AttuneError;
   const stopped = running.options.signal.aborted || (known && failure.exitCode === 3);
   const error = known
     ? { code: failure.code, where: failure.where, problem: failure.problem, fix: failure.fix }
     : { code: 'INTERNAL', where: 'attune', problem: String(failure), fix: 'run again with --verbose and report it' };
-  return { status: stopped ? 'stopped' : 'failed', error, finished_at: new Date().toISOString() };
+  return { status: stopped ? 'stopped' : 'failed', error, ...(await figures(running)) };
 }

@@ -1,16 +1,19 @@
 /** One training run from its recipe to its folder. Reads top to bottom; the arithmetic is in the rooms below. */
 import { evaluateClassifier, isBetter, type Metrics } from '../../evaluation/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
+import { type Adapter, expectBase } from '../../store/adapters/index.ts';
 import { fetchModel, type LocalModel } from '../../store/index.ts';
-import { createRunFolder, type RunFolder, type RunRecord } from '../../store/runs/index.ts';
+import { createRunFolder, type RunFolder, type RunRecord, refuseUsedFolder } from '../../store/runs/index.ts';
 import { trainSteps } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
+import { identify, openTarget } from '../target.node.ts';
 import type { OnTrainEvent } from './events.ts';
-import { openModel, type TrainingModel } from './openModel.node.ts';
+import { refuseNotFiniteLoss } from './notFinite.ts';
+import { openModel, type Start, type TrainingModel } from './openModel.node.ts';
 import { planSteps, type StepPlan, scheduleOf, stepBatches } from './plan.ts';
 import { majorityAccuracy, type PreparedData, type PreparedSplit, prepareData } from './prepareData.node.ts';
 import { failureFields, finalFields, firstFields, memoryBytes } from './record.node.ts';
-import { restoreModel, saveModel } from './savedModel.node.ts';
+import { restoreBest, saveBest } from './saved.node.ts';
 import { openStepLog } from './stepLog.ts';
 
 export interface TrainOptions {
@@ -24,12 +27,22 @@ export interface Running {
   readonly recipe: Recipe;
   readonly local: LocalModel;
   readonly source: ModelSource;
+  readonly initial: Adapter | undefined;
   readonly data: PreparedData;
   readonly model: TrainingModel;
   readonly plan: StepPlan;
   readonly folder: RunFolder;
   readonly options: TrainOptions;
   readonly seconds: { load: number; train: number; evaluate: number };
+  readonly reached: Reached;
+}
+
+/** How far a run has come; run.json tells it however the run ends. */
+export interface Reached {
+  /** The last step that was done. */
+  step: number;
+  /** Its weights are in the run's folder. */
+  best?: Best;
 }
 
 interface Best {
@@ -41,27 +54,42 @@ interface Best {
 export async function runTraining(recipe: Recipe, options: TrainOptions): Promise<RunRecord> {
   const started = performance.now();
   const { onEvent, signal } = options;
+  await refuseUsedFolder(recipe.output_dir);
   const local = await fetchModel(recipe.model, {
     signal,
     onProgress: (progress) => onEvent({ type: 'fetching', ...progress }),
   });
-  const source = await readModelFolder(local.path);
+  const start = await startOf(recipe, local, signal);
+  const { source, initial } = start;
   onEvent({ type: 'preparing', what: 'data' });
-  const data = await prepareData(recipe, source);
+  const data = await prepareData(recipe, start);
   onEvent({ type: 'preparing', what: 'model' });
-  await using model = await openModel(recipe, source, data.labels);
+  await using model = await openModel(recipe, start, data.labels);
   signal.throwIfAborted();
   const plan = planSteps(recipe, data.train.rows.length);
   const first = firstFields({ recipe, local, data, model, plan });
   const folder = await createRunFolder(recipe.output_dir, first);
   const seconds = { load: (performance.now() - started) / 1000, train: 0, evaluate: 0 };
-  const running: Running = { recipe, local, source, data, model, plan, folder, options, seconds };
+  const reached = { step: 0 };
+  const running: Running = { recipe, local, source, initial, data, model, plan, folder, options, seconds, reached };
   try {
     return await runIn(running);
   } catch (failure) {
-    await folder.update(failureFields(failure, running));
+    // Where even that cannot be written, the first failure is still the one to tell.
+    await folder.update(await failureFields(failure, running)).catch(() => undefined);
     throw failure;
   }
+}
+
+/** The base, and with `init_from` what an earlier run made of it: another whole model, or an adapter beside the base. */
+async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): Promise<Start> {
+  if (recipe.init_from === undefined) return { source: await readModelFolder(local.path) };
+  const { artifact, adapter } = await openTarget(recipe.init_from, signal);
+  if (!adapter) return { source: await readModelFolder(artifact.folder) };
+  const { manifest, folder } = adapter;
+  if (manifest)
+    expectBase(await identify(local.path, { name: local.name, reference: local.reference }), manifest, folder);
+  return { source: await readModelFolder(local.path), initial: adapter };
 }
 
 async function runIn(running: Running): Promise<RunRecord> {
@@ -76,33 +104,26 @@ async function runIn(running: Running): Promise<RunRecord> {
     });
     options.onEvent({ type: 'evaluation', step: 0, metrics: before, best: false });
   }
-  const { best, step, stopped } = await learn(running);
-  if (!best || step === 0) await saveModel(running);
-  else if (best.step < step) await restoreModel(running);
-  const tested = data.test && !stopped ? await measure(running, data.test) : undefined;
-  const metrics = tested ?? best?.metrics ?? null;
-  return folder.update(await finalFields(running, { metrics, bestStep: best?.step ?? step, step, stopped }));
+  await learn(running);
+  const { step, best } = running.reached;
+  if (!best) await saveBest(running);
+  else if (best.step < step) await restoreBest(running);
+  const tested = data.test && (await measure(running, data.test));
+  return folder.update(await finalFields(running, { tested, stopped: options.signal.aborted }));
 }
 
-interface Learned {
-  readonly best?: Best;
-  /** The last step that was done. */
-  readonly step: number;
-  readonly stopped: boolean;
-}
-
-async function learn(running: Running): Promise<Learned> {
-  const { recipe, source, data, model, plan, folder, options } = running;
+/** Trains until the steps end, nothing gets better, or the signal is aborted. */
+async function learn(running: Running): Promise<void> {
+  const { recipe, source, data, model, plan, folder, options, reached } = running;
   const { training, evaluation } = recipe;
   const padTokenId = source.tokenizer.padTokenId;
   const steps = stepBatches(data.train.rows, { recipe, plan, padTokenId });
   const loop = { schedule: scheduleOf(recipe, plan), maxGradientNorm: training.max_grad_norm, signal: options.signal };
   const log = openStepLog(training.logging_steps);
-  let best: Best | undefined;
-  let step = 0;
   let worse = 0;
   for await (const record of trainSteps(model.trainer, steps, loop)) {
-    step = record.step;
+    const { step } = record;
+    reached.step = step;
     running.seconds.train += record.seconds;
     const line = log.add(record);
     if (line) await folder.log(line);
@@ -110,21 +131,22 @@ async function learn(running: Running): Promise<Learned> {
     options.onEvent({ type: 'step', ...record, tokensPerSecond, memoryBytes: memoryBytes() });
     if (!data.validation || !isDue(record, { evaluation, plan })) continue;
     const metrics = await measure(running, data.validation);
+    if (!metrics) continue;
+    refuseNotFiniteLoss(step, metrics.loss);
     const metric = training.metric_for_best_model;
-    const better = isBetter(metric, metrics[metric], best?.metrics[metric]);
+    const better = isBetter(metric, metrics[metric], reached.best?.metrics[metric]);
     await folder.log({ step, epoch: record.epoch, ...named(metrics) });
     options.onEvent({ type: 'evaluation', step, metrics, best: better });
     worse = better ? 0 : worse + 1;
     if (better) {
-      best = { step, metrics };
-      await saveModel(running);
+      await saveBest(running);
+      reached.best = { step, metrics };
     }
     if (training.early_stopping_patience > 0 && worse >= training.early_stopping_patience) {
       options.onEvent({ type: 'note', text: `no better ${metric} in ${worse} evaluations: stopped early` });
-      return { best, step, stopped: false };
+      return;
     }
   }
-  return { best, step, stopped: options.signal.aborted };
 }
 
 const named = (metrics: Metrics): object =>
@@ -141,16 +163,25 @@ function isDue(record: { step: number; lastOfEpoch: boolean }, { evaluation, pla
   return evaluation.eval_strategy === 'epoch' ? record.lastOfEpoch : record.step % evaluation.eval_steps! === 0;
 }
 
-async function measure({ recipe, source, data, model, seconds }: Running, split: PreparedSplit): Promise<Metrics> {
+/** Undefined where the signal was aborted meanwhile: a long evaluation does not keep a run from stopping. */
+async function measure(running: Running, split: PreparedSplit): Promise<Metrics | undefined> {
+  const { recipe, source, data, model, seconds, options } = running;
   const started = performance.now();
-  const { metrics } = await evaluateClassifier(split.rows, {
-    scorer: model.scorer,
-    padTokenId: source.tokenizer.padTokenId,
-    numLabels: data.labels.length,
-    batchSize: recipe.evaluation.per_device_eval_batch_size,
-  });
-  seconds.evaluate += (performance.now() - started) / 1000;
-  return metrics;
+  try {
+    const { metrics } = await evaluateClassifier(split.rows, {
+      scorer: model.scorer,
+      padTokenId: source.tokenizer.padTokenId,
+      numLabels: data.labels.length,
+      batchSize: recipe.evaluation.per_device_eval_batch_size,
+      signal: options.signal,
+    });
+    return metrics;
+  } catch (failure) {
+    if (failure === options.signal.reason) return undefined;
+    throw failure;
+  } finally {
+    seconds.evaluate += (performance.now() - started) / 1000;
+  }
 }
 
 function startedEvent({ recipe, data, model, plan }: Running) {

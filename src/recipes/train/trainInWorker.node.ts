@@ -12,7 +12,7 @@ export type FromWorker =
   | {
       readonly kind: 'failed';
       readonly known?: Problem;
-      readonly unknown: { readonly name: string; readonly message: string; readonly stack?: string };
+      readonly thrown: { readonly name: string; readonly message: string; readonly stack?: string };
     };
 
 export function trainInWorker(recipe: Recipe, { onEvent, signal }: TrainOptions): Promise<RunRecord> {
@@ -32,10 +32,12 @@ export function trainInWorker(recipe: Recipe, { onEvent, signal }: TrainOptions)
   }).finally(() => signal.removeEventListener('abort', stop));
 }
 
-function errorOf({ known, unknown }: Extract<FromWorker, { kind: 'failed' }>): Error {
-  if (known) return new AttuneError(known);
-  const error =
-    unknown.name === 'AbortError' ? new DOMException(unknown.message, 'AbortError') : new Error(unknown.message);
-  if (unknown.stack) Object.defineProperty(error, 'stack', { value: unknown.stack });
+function errorOf({ known, thrown }: Extract<FromWorker, { kind: 'failed' }>): Error {
+  const { name, message, stack } = thrown;
+  if (!known && name === 'AbortError') return new DOMException(message, name);
+  const error = known ? new AttuneError(known) : new Error(message);
+  // The message of a known error may say more than its fields, which are those of the first of several problems.
+  Object.defineProperty(error, 'message', { value: message });
+  if (stack) Object.defineProperty(error, 'stack', { value: stack });
   return error;
 }

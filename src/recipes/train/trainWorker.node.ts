@@ -19,7 +19,7 @@ try {
   const { code, where, problem, fix } = failure as AttuneError;
   const known = failure instanceof AttuneError ? { code, where, problem, fix } : undefined;
   const { name, message, stack } = failure as Error;
-  send({ kind: 'failed', known, unknown: { name, message, stack } });
+  send({ kind: 'failed', known, thrown: { name, message, stack } });
 } finally {
   parentPort!.close();
 }

@@ -1,0 +1,68 @@
+/** The best weights of a run in its folder, and back: the whole model, or the part that a partial method trained. */
+import { join } from 'node:path';
+import type { Checkpoint } from '../../files/index.ts';
+import { openCheckpoint } from '../../files/modelFolder.node.ts';
+import { fingerprintOf } from '../../inference/fingerprint.ts';
+import { type Manifest, readAdapter, writeAdapter } from '../../store/adapters/index.ts';
+import { writeModel } from '../../store/runs/index.ts';
+import { valuesOf } from '../../training/index.ts';
+import { classifierConfig } from '../classifierConfig.ts';
+import { ADAPTER_FOLDER, identify, MODEL_FOLDER } from '../target.node.ts';
+import { refuseNotFiniteWeights } from './notFinite.ts';
+import type { Running } from './train.node.ts';
+
+const isWhole = ({ recipe }: Pick<Running, 'recipe'>): boolean => recipe.method.name === 'full';
+
+/** The folder of what was trained, in the run's folder. */
+export const savedFolder = (running: Pick<Running, 'recipe' | 'folder'>): string =>
+  join(running.folder.path, isWhole(running) ? MODEL_FOLDER : ADAPTER_FOLDER);
+
+const tensorsOf = ({ model }: Running) =>
+  model.parameters
+    .filter(({ trainable }) => trainable || model.isWhole)
+    .map(({ name, shape }) => ({ name, dtype: 'float32' as const, shape, data: valuesOf(model.memory, name) }));
+
+export async function saveBest(running: Running): Promise<void> {
+  const tensors = tensorsOf(running);
+  refuseNotFiniteWeights(tensors);
+  if (!isWhole(running)) return await saveAdapter(running, tensors);
+  const { folder, source, data } = running;
+  const saved = { config: classifierConfig(source, data.labels), tensors, tokenizerFolder: source.folder };
+  await folder.replaceFolder(MODEL_FOLDER, (path) => writeModel(path, saved));
+}
+
+async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsOf>): Promise<void> {
+  const { recipe, local, source, data, model, initial, folder } = running;
+  const { architecture } = source.description;
+  const manifest: Manifest = {
+    format: 1,
+    task: recipe.task,
+    method: recipe.method,
+    labels: [...data.labels],
+    max_length: data.maxLength,
+    base: await identify(source.folder, { name: local.name, reference: local.name }),
+    tensors: Object.fromEntries(tensors.map(({ name, shape }) => [name, [...shape]])),
+    fingerprint: await fingerprintOf(model.scorer, source.description),
+  };
+  const saved = {
+    method: recipe.method,
+    manifest,
+    tensors,
+    defaultTargets: architecture.queryAndValue,
+    headModules: [architecture.classifier.name],
+    peft: initial?.peft,
+  };
+  await folder.replaceFolder(ADAPTER_FOLDER, (path) => writeAdapter(path, saved));
+}
+
+/** Reads the saved weights back into memory. */
+export async function restoreBest(running: Running): Promise<void> {
+  const checkpoint = await openSaved(running);
+  for (const name of checkpoint.names) await checkpoint.readFloats(name, valuesOf(running.model.memory, name));
+  await checkpoint.close();
+}
+
+async function openSaved(running: Running): Promise<Checkpoint> {
+  const path = savedFolder(running);
+  return isWhole(running) ? await openCheckpoint(path) : await (await readAdapter(path))!.open();
+}

@@ -1,0 +1,62 @@
+/** Files and folders that appear whole or not at all: written beside their place, then renamed. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+const besideName = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}`);
+
+/** Writes the pieces one after the other and waits until the disk has them. */
+export async function writeDurably(path: string, pieces: Iterable<Uint8Array | string>, flags = 'w'): Promise<void> {
+  const handle = await open(path, flags);
+  try {
+    for (const piece of pieces) await handle.writeFile(piece);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Replaces a file. Readers see the old one or the new one. */
+export async function replaceFile(path: string, pieces: Iterable<Uint8Array | string>): Promise<void> {
+  const beside = besideName(path);
+  try {
+    await writeDurably(beside, pieces);
+    await rename(beside, path);
+  } catch (failure) {
+    await rm(beside, { force: true });
+    throw failure;
+  }
+}
+
+/** Replaces a folder by the one that `fill` writes. If it fails, the old one stays. */
+export async function replaceFolder(path: string, fill: (folder: string) => Promise<void>): Promise<void> {
+  const beside = besideName(path);
+  try {
+    await mkdir(beside, { recursive: true });
+    await fill(beside);
+    await swapFolders(beside, path);
+  } catch (failure) {
+    await rm(beside, { recursive: true, force: true });
+    throw failure;
+  }
+}
+
+/** A folder cannot be renamed onto a full one: the old one steps aside first, and comes back if that fails. */
+async function swapFolders(from: string, to: string): Promise<void> {
+  const aside = besideName(to);
+  const stepped = await rename(to, aside).then(
+    () => true,
+    (failure: NodeJS.ErrnoException) => {
+      if (failure.code === 'ENOENT') return false;
+      throw failure;
+    },
+  );
+  try {
+    await rename(from, to);
+  } catch (failure) {
+    if (stepped) await rename(aside, to);
+    throw failure;
+  }
+  if (stepped) await rm(aside, { recursive: true, force: true });
+}

@@ -1,0 +1,13 @@
+/**
+ * store/runs — run folders and the models in them. Imports files, errors.
+ * Invariant: what is written appears whole or not at all, and never over another run.
+ */
+export {
+  createRunFolder,
+  type RunFolder,
+  type RunRecord,
+  type RunStatus,
+  readRun,
+  refuseUsedFolder,
+} from './runFolder.node.ts';
+export { type SavedModel, writeModel } from './saveModel.node.ts';

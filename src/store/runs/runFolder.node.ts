@@ -1,0 +1,119 @@
+/** A run's folder: run.json, metrics.jsonl, model/. Nothing in it is ever half written. */
+import { appendFile, mkdir, readdir, readFile, rmdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AttuneError } from '../../errors/index.ts';
+import { replaceFile, replaceFolder, writeDurably } from './atomic.node.ts';
+
+export type RunStatus = 'running' | 'succeeded' | 'failed' | 'stopped';
+/** What run.json holds; the status and whatever else is known so far. */
+export type RunRecord = { readonly status: RunStatus } & Readonly<Record<string, unknown>>;
+
+export interface RunFolder {
+  readonly path: string;
+  /** Adds to run.json. */
+  update(fields: Partial<RunRecord>): Promise<RunRecord>;
+  /** Adds a line to metrics.jsonl. */
+  log(line: object): Promise<void>;
+  replaceFolder(name: string, fill: (folder: string) => Promise<void>): Promise<void>;
+  /** Takes the folder away again where nothing but run.json came into being. */
+  discard(): Promise<void>;
+}
+
+/** What a run writes: a folder that has one of these holds another run, or a model that would be replaced. */
+const runNames = ['run.json', 'metrics.jsonl', 'model', 'adapter', 'checkpoints', 'predictions.jsonl', 'report.html'];
+
+const recordText = (record: object): string => `${JSON.stringify(record, null, 2)}\n`;
+
+/** Refuses a place where a run would replace something. Called before time is spent, and again when it is made. */
+export async function refuseUsedFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) return;
+  if (!found.isDirectory()) throw outputExists(path, 'it is a file');
+  const names = await readdir(path).catch((failure: NodeJS.ErrnoException) => {
+    throw cannotWrite(path, failure);
+  });
+  const used = runNames.filter((name) => names.includes(name));
+  if (used.length === 0) return;
+  const isRun = used.includes('run.json');
+  throw outputExists(path, isRun ? 'the folder holds a run already' : `the folder holds ${used.join(', ')} already`);
+}
+
+/** Makes the folder. One that holds a run already is refused: nothing that was good is overwritten. */
+export async function createRunFolder(path: string, record: RunRecord): Promise<RunFolder> {
+  await refuseUsedFolder(path);
+  let current = record;
+  try {
+    await mkdir(path, { recursive: true });
+    await writeDurably(join(path, 'run.json'), [recordText(record)], 'wx');
+  } catch (failure) {
+    throw cannotCreate(path, failure as NodeJS.ErrnoException);
+  }
+  return {
+    path,
+    async update(fields) {
+      current = { ...current, ...fields };
+      await guarded(path, () => replaceFile(join(path, 'run.json'), [recordText(current)]));
+      return current;
+    },
+    log: (line) => guarded(path, () => appendFile(join(path, 'metrics.jsonl'), `${JSON.stringify(line)}\n`)),
+    replaceFolder: (name, fill) => guarded(path, () => replaceFolder(join(path, name), fill)),
+    async discard() {
+      await unlink(join(path, 'run.json'));
+      await rmdir(path).catch(() => undefined);
+    },
+  };
+}
+
+function cannotCreate(path: string, failure: NodeJS.ErrnoException): AttuneError {
+  // Another process was faster.
+  if (failure.code === 'EEXIST') return outputExists(path, 'the folder holds a run already');
+  return cannotWrite(path, failure);
+}
+
+function outputExists(path: string, problem: string): AttuneError {
+  const fix = 'choose another output_dir, or remove that run first';
+  return new AttuneError({ code: 'OUTPUT_EXISTS', where: `output_dir ${path}`, problem, fix });
+}
+
+function cannotWrite(path: string, failure: NodeJS.ErrnoException): AttuneError {
+  const full = failure.code === 'ENOSPC' || failure.code === 'EDQUOT';
+  return new AttuneError(
+    {
+      code: 'OUTPUT_WRITE',
+      where: path,
+      problem: full ? 'the disk is full' : failure.message,
+      fix: full ? 'make room, or choose an output_dir on another disk' : 'choose an output_dir that can be written',
+    },
+    { cause: failure },
+  );
+}
+
+async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (failure) {
+    if (failure instanceof AttuneError || (failure as NodeJS.ErrnoException).code === undefined) throw failure;
+    throw cannotWrite(path, failure as NodeJS.ErrnoException);
+  }
+}
+
+/** run.json of a folder; undefined where the folder is no run. */
+export async function readRun(path: string): Promise<RunRecord | undefined> {
+  const file = join(path, 'run.json');
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+  try {
+    return JSON.parse(text) as RunRecord;
+  } catch {
+    throw new AttuneError({
+      code: 'RUN_INVALID',
+      where: file,
+      problem: 'it is not JSON',
+      fix: 'train again; this file was changed or damaged after the run',
+    });
+  }
+}

@@ -1,0 +1,131 @@
+/** The table of operations, and a whole training step, in Chromium: wasm, and WebGPU with nothing left to the CPU. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { apply, input } from '../../src/engine/graph/index.ts';
+import { type OnnxOptions, toOnnx } from '../../src/engine/onnx/index.ts';
+import { operations } from '../../src/engine/ops/index.ts';
+import type { Value, Values } from '../../src/engine/runtime/index.ts';
+import { gradientOutputs, parameterValues } from '../../src/training/index.ts';
+import { goldenFolder, openClassifier, readTensors, relativeError, runtime } from '../golden/fixtures.ts';
+import { type Browser, findChromium, type ModelPage, openBrowser, type Provider } from './chromium.ts';
+import { caseSizes, feedsOf, largestError, type RowCase, rowCase } from './rowCases.ts';
+
+const chromium = findChromium();
+let browser: Browser;
+let pages: Record<Provider, ModelPage>;
+
+beforeAll(async () => {
+  if (!chromium) return;
+  browser = await openBrowser(chromium);
+  pages = { wasm: await browser.openPage('wasm'), webgpu: await browser.openPage('webgpu') };
+});
+afterAll(() => browser?.[Symbol.asyncDispose]());
+
+/** Runs a case in one form on one engine. WebGPU gets no help from the CPU. */
+const engines: Record<string, (built: RowCase) => Promise<Record<string, Value>>> = {
+  async cpu(built) {
+    await using session = await runtime.open(built.named, { threads: 1 });
+    return await session.run(feedsOf(built));
+  },
+  wasm: (built) => runInPage('wasm', built, {}),
+  'wasm, portable': (built) => runInPage('wasm', built, { target: 'portable', sizes: caseSizes }),
+  webgpu: (built) => runInPage('webgpu', built, { target: 'portable', sizes: caseSizes }),
+};
+
+function runInPage(provider: Provider, built: RowCase, form: OnnxOptions): Promise<Record<string, Value>> {
+  const { bytes, inputs } = toOnnx(built.named, form);
+  return pages[provider].run(bytes, feedsOf(built, inputs), { strict: provider === 'webgpu' });
+}
+
+describe.skipIf(!chromium)('outputs and gradients of a row equal its reference everywhere', () => {
+  const table: Record<string, Record<string, string>> = {};
+  afterAll(() => console.table(table));
+  test.each(Object.entries(operations))('%s', async (name, operation) => {
+    const cases = operation.samples.map((sample) => rowCase(operation, sample));
+    table[name] = {};
+    for (const [engine, run] of Object.entries(engines)) {
+      let worst = 0;
+      for (const built of cases) worst = Math.max(worst, largestError(built, await run(built)));
+      table[name][engine] = worst.toExponential(0);
+      expect(worst, engine).toBeLessThan(2e-6);
+    }
+  });
+});
+
+test.skipIf(!chromium)('WebGPU adds every row of a repeated index to its place', async () => {
+  const [count, width] = [1024, 16];
+  const rows = input('rows', 'float32', [count, width]);
+  const sums = apply(operations.scatter!, [rows, input('ids', 'int32', [count])], { shape: [2, width] });
+  const feeds: Values = {
+    rows: { dtype: 'float32', shape: [count, width], data: new Float32Array(count * width).fill(1) },
+    ids: { dtype: 'int32', shape: [count], data: Int32Array.from({ length: count }, (_, i) => i % 2) },
+  };
+  const results = await pages.webgpu.run(toOnnx({ sums }, { target: 'portable' }).bytes, feeds, { strict: true });
+  expect(new Set(results.sums!.data as Float32Array)).toEqual(new Set([count / 2]));
+});
+
+describe.skipIf(!chromium)('a training step of BERT', async () => {
+  const folder = `${goldenFolder}/bert-tiny/model`;
+  const golden = await readTensors('bert-tiny/step0.safetensors');
+  const { program, memory } = await openClassifier(folder, 3);
+  const outputs = gradientOutputs(program);
+  const feeds: Values = { ...parameterValues(program, memory), ...goldenInputs(golden) };
+  const [batch, tokens] = feeds.input_ids!.shape as [number, number];
+  const sizes = { batch, tokens };
+
+  /** Loss and gradients against PyTorch's, and against the CPU's, each relative to its largest value. */
+  async function expectGolden(results: Record<string, Value>): Promise<void> {
+    await using session = await runtime.open(outputs, { threads: 1 });
+    const onCpu = await session.run(feeds);
+    const floats = (values: Readonly<Record<string, Value>>, name: string) => values[name]!.data as Float32Array;
+    const largest = Math.max(...Object.keys(outputs).map((name) => Math.hypot(...floats(onCpu, name))));
+    expect(Object.keys(results).sort()).toEqual(Object.keys(outputs).sort());
+    for (const name of Object.keys(outputs)) {
+      // The gradient of a key's bias is zero in exact arithmetic: only rounding can be compared there.
+      const floor = name.endsWith('key.bias') ? largest : undefined;
+      expect(relativeError(floats(results, name), floats(onCpu, name), floor), name).toBeLessThan(1e-5);
+      if (name === 'loss_count') continue;
+      expect(relativeError(floats(results, name), golden.get(name)!.data, floor), name).toBeLessThan(1e-5);
+    }
+    expect(Object.keys(outputs).filter((name) => golden.has(name)).length).toBe(Object.keys(outputs).length - 1);
+  }
+
+  test('on wasm, as it is written for the CPU', async () => {
+    await expectGolden(await pages.wasm.run(toOnnx(outputs).bytes, feeds));
+  });
+
+  test('on WebGPU, with no node on the CPU', async () => {
+    const { bytes } = toOnnx(outputs, { target: 'portable', sizes });
+    await expectGolden(await pages.webgpu.run(bytes, feeds, { strict: true }));
+  });
+
+  test('WebGPU alone refuses the form written for the CPU', async () => {
+    await expect(pages.webgpu.run(toOnnx(outputs, { sizes }).bytes, feeds, { strict: true })).rejects.toThrow(
+      'fallback to CPU EP has been explicitly disabled',
+    );
+  });
+
+  test('with named sizes, WebGPU leaves arithmetic on shapes to the CPU, and copies nothing there', async () => {
+    const { bytes } = toOnnx(outputs, { target: 'portable' });
+    const placed = await pages.webgpu.place(bytes);
+    expect(new Set(placed.CPUExecutionProvider)).toEqual(new Set(['Add', 'Concat']));
+    expect(placed.CPUExecutionProvider!.length).toBeLessThan(10);
+    expect(placed.WebGpuExecutionProvider!.length).toBeGreaterThan(300);
+    expect(placed.WebGpuExecutionProvider!.filter((type) => type.startsWith('Memcpy'))).toEqual([]);
+    await expectGolden(await pages.webgpu.run(bytes, feeds));
+  });
+});
+
+function goldenInputs(golden: Awaited<ReturnType<typeof readTensors>>): Values {
+  const read = (name: string): Value => {
+    const { shape, data } = golden.get(`input.${name}`)!;
+    return { dtype: 'int32', shape, data: Int32Array.from(data) };
+  };
+  const { shape, data } = golden.get('input.input_ids')!;
+  return {
+    input_ids: read('input_ids'),
+    attention_mask: read('attention_mask'),
+    token_type_ids: read('token_type_ids'),
+    position_ids: { dtype: 'int32', shape, data: Int32Array.from(data, (_, i) => i % shape[1]!) },
+    labels: read('labels'),
+  };
+}

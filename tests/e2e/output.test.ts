@@ -1,0 +1,92 @@
+/** Where a run goes: nothing that is there is ever replaced, and of two runs one wins. */
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { attune, contentsOf, errorOf, readJson, temporaryFolder, tinyModel, train, writeRecipe } from './attune.ts';
+import { tinyRecipe, writeReviews } from './reviews.ts';
+
+const folder = temporaryFolder();
+const place = { cwd: folder };
+beforeAll(() => {
+  writeReviews(folder);
+  writeRecipe(folder, tinyRecipe({ training: { max_steps: 2 } }));
+});
+
+describe('a folder that is in use', () => {
+  it('is refused, and the run in it stays as it was, byte for byte', async () => {
+    await train(['recipe.json'], place);
+    const before = contentsOf(join(folder, 'run'));
+    const finished = await attune(['train', 'recipe.json', 'seed=1', '--json'], place);
+    expect(finished.code).toBe(2);
+    expect(errorOf(finished)).toEqual({
+      code: 'OUTPUT_EXISTS',
+      where: 'output_dir run',
+      problem: expect.stringContaining('holds a run already'),
+      fix: expect.stringContaining('choose another output_dir'),
+    });
+    expect(contentsOf(join(folder, 'run'))).toEqual(before);
+  });
+
+  it('is refused where a run would replace a model: the base itself, say', async () => {
+    cpSync(tinyModel, join(folder, 'base/model'), { recursive: true });
+    const before = contentsOf(join(folder, 'base'));
+    const finished = await attune(['train', 'recipe.json', 'model=base/model', 'output_dir=base', '--json'], place);
+    expect(finished.code).toBe(2);
+    expect(errorOf(finished)).toMatchObject({ code: 'OUTPUT_EXISTS', problem: expect.stringContaining('model') });
+    expect(contentsOf(join(folder, 'base'))).toEqual(before);
+  });
+
+  it('is refused before time is spent: before the model is looked for', async () => {
+    mkdirSync(join(folder, 'used'));
+    writeFileSync(join(folder, 'used/run.json'), '{}');
+    const finished = await attune(['train', 'recipe.json', 'model=no/such', 'output_dir=used', '--json'], place);
+    expect(errorOf(finished).code).toBe('OUTPUT_EXISTS');
+  });
+
+  it('is used where nothing in it would be replaced', async () => {
+    mkdirSync(join(folder, 'notes'));
+    writeFileSync(join(folder, 'notes/why.txt'), 'kept');
+    await train(['recipe.json', 'output_dir=notes'], place);
+    expect(readdirSync(join(folder, 'notes')).sort()).toEqual(['metrics.jsonl', 'model', 'run.json', 'why.txt']);
+  });
+});
+
+describe('two runs that begin together', () => {
+  it('do not share a folder: exactly one wins, and its run is whole', async () => {
+    const words = (seed: number) => ['train', 'recipe.json', `seed=${seed}`, 'output_dir=shared', '--json'];
+    const both = await Promise.all([attune(words(1), place), attune(words(2), place)]);
+    const winner = both.findIndex(({ code }) => code === 0);
+    expect(both.map(({ code }) => code).sort()).toEqual([0, 2]);
+    expect(errorOf(both[1 - winner]!).code).toBe('OUTPUT_EXISTS');
+    expect(readJson(folder, 'shared/run.json')).toMatchObject({
+      status: 'succeeded',
+      recipe: { training: { seed: winner + 1 } },
+    });
+  });
+});
+
+describe('a place that cannot be written', () => {
+  it.each([
+    ['below a file', 'recipe.json/run', 1, 'OUTPUT_WRITE'],
+    ['a file itself', 'recipe.json', 2, 'OUTPUT_EXISTS'],
+  ])('is refused: %s', async (_, output, code, name) => {
+    const finished = await attune(['train', 'recipe.json', `output_dir=${output}`, '--json'], place);
+    expect(finished.code).toBe(code);
+    expect(errorOf(finished)).toMatchObject({
+      code: name,
+      where: expect.stringContaining(output),
+      fix: expect.stringContaining('output_dir'),
+    });
+  });
+
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) console.warn('SKIPPED: a folder without write permission (root may write everywhere)');
+  it.skipIf(isRoot)('is refused: a folder without permission', async () => {
+    mkdirSync(join(folder, 'closed'));
+    chmodSync(join(folder, 'closed'), 0o500);
+    const finished = await attune(['train', 'recipe.json', 'output_dir=closed/run', '--json'], place);
+    expect(finished.code).toBe(1);
+    expect(errorOf(finished)).toMatchObject({ code: 'OUTPUT_WRITE', where: 'closed/run' });
+    expect(existsSync(join(folder, 'closed/run'))).toBe(false);
+  });
+});

@@ -1,0 +1,94 @@
+"""tests/golden/minilm/lora.json: fifty steps of LoRA on all-MiniLM-L6-v2 from a start given by a formula. Run by make.py."""
+
+import json
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForSequenceClassification
+
+from bert_tiny import drift, summary
+from common import digits, made_by, write_json
+from curves import Plan, largest_relative, rounded, train
+from lora import lora_layers, plain_name, trained
+from minilm import FOLDER
+
+PLAN = Plan(learning_rate=5e-4, steps=50, warmup_steps=0, micro_batches=[32])
+SETTINGS = {"r": 8, "lora_alpha": 16, "target_modules": ["query", "value"]}
+NOTE = (
+    "rows and classifier are those of curve.json, token_type_ids are zero, dropout is off. B starts as zero. A starts, in "
+    "single precision, as 0.1 * ((i * 7919 % 1009) / 1009 - 0.5): i counts the values row by row, through layer 0 query, "
+    "layer 0 value, layer 1 query and so on (the first four of each are in `start`). final has the tensors after the last "
+    "step under the names in adapter_model.safetensors. all_linear: what PEFT makes of target_modules \"all-linear\": with "
+    "20 names or more it saves the shortest endings that fit no other module"
+)
+
+
+def start_values(first: int, count: int) -> torch.Tensor:
+    i = torch.arange(first, first + count, dtype=torch.int64)
+    return (0.1 * ((i * 7919 % 1009).double() / 1009 - 0.5)).float()
+
+
+def open_base(folder: Path) -> torch.nn.Module:
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, attn_implementation="eager")
+    for name, values in json.loads((FOLDER / "curve.json").read_text())["classifier"].items():
+        setattr(model.classifier, name, torch.nn.Parameter(torch.tensor(values)))
+    return model.float()
+
+
+def open_lora(folder: Path, dtype: torch.dtype) -> PeftModel:
+    model = get_peft_model(open_base(folder), LoraConfig(task_type="SEQ_CLS", **SETTINGS))
+    first = 0
+    for layer in lora_layers(model).values():
+        a, b = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+        a.data = start_values(first, a.numel()).reshape(a.shape)
+        first += a.numel()
+        assert not b.any()
+    return model.to(dtype).eval()
+
+
+def all_linear(folder: Path) -> dict:
+    model = get_peft_model(open_base(folder), LoraConfig(task_type="SEQ_CLS", r=8, target_modules="all-linear"))
+    return {
+        "target_modules": sorted(model.peft_config["default"].target_modules),
+        "modules": list(lora_layers(model)),
+        "trainable_parameters": model.get_nb_trainable_parameters()[0],
+    }
+
+
+def final_summary(model: PeftModel) -> dict:
+    entries = {plain_name(name): entry for name, entry in summary(model).items()}
+    return {name: entries[name] for name in trained(model)}
+
+
+def make(minilm: Path, data: Path) -> None:
+    rows = [row | {"token_type_ids": [0] * len(row["input_ids"])} for row in json.loads(
+        (FOLDER / "curve.json").read_text()
+    )["rows"]]
+    models = {dtype: open_lora(minilm, dtype) for dtype in (torch.float64, torch.float32)}
+    parts = trained(models[torch.float32])
+    start = {name: digits(p.flatten()[:4].tolist(), 9) for name, p in parts.items() if ".lora_A." in name}
+    reference, single = (train(model, rows, PLAN) for model in models.values())
+    final, final_single = (final_summary(model) for model in models.values())
+    write_json(
+        FOLDER / "lora.json",
+        {
+            "made_by": made_by("minilm_lora.py", None, {"loss_relative": 2e-5, "final_sums_relative": 1e-4}),
+            "reference": "float64",
+            "note": NOTE,
+            "settings": SETTINGS,
+            "plan": vars(PLAN),
+            "trainable_parameters": sum(p.numel() for p in parts.values()),
+            "start": start,
+            "pytorch_float32_error": {
+                "loss_relative": digits(largest_relative(single, reference), 2),
+                "grad_norm_relative": digits(largest_relative(single, reference, "grad_norm"), 2),
+                "final_sums_relative": digits(drift(final_single, final, lambda name: True), 2),
+            },
+            "float64": rounded(reference),
+            "float32": rounded(single),
+            "all_linear": all_linear(minilm),
+            "final": final,
+        },
+    )
+    print("minilm lora:", f"{reference['loss'][0]:.4f} -> {reference['loss'][-1]:.4f}")

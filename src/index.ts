@@ -1,2 +1,16 @@
 /** The public surface of the package. */
-export { AttuneError, type ErrorCode, errorCodes } from './errors/index.ts';
+export { AttuneError, type ErrorCode, errorCodes, type Problem } from './errors/index.ts';
+export type { Metrics } from './evaluation/index.ts';
+export type { Prediction, TextInput } from './inference/classifier.node.ts';
+export {
+  type CallOptions,
+  type EvaluateCallOptions,
+  evaluate,
+  load,
+  type Model,
+  type Run,
+  type TrainCallOptions,
+  train,
+} from './recipes/library.node.ts';
+export { parseRecipe, type Recipe, type RecipeInput } from './recipes/schema/index.ts';
+export type { TrainEvent } from './recipes/train/index.ts';

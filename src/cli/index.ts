@@ -4,7 +4,5 @@
  * Imports: every other room, each inside the command that needs it. It never computes: what a command does can be done
  * from TypeScript too.
  */
-export { type Call, type Command, type Commands, defineCommand, type Option, type Options } from './command.ts';
+export type { Call, Option, Options } from './command.ts';
 export type { Console } from './console.ts';
-export type { TrainingProgress, TrainingState } from './progress.ts';
-export { type CommandLine, interrupted, runCommandLine } from './runCommandLine.ts';

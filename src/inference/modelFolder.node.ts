@@ -58,12 +58,6 @@ function labelsOf({ id2label }: Readonly<Record<string, unknown>>): string[] | u
   return names.map(([, name]) => String(name));
 }
 
-const USUAL_LENGTH = 128;
-
-/** The length of inputs where none is wished: a model without a recipe may have fewer positions than is usual. */
-export const usualLength = ({ description }: ModelSource): number =>
-  Math.min(USUAL_LENGTH, description.config.max_position_embeddings);
-
 /** The length of inputs that is used: what is wished, unless the model has no positions for it. */
 export function usableLength(wished: number, { folder, description }: ModelSource): number {
   const limit = description.config.max_position_embeddings;

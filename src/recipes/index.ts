@@ -4,4 +4,4 @@
  */
 export { type EvaluateOptions, evaluateTarget } from './evaluate.node.ts';
 export { predictWith } from './predict.node.ts';
-export { type OnTrainEvent, type TrainEvent, type TrainOptions, trainInWorker } from './train/index.ts';
+export { type TrainEvent, type TrainOptions, trainInWorker } from './train/index.ts';

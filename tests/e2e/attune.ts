@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-export const distFolder = join(root, 'dist');
+/** Another build of the package than that of this tree, say the one that is going to be published. */
+export const distFolder = process.env.ATTUNE_TEST_DIST ?? join(root, 'dist');
 /** 3 layers of width 32, 99 tokens, 40 positions; its head knows negative, neutral and positive. */
 export const tinyModel = join(root, 'tests/golden/bert-tiny/model');
 const main = join(distFolder, 'cli/main.js');

@@ -33,7 +33,7 @@ const insideEngine = {
   random: [],
 };
 const mayImport: Readonly<Record<string, readonly string[]>> = {
-  'index.ts': ['recipes', 'inference', 'errors'],
+  'index.ts': ['recipes', 'evaluation', 'inference', 'errors'],
   ...Object.fromEntries(order.map((room, index) => [room, order.slice(index + 1)])),
   ...Object.fromEntries(Object.entries(insideEngine).map(([folder, rooms]) => [`engine/${folder}`, rooms])),
 };

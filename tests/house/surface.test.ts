@@ -21,7 +21,23 @@ test('what `import … from "attune"` offers', () => {
     [
       "AttuneError",
       "errorCodes",
+      "evaluate",
+      "load",
+      "parseRecipe",
+      "train",
+      "type CallOptions",
       "type ErrorCode",
+      "type EvaluateCallOptions",
+      "type Metrics",
+      "type Model",
+      "type Prediction",
+      "type Problem",
+      "type Recipe",
+      "type RecipeInput",
+      "type Run",
+      "type TextInput",
+      "type TrainCallOptions",
+      "type TrainEvent",
     ]
   `);
 });

@@ -19,9 +19,14 @@ NOTE = (
     "rows and classifier are those of curve.json, token_type_ids are zero, dropout is off. B starts as zero. A starts, in "
     "single precision, as 0.1 * ((i * 7919 % 1009) / 1009 - 0.5): i counts the values row by row, through layer 0 query, "
     "layer 0 value, layer 1 query and so on (the first four of each are in `start`). final has the tensors after the last "
-    "step under the names in adapter_model.safetensors. all_linear: what PEFT makes of target_modules \"all-linear\": with "
-    "20 names or more it saves the shortest endings that fit no other module"
+    "step under the names in adapter_model.safetensors. A forgotten weight decay moves the losses by 4.5e-5 and the final "
+    "sums by 1.2e-4, eps = 1e-6 the losses by 7.7e-3. all_linear: what PEFT makes of target_modules \"all-linear\" (r 8): "
+    "with 20 names or more it saves the shortest endings that fit no other module"
 )
+
+
+def read_curve() -> dict:
+    return json.loads((FOLDER / "curve.json").read_text())
 
 
 def start_values(first: int, count: int) -> torch.Tensor:
@@ -31,7 +36,7 @@ def start_values(first: int, count: int) -> torch.Tensor:
 
 def open_base(folder: Path) -> torch.nn.Module:
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, attn_implementation="eager")
-    for name, values in json.loads((FOLDER / "curve.json").read_text())["classifier"].items():
+    for name, values in read_curve()["classifier"].items():
         setattr(model.classifier, name, torch.nn.Parameter(torch.tensor(values)))
     return model.float()
 
@@ -62,9 +67,7 @@ def final_summary(model: PeftModel) -> dict:
 
 
 def make(minilm: Path, data: Path) -> None:
-    rows = [row | {"token_type_ids": [0] * len(row["input_ids"])} for row in json.loads(
-        (FOLDER / "curve.json").read_text()
-    )["rows"]]
+    rows = [row | {"token_type_ids": [0] * len(row["input_ids"])} for row in read_curve()["rows"]]
     models = {dtype: open_lora(minilm, dtype) for dtype in (torch.float64, torch.float32)}
     parts = trained(models[torch.float32])
     start = {name: digits(p.flatten()[:4].tolist(), 9) for name, p in parts.items() if ".lora_A." in name}
@@ -73,7 +76,7 @@ def make(minilm: Path, data: Path) -> None:
     write_json(
         FOLDER / "lora.json",
         {
-            "made_by": made_by("minilm_lora.py", None, {"loss_relative": 2e-5, "final_sums_relative": 1e-4}),
+            "made_by": made_by("minilm_lora.py", None, {"loss_relative": 1e-5, "final_sums_relative": 3e-5}),
             "reference": "float64",
             "note": NOTE,
             "settings": SETTINGS,

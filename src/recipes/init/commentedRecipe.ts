@@ -35,7 +35,8 @@ function inGroups(lines: readonly Line[]): (readonly [string | undefined, Line[]
 }
 
 function commentLines(key: string, root: Declared, { language }: Template): string[] {
-  return commented(commentOf({ key, declared: declaredFor(key, root), tellsDefault: false }, language), '');
+  const comment = commentOf({ key, declared: declaredFor(key, root), tellsDefault: false }, language);
+  return comment.flatMap((text) => commented(text, ''));
 }
 
 function settingLines(line: Line, root: Declared, { language }: Template): string[] {
@@ -47,7 +48,7 @@ function settingLines(line: Line, root: Declared, { language }: Template): strin
   const tellsDefault = value !== declared.default;
   const comment = commentOf({ key, declared, tellsDefault }, language);
   const written = `${indent}${isOffered ? '#' : ''}${key.split('.').at(-1)}: ${valueText(value)}`;
-  return [comment, ...note].flatMap((text) => commented(text, indent)).concat(written);
+  return [...comment, ...note].flatMap((text) => commented(text, indent)).concat(written);
 }
 
 function declaredFor(key: string, root: Declared): Declared {

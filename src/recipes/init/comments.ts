@@ -11,23 +11,20 @@ export interface Described {
   readonly tellsDefault: boolean;
 }
 
-/** What a setting does, in words of its declaration. */
-export function commentOf({ key, declared, tellsDefault }: Described, language: Language): string {
+/** What a setting does, in words of its declaration: the paragraphs of a comment. */
+export function commentOf(described: Described, language: Language): readonly string[] {
+  const { key, declared, tellsDefault } = described;
   const choices = [...new Set(words(declared))];
   const standard = declared.default === undefined ? undefined : String(declared.default);
   if (language === 'chinese') {
-    return [
-      inChinese(key, declared.description ?? ''),
-      ...(choices.length > 1 ? [`可选：${choices.join('、')}。`] : []),
-      ...(tellsDefault && standard !== undefined ? [`默认值：${standard}。`] : []),
-    ].join('');
+    const told = tellsDefault && standard !== undefined ? `默认值：${standard}。` : '';
+    const description = inChinese(key, declared.description ?? '');
+    return choices.length > 1 ? [description, `可选：${choices.join('、')}。${told}`] : [description + told];
   }
   const told = declared.defaultText ?? standard;
-  return [
-    declared.description ?? '',
-    ...(choices.length > 1 ? [`One of ${choices.join(', ')}.`] : []),
-    ...(tellsDefault && told !== undefined ? [`Default: ${told}.`] : []),
-  ].join(' ');
+  const offered = choices.length > 1 ? [`One of ${choices.join(', ')}.`] : [];
+  const otherwise = tellsDefault && told !== undefined ? [`Default: ${told}.`] : [];
+  return [[declared.description ?? '', ...offered, ...otherwise].join(' ')];
 }
 
 /** A translation holds for the English it was made from; for any other the English stands. */

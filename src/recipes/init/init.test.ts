@@ -56,7 +56,9 @@ describe.each(templates.map((template) => [template.name, template] as const))('
       const description = declaredFor(key).description!;
       const told = template.language === 'chinese' ? inChinese(key, description) : description;
       expect(words, key).toContain(` ${told}`);
-      expect(/\p{sc=Han}/u.test(told), key).toBe(template.language === 'chinese');
+      expect(/\p{sc=Han}/u.test(told), `${key}: its Chinese stands in chinese.ts`).toBe(
+        template.language === 'chinese',
+      );
     }
   });
 
@@ -77,8 +79,8 @@ describe.each(templates.map((template) => [template.name, template] as const))('
 test('a comment has the choices, and the default where another value is written', () => {
   const rate: Declared = { description: 'How fast.', default: 0.1 };
   const kind: Declared = { description: 'What kind.', default: 'a', enum: ['a', 'b'], defaultText: 'as you like' };
-  const comments = [rate, kind].flatMap((one) =>
-    [true, false].map((tellsDefault) => commentOf({ key: 'x', declared: one, tellsDefault }, 'english')),
+  const comments = [rate, kind].flatMap((declared) =>
+    [true, false].flatMap((tellsDefault) => commentOf({ key: 'x', declared, tellsDefault }, 'english')),
   );
   expect(comments).toEqual([
     'How fast. Default: 0.1.',
@@ -86,10 +88,11 @@ test('a comment has the choices, and the default where another value is written'
     'What kind. One of a, b. Default: as you like.',
     'What kind. One of a, b.',
   ]);
-  const inAnother = { description: `${declaredFor('training.num_train_epochs').description} And more.`, default: 3 };
-  expect(commentOf({ key: 'training.num_train_epochs', declared: inAnother, tellsDefault: true }, 'chinese')).toBe(
-    '训练数据要过几遍，可以是小数。默认值：3。',
-  );
+  const chineseOf = (declared: Declared) => commentOf({ key: 'task', declared, tellsDefault: true }, 'chinese');
+  const { description } = declaredFor('task');
+  expect(
+    [{ default: 3 }, { default: 'a', enum: ['a', 'b'] }].map((rest) => chineseOf({ description, ...rest })),
+  ).toEqual([['模型要学会做什么。默认值：3。'], ['模型要学会做什么。', '可选：a、b。默认值：a。']]);
 });
 
 test('a description that was changed stands in English until it is translated', () => {

@@ -12,9 +12,9 @@ export const sentencePairs: Template = {
     `  npx attune train ${recipe}`,
     `  npx attune predict ${run} --input ${data}`,
     '',
-    `The 24 rows of ${data} only show the form. To judge pairs it has not seen, a model needs thousands of them: put ` +
-      'your own there, or a public set such as MNLI. The same recipe serves for other questions about two texts: same ' +
-      'meaning or not, answers the question or not.',
+    `The 24 rows of ${data} only show the form: on new pairs, a model that has seen no others stays at chance. Put ` +
+      'thousands of your own there, or a public set such as MNLI. The same recipe serves for other questions about ' +
+      'two texts: same meaning or not, answers the question or not.',
     '',
     'Lines such as "#max_length: 128" are settings to take up: remove the #. All settings are in ' +
       "docs/reference/recipe.md of Attune's repository.",

@@ -23,7 +23,7 @@ export const sentimentZh: Template = {
       paths,
       notes: {
         model: [
-          '注意：默认的 all-MiniLM-L6-v2 是英文模型，词表里只有几百个汉字，',
+          '注意：默认的 all-MiniLM-L6-v2 是英文模型，词表里只有两百多个汉字，',
           '其余汉字都变成 [UNK]，因此只适合用来走通流程。',
           '正式使用前请换成中文或多语言 BERT，例如：',
           '  google-bert/bert-base-chinese（中文）',

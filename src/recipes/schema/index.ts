@@ -3,10 +3,8 @@
  * line, editors and docs/reference/recipe.md are all made from that declaration.
  * Imports: errors, the settings of methods, zod, yaml. It never reads a model or data: only what the recipe says.
  */
-export { besideRecipe } from './besideRecipe.node.ts';
-export { recipeJsonSchema, recipeJsonSchemaText } from './jsonSchema.ts';
-export { loadRecipe, readRecipe } from './loadRecipe.node.ts';
-export { applyOverrides } from './overrides.ts';
-export { parseRecipe, type RecipeDocument, resolveRecipe } from './parseRecipe.ts';
+export { recipeJsonSchemaText } from './jsonSchema.ts';
+export { loadRecipe } from './loadRecipe.node.ts';
+export { parseRecipe, type RecipeDocument } from './parseRecipe.ts';
 export type { Recipe, RecipeInput } from './recipeSettings.ts';
 export { recipeReference } from './reference.ts';

@@ -14,7 +14,7 @@ export async function loadRecipe(file: string, overrides: readonly string[] = []
 }
 
 /** A recipe file as it is written; problems that are found later know its lines. */
-export async function readRecipe(file: string): Promise<RecipeDocument> {
+async function readRecipe(file: string): Promise<RecipeDocument> {
   if (!endings.includes(extname(file).toLowerCase())) {
     const problem = `is not a recipe: its ending is "${extname(file)}"`;
     throw fileError(file, problem, `give a file that ends in ${endings.join(', ')}`);

@@ -39,7 +39,7 @@ export interface TrainingModel extends AsyncDisposable {
   readonly threads: number;
 }
 
-export const threadsOf = ({ threads }: Pick<Recipe, 'threads'>): number =>
+const threadsOf = ({ threads }: Pick<Recipe, 'threads'>): number =>
   threads === 'auto' ? availableParallelism() : threads;
 
 export async function openModel(recipe: Recipe, start: Start, labels: readonly string[]): Promise<TrainingModel> {

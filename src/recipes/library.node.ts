@@ -1,0 +1,79 @@
+/** What a program calls: the recipes, runs and answers of the command line, as values. */
+import { availableParallelism } from 'node:os';
+import type { Metrics } from '../evaluation/index.ts';
+import type { Prediction, TextInput } from '../inference/classifier.node.ts';
+import type { RunRecord } from '../store/runs/index.ts';
+import { parseRecipe, type RecipeInput } from './schema/index.ts';
+import type { OnTrainEvent } from './train/index.ts';
+
+export interface CallOptions {
+  /** Aborted: a run ends after the step under way, with the status `stopped`; everything else throws. */
+  readonly signal?: AbortSignal;
+}
+
+export interface TrainCallOptions extends CallOptions {
+  readonly onEvent?: OnTrainEvent;
+}
+
+export interface Run {
+  /** The run's folder: `load` opens it. */
+  readonly outputDir: string;
+  readonly status: 'succeeded' | 'stopped';
+  /** Of `data.test` where it is given, else of the best evaluation; null where nothing was evaluated. */
+  readonly metrics: Metrics | null;
+  /** All of run.json. */
+  readonly record: RunRecord;
+}
+
+/** Trains in a thread of its own. Throws an AttuneError on bad input, before a folder is made. */
+export async function train(recipe: RecipeInput, { onEvent = () => {}, signal }: TrainCallOptions = {}): Promise<Run> {
+  const parsed = parseRecipe(recipe, '');
+  const { trainInWorker } = await import('./train/index.ts');
+  const record = await trainInWorker(parsed, { onEvent, signal: signal ?? new AbortController().signal });
+  const { status, metrics } = record as RunRecord & { status: Run['status']; metrics: Run['metrics'] };
+  return { outputDir: parsed.output_dir, status, metrics, record };
+}
+
+/** A trained model that answers until it is closed: `await using model = await load(folder)`. */
+export interface Model extends AsyncDisposable {
+  readonly labels: readonly string[];
+  predict(input: string | TextInput): Promise<Prediction>;
+  predict(inputs: readonly (string | TextInput)[]): Promise<Prediction[]>;
+  close(): Promise<void>;
+}
+
+const BATCH = 64;
+
+/** Opens a run's folder, a model's folder, an adapter's folder, or a model by its name. */
+export async function load(target: string, { signal }: CallOptions = {}): Promise<Model> {
+  const { openTarget } = await import('./target.node.ts');
+  const { openClassifier } = await import('../inference/classifier.node.ts');
+  const { artifact, maxLength } = await openTarget(target, signal ?? new AbortController().signal);
+  const opened = await openClassifier(artifact, { threads: availableParallelism(), maxLength, batchSize: BATCH });
+  const close = (): Promise<void> => Promise.resolve(opened[Symbol.asyncDispose]());
+  const asInput = (input: string | TextInput): TextInput => (typeof input === 'string' ? { text: input } : input);
+  async function predict(inputs: string | TextInput | readonly (string | TextInput)[]) {
+    const isList = Array.isArray(inputs);
+    const list = (isList ? inputs : [inputs]) as readonly (string | TextInput)[];
+    const answers = await opened.predict(list.map(asInput));
+    return isList ? answers : answers[0]!;
+  }
+  return { labels: opened.labels, predict: predict as Model['predict'], close, [Symbol.asyncDispose]: close };
+}
+
+export interface EvaluateCallOptions extends CallOptions {
+  /** Labelled files. Left out: a run's own test data, or else its validation data. */
+  readonly data?: string | readonly string[];
+}
+
+/** Metrics of a run or a model on labelled data. */
+export async function evaluate(
+  target: string,
+  { data, signal }: EvaluateCallOptions = {},
+): Promise<{ metrics: Metrics; examples: number }> {
+  const { evaluateTarget } = await import('./evaluate.node.ts');
+  const paths = typeof data === 'string' ? [data] : data;
+  const options = { ...(paths && { data: paths }), signal: signal ?? new AbortController().signal };
+  const { metrics, examples } = await evaluateTarget(target, options);
+  return { metrics, examples };
+}

@@ -135,8 +135,8 @@ export const errorCodes = {
   },
   OUTPUT_EXISTS: {
     exit: 2,
-    means: 'The output folder holds another run.',
-    remedy: 'Choose another `output_dir`, or remove that run first.',
+    means: 'The place of the output holds something already.',
+    remedy: 'Choose another place, or remove what is there first.',
   },
   OUTPUT_WRITE: {
     exit: 1,

@@ -8,11 +8,18 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
-/** `rename` gives the name that a stored tensor has here. */
-export function joinFiles(files: readonly Safetensors[], rename = (stored: string): string => stored): Checkpoint {
-  const places = new Map(
-    files.flatMap((file) => [...file.tensors.keys()].map((stored) => [rename(stored), { file, stored }] as const)),
-  );
+/** `rename` gives the name that a stored tensor has here; without one it is left out. */
+export function joinFiles(
+  files: readonly Safetensors[],
+  rename: (stored: string) => string | undefined = (stored) => stored,
+): Checkpoint {
+  const places = new Map<string, { file: Safetensors; stored: string }>();
+  for (const file of files) {
+    for (const stored of file.tensors.keys()) {
+      const name = rename(stored);
+      if (name !== undefined) places.set(name, { file, stored });
+    }
+  }
   return {
     names: [...places.keys()],
     shapeOf(name) {

@@ -12,6 +12,7 @@ const storedTypes: Readonly<Record<DType, string>> = {
   int32: 'I32',
   int64: 'I64',
   uint8: 'U8',
+  int8: 'I8',
   bool: 'BOOL',
 };
 const ALIGNMENT = 8;

@@ -58,10 +58,14 @@ function labelsOf({ id2label }: Readonly<Record<string, unknown>>): string[] | u
   return names.map(([, name]) => String(name));
 }
 
+/** What a recipe means that says nothing. A model with fewer positions takes as many as it has. */
+const USUAL_LENGTH = 128;
+
 /** The length of inputs that is used: what is wished, unless the model has no positions for it. */
 export function usableLength(wished: number, { folder, description }: ModelSource): number {
   const limit = description.config.max_position_embeddings;
   if (wished <= limit) return wished;
+  if (wished === USUAL_LENGTH) return limit;
   throw new AttuneError({
     code: 'CONFIG_INVALID',
     where: 'data.max_length',

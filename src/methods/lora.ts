@@ -81,6 +81,8 @@ export const lora = defineMethod({
     return {
       name: 'lora',
       trains: (parameter) => parameter.head || isSaved(given, parameter) || isTrainedBias(given, parameter, isTarget),
+      // As PEFT groups them: B, and whatever has one dimension.
+      learningRateScale: ({ shape }) => (shape.length < 2 ? (given.loraplus_lr_ratio ?? 1) : 1),
       validate: (built) => refuseIdle(given, targets, built),
       linear(site, next) {
         if (!isTarget(site)) return next();
@@ -119,7 +121,7 @@ function lowRank(given: LoraSettings, { path, added, weight }: LinearSite): LowR
 const ALL_LINEAR = 'all-linear';
 
 function isTargeted(given: LoraSettings, targets: Targets, site: { path: string; head: boolean }) {
-  if (site.head) return false;
+  if (site.head || isSaved(given, { name: `${site.path}.weight` })) return false;
   if (given.exclude_modules !== undefined && chooses(given.exclude_modules, site.path)) return false;
   return targets === ALL_LINEAR || chooses(targets, site.path);
 }
@@ -155,16 +157,21 @@ function refuseIdle(given: LoraSettings, targets: Targets, { linears, parameters
   if (unsaved !== undefined) throw nothing('method.modules_to_save', unsaved, modules);
   const targeted = linears.filter((site) => isTargeted(given, targets, site));
   if (targeted.length === 0) throw nothing('method.exclude_modules', 'it leaves no layer', paths);
-  for (const map of ['rank_pattern', 'alpha_pattern'] as const) {
-    const key = Object.keys(given[map]).find(
-      (pattern) => !targeted.some(({ path }) => patternValue({ [pattern]: 1 }, path) !== undefined),
-    );
-    if (key !== undefined)
-      throw nothing(
-        `method.${map}`,
-        key,
-        targeted.map(({ path }) => path),
-      );
+  for (const map of ['rank_pattern', 'alpha_pattern'] as const) checkPattern(given[map], `method.${map}`, targeted);
+}
+
+/** Of two keys that fit one layer PEFT takes the first, and sorts them when it saves: such a pair is refused. */
+function checkPattern(map: Readonly<Record<string, number>>, where: string, targeted: Built['linears']): void {
+  const keys = Object.keys(map);
+  const fits = (key: string, path: string): boolean => patternValue({ [key]: 1 }, path) !== undefined;
+  const paths = targeted.map(({ path }) => path);
+  const idle = keys.find((key) => !paths.some((path) => fits(key, path)));
+  if (idle !== undefined) throw nothing(where, idle, paths);
+  for (const path of paths) {
+    const [first, second] = keys.filter((key) => fits(key, path));
+    if (second === undefined || map[first!] === map[second]) continue;
+    const problem = `'${first}' and '${second}' both fit ${path}, with other values`;
+    throw new AttuneError({ code: 'CONFIG_INVALID', where, problem, fix: 'make the keys exclude each other' });
   }
 }
 

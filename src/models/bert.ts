@@ -21,7 +21,7 @@ import {
 
 const count = z.int().positive();
 const rate = z.number().min(0).lt(1);
-const configSchema = z.looseObject({
+const fields = z.looseObject({
   vocab_size: count,
   hidden_size: count,
   intermediate_size: count,
@@ -37,6 +37,10 @@ const configSchema = z.looseObject({
   initializer_range: z.number().positive().default(0.02),
   position_embedding_type: z.literal('absolute').default('absolute'),
   is_decoder: z.literal(false).default(false),
+});
+const configSchema = fields.refine((config) => config.hidden_size % config.num_attention_heads === 0, {
+  path: ['num_attention_heads'],
+  error: 'hidden_size cannot be divided evenly among the heads',
 });
 export type BertConfig = z.infer<typeof configSchema>;
 

@@ -1,6 +1,6 @@
 /** A loss is a sum and a count. Nobody divides but the trainer, once, over the whole optimizer step. */
 import { constant, type Tensor } from '../engine/graph/index.ts';
-import { add, less, logSumExp, meanLast, mul, pick, reshape, sub, sumAll, where } from '../engine/ops/index.ts';
+import { add, gather, less, logSumExp, meanLast, mul, pick, reshape, sub, sumAll, where } from '../engine/ops/index.ts';
 import { counts } from '../models/nn/index.ts';
 
 export interface Loss {
@@ -8,19 +8,31 @@ export interface Loss {
   readonly count: Tensor;
 }
 
-interface Smoothing {
+export interface LossSettings {
   /** Share of the target that is spread evenly over all labels (https://arxiv.org/abs/1512.00567). */
-  readonly labelSmoothing?: number;
+  readonly labelSmoothing?: number | undefined;
+  /** How much a row of each label counts, as torch.nn.CrossEntropyLoss(weight); left out: all the same. */
+  readonly classWeights?: readonly number[] | undefined;
 }
 
 /** −log softmax(logits)[label] where the label is not −100. logits [..., V], labels [...] */
-export function crossEntropy(logits: Tensor, labels: Tensor, { labelSmoothing = 0 }: Smoothing = {}): Loss {
-  const scored = counts(labels);
+export function crossEntropy(logits: Tensor, labels: Tensor, settings: LossSettings = {}): Loss {
+  const { labelSmoothing = 0, classWeights } = settings;
+  const scored = counts(labels); // [...]
   const zero = constant(0, 'int32');
   const safe = where(less(labels, zero), zero, labels);
+  const weight = classWeights ? mul(scored, gather(constant(classWeights), safe)) : scored; // [...]
   const normaliser = logSumExp(logits); // [..., 1]
-  const exact = sub(normaliser, pick(logits, safe)); // [..., 1]
-  const even = (): Tensor => sub(normaliser, meanLast(logits)); // [..., 1]
-  const smoothed = labelSmoothing ? add(mul(exact, 1 - labelSmoothing), mul(even(), labelSmoothing)) : exact;
-  return { sum: sumAll(mul(reshape(smoothed, labels.shape), scored)), count: sumAll(scored) };
+  const exact = mul(reshape(sub(normaliser, pick(logits, safe)), labels.shape), weight);
+  const count = sumAll(weight);
+  if (labelSmoothing === 0) return { sum: sumAll(exact), count };
+  const even = mul(reshape(evenLoss(logits, normaliser, classWeights), labels.shape), scored);
+  return { sum: sumAll(add(mul(exact, 1 - labelSmoothing), mul(even, labelSmoothing))), count };
+}
+
+/** The loss of a target that is spread evenly. Each label brings its own weight, and not that of the row's. [..., 1] */
+function evenLoss(logits: Tensor, normaliser: Tensor, classWeights: LossSettings['classWeights']): Tensor {
+  if (!classWeights) return sub(normaliser, meanLast(logits));
+  const mean = classWeights.reduce((a, b) => a + b, 0) / classWeights.length;
+  return sub(mul(normaliser, mean), meanLast(mul(logits, constant(classWeights))));
 }

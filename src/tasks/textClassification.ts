@@ -2,11 +2,10 @@
 import type { Tensor } from '../engine/graph/index.ts';
 import type { ModelDescription } from '../models/index.ts';
 import { type Batch, linear, type Scope } from '../models/nn/index.ts';
-import { crossEntropy, type Loss } from './loss.ts';
+import { crossEntropy, type Loss, type LossSettings } from './loss.ts';
 
-export interface ClassificationSettings {
+export interface ClassificationSettings extends LossSettings {
   readonly numLabels: number;
-  readonly labelSmoothing?: number;
 }
 
 export interface ClassificationOutputs {
@@ -17,7 +16,7 @@ export interface ClassificationOutputs {
 
 /** The model with a classification head: what a program is built from. */
 export const classify =
-  ({ architecture, config }: ModelDescription, { numLabels, labelSmoothing }: ClassificationSettings) =>
+  ({ architecture, config }: ModelDescription, { numLabels, ...settings }: ClassificationSettings) =>
   (root: Scope, batch: Batch): ClassificationOutputs => {
     const base = root.at(architecture.prefix);
     const summary = architecture.summary(base, architecture.hidden(base, batch, config), config); // [B, D]
@@ -25,5 +24,5 @@ export const classify =
     const dropped = head.dropout(summary, architecture.classifier.dropoutRate(config));
     const fresh = { normal: { standardDeviation: config.initializer_range } };
     const logits = linear(head, dropped, { out: numLabels, fresh, head: true }); // [B, L]
-    return { logits, loss: crossEntropy(logits, batch.labels, { labelSmoothing }) };
+    return { logits, loss: crossEntropy(logits, batch.labels, settings) };
   };

@@ -100,7 +100,14 @@ const toBase64 = ({ buffer, byteOffset, byteLength }: Value['data']): string =>
   Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 const encode = ({ dtype, shape, data }: Value): Encoded => ({ dtype, shape, data: toBase64(data) });
 
-const arrays = { float32: Float32Array, int32: Int32Array, int64: BigInt64Array, uint8: Uint8Array, bool: Uint8Array };
+const arrays = {
+  float32: Float32Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
 function decode({ dtype, shape, data }: Encoded): Value {
   const bytes = Uint8Array.from(Buffer.from(data, 'base64'));
   return { dtype, shape, data: new arrays[dtype](bytes.buffer) };

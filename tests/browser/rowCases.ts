@@ -40,7 +40,10 @@ function sampleInput(random: Stream, sample: Sample<unknown>['inputs'][number], 
   const shape = evaluateShape(spec.shape, caseSizes);
   let drawn = 0;
   const draw = (): number => {
-    if ('below' in spec) return Math.floor(uniform(random, drawn++) * spec.below);
+    if ('below' in spec) {
+      const { from = 0, below } = spec;
+      return from + Math.floor(uniform(random, drawn++) * (below - from));
+    }
     if ('positive' in spec) return 0.5 + uniform(random, drawn++);
     return normal(random, drawn++) * ('scale' in spec ? spec.scale : 1);
   };

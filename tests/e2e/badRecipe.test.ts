@@ -220,7 +220,9 @@ const data: Refusal[] = [
 ];
 
 describe('refused with code, place, value and fix, and without a folder', () => {
-  it.each([...words, ...recipes, ...data])('$name', (refusal) => expectRefusal(refusal, goodFolder()));
+  for (const refusal of [...words, ...recipes, ...data]) {
+    it(refusal.name, () => expectRefusal(refusal, goodFolder()));
+  }
 });
 
 describe('a refusal', () => {

@@ -18,7 +18,6 @@ export interface Refusal {
   readonly exit?: number;
 }
 
-/** Runs it with --json and without, for programs and for people. */
 export async function expectRefusal({ make, says, exit = 2 }: Refusal, folder: string): Promise<void> {
   const words = make(folder);
   const finished = await attune([...words, '--json'], { cwd: folder });

@@ -90,10 +90,10 @@ describe('a run', () => {
 });
 
 describe('metrics.jsonl', () => {
-  it('has a line every logging_steps, and one for every evaluation', () => {
+  it('has a line every logging_steps and at the end, and one for every evaluation', () => {
     const lines = readLines<Record<string, number>>(folder, 'run/metrics.jsonl');
     const steps = lines.filter(({ loss }) => loss !== undefined);
-    expect(steps.map(({ step }) => step)).toEqual([5, 10, 15, 20, 25, 30, 35, 40, 45]);
+    expect(steps.map(({ step }) => step)).toEqual([5, 10, 15, 20, 25, 30, 35, 40, 45, 48]);
     const keys = ['step', 'epoch', 'loss', 'learning_rate', 'grad_norm', 'tokens_per_second'];
     for (const line of steps) expect(Object.keys(line)).toEqual(keys);
     expect(steps.at(-1)!.loss).toBeLessThan(steps[0]!.loss! / 4);

@@ -3,30 +3,10 @@ import { expect, test } from 'vitest';
 import { chunks, collate, type EncodedRow } from '../../src/data/batch.ts';
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
 import { openTrainer, trainSteps } from '../../src/training/index.ts';
-import { goldenFolder, openClassifier, readGolden, readTensors, relativeError, runtime } from './fixtures.ts';
+import { feedsOf, goldenFolder, openClassifier, readGolden, readTensors, relativeError, runtime } from './fixtures.ts';
 
 const folder = `${goldenFolder}/bert-tiny/model`;
 const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
-type Tensors = Awaited<ReturnType<typeof readTensors>>;
-
-function feedsOf(golden: Tensors, prefix = 'input'): Values {
-  const ids = golden.get(`${prefix}.input_ids`)!;
-  const [rows, tokens] = ids.shape as [number, number];
-  const read = (name: string): Value => {
-    const { shape, data } = golden.get(`${prefix}.${name}`)!;
-    return { dtype: 'int32', shape, data: Int32Array.from(data) };
-  };
-  const positions = Int32Array.from({ length: rows * tokens }, (_, i) => i % tokens);
-  const labels = golden.has(`${prefix}.labels`) ? read('labels') : undefined;
-  return {
-    input_ids: read('input_ids'),
-    attention_mask: read('attention_mask'),
-    token_type_ids: read('token_type_ids'),
-    position_ids: { dtype: 'int32', shape: [rows, tokens], data: positions },
-    labels: labels ?? { dtype: 'int32', shape: [rows], data: new Int32Array(rows) },
-  };
-}
-
 async function logitsOf(changes: object, feeds: Values): Promise<Float32Array> {
   const { program, memory } = await openClassifier(folder, 3, changes);
   await using session = await runtime.open({ logits: program.outputs.logits }, { threads: 1 });

@@ -1,6 +1,7 @@
 /** Opens golden files, and a model folder as a program with its weights in memory. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Value, Values } from '../../src/engine/runtime/index.ts';
 import { openRuntime } from '../../src/engine/runtime/openRuntime.node.ts';
 import { openFile } from '../../src/files/bytes.node.ts';
 import { openSafetensors } from '../../src/files/index.ts';
@@ -39,6 +40,27 @@ export async function openClassifier(folder: string, numLabels: number, changes:
   const loaded = await loadParameters(memory, parameters, { base, architecture, seed: 0 });
   await base.close();
   return { program, memory, loaded };
+}
+
+type Tensors = Awaited<ReturnType<typeof readTensors>>;
+
+/** A golden batch under the names of the graph's inputs. */
+export function feedsOf(golden: Tensors, prefix = 'input'): Values {
+  const ids = golden.get(`${prefix}.input_ids`)!;
+  const [rows, tokens] = ids.shape as [number, number];
+  const read = (name: string): Value => {
+    const { shape, data } = golden.get(`${prefix}.${name}`)!;
+    return { dtype: 'int32', shape, data: Int32Array.from(data) };
+  };
+  const positions = Int32Array.from({ length: rows * tokens }, (_, i) => i % tokens);
+  const labels = golden.has(`${prefix}.labels`) ? read('labels') : undefined;
+  return {
+    input_ids: read('input_ids'),
+    attention_mask: read('attention_mask'),
+    token_type_ids: read('token_type_ids'),
+    position_ids: { dtype: 'int32', shape: [rows, tokens], data: positions },
+    labels: labels ?? { dtype: 'int32', shape: [rows], data: new Int32Array(rows) },
+  };
 }
 
 /** Largest |a − b| over the largest |b|. */

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from common import GOLDEN, digits, made_by, write_json
+from oracle import GOLDEN, digits, made_by, write_json
 
 SEED = 20261103
 SIZE, STEPS = 37, 10

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from bert_tiny_model import SEED, open_tiny, random_row, save_folder
-from common import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
+from oracle import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
 from curves import Plan, largest_relative, rounded, train
 
 FOLDER = GOLDEN / "bert-tiny"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from transformers import get_linear_schedule_with_warmup
 
-from common import digits, pad, summed_loss
+from oracle import digits, pad, summed_loss
 
 
 @dataclass

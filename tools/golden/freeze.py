@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from bert_tiny import FOLDER as BERT_TINY
 from bert_tiny import MODEL, PLAN, curve_rows, drift, step0_rows, summary
 from bert_tiny_model import SEED, open_tiny
-from common import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json
+from oracle import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json
 from curves import largest_relative, rounded, train
 
 FOLDER = GOLDEN / "freeze-tiny"

@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from bert_tiny import MODEL, step0_rows
 from bert_tiny_model import open_tiny
-from common import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
+from oracle import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
 
 FOLDER = GOLDEN / "lora-tiny"
 BASE = "../../../bert-tiny/model"  # from the adapter's folder

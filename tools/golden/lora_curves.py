@@ -8,7 +8,7 @@ from peft import PeftModel
 from peft.optimizers import create_loraplus_optimizer
 
 from bert_tiny import PLAN, curve_rows, drift, summary
-from common import digits, made_by, write_json
+from oracle import digits, made_by, write_json
 from curves import Plan, largest_relative, rounded, train
 from lora import FOLDER, SEED, open_adapter, plain_name, trained
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, matthews_corrcoef, precision_score, recall_score
 
-from common import GOLDEN, made_by, write_json
+from oracle import GOLDEN, made_by, write_json
 
 SEED = 20261104
 AVERAGED = {"f1": f1_score, "precision": precision_score, "recall": recall_score}

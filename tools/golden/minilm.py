@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from common import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
+from oracle import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
 from curves import Plan, largest_relative, rounded, train
 
 FOLDER = GOLDEN / "minilm"

@@ -8,7 +8,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForSequenceClassification
 
 from bert_tiny import drift, summary
-from common import digits, made_by, write_json
+from oracle import digits, made_by, write_json
 from curves import Plan, largest_relative, rounded, train
 from lora import lora_layers, plain_name, trained
 from minilm import FOLDER

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers import get_scheduler
 
-from common import GOLDEN, made_by, write_json
+from oracle import GOLDEN, made_by, write_json
 
 BASE = 5e-5
 NAMES = ["linear", "cosine", "constant", "constant_with_warmup"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from common import GOLDEN, made_by, write_json
+from oracle import GOLDEN, made_by, write_json
 from wordpiece_texts import TEXTS
 
 MAX_LENGTH = 32

@@ -7,7 +7,7 @@ export type Operand = Tensor | number;
 /** An ONNX attribute. Plain numbers are integers; floats say so. */
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
-/** 'cpu': all that ONNX Runtime's CPU kernels offer. 'portable': only what its WebGPU kernels have, too. */
+/** 'cpu': all that ONNX Runtime's CPU kernels offer. 'portable': standard operators, which its WebGPU kernels have, too. */
 export type Target = 'cpu' | 'portable';
 
 /** What a row may use to write its ONNX form. Tensors are names here. */
@@ -31,12 +31,15 @@ export interface Emitter {
   expandTarget(from: Shape, to: Shape): string;
 }
 
-/** Example input of a row: a shape of floats, of floats `scale` times as far from 0, of floats above 0, of integers. */
+/**
+ * Example input of a row: a shape of floats, of floats `scale` times as far from 0, of floats above 0, of integers
+ * `from` (0) … `below` − 1.
+ */
 export type SampleInput =
   | Shape
   | { readonly shape: Shape; readonly scale: number }
   | { readonly shape: Shape; readonly positive: true }
-  | { readonly shape: Shape; readonly below: number; readonly dtype: DType };
+  | { readonly shape: Shape; readonly from?: number; readonly below: number; readonly dtype: DType };
 export interface Sample<A> {
   readonly inputs: readonly SampleInput[];
   readonly attributes?: A;

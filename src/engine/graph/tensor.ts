@@ -5,8 +5,8 @@
 import type { Dim, Shape } from './dims.ts';
 import type { Operation } from './operation.ts';
 
-export type DType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8';
-export type Data = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+export type DType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8' | 'int8';
+export type Data = Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array;
 export interface Type {
   readonly dtype: DType;
   readonly shape: Shape;
@@ -41,6 +41,7 @@ export function constant(values: number | readonly number[], dtype: DType = 'flo
 export function dataFrom(values: ArrayLike<number>, dtype: DType): Data {
   if (dtype === 'int64') return BigInt64Array.from(values, BigInt);
   if (dtype === 'int32') return Int32Array.from(values);
+  if (dtype === 'int8') return Int8Array.from(values);
   return dtype === 'float32' ? Float32Array.from(values) : Uint8Array.from(values);
 }
 

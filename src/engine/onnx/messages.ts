@@ -3,7 +3,7 @@ import type { Attribute, Data, DType, Type } from '../graph/index.ts';
 import { Message } from './protobuf.ts';
 
 /** TensorProto.DataType */
-export const onnxType: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 };
+export const onnxType: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
 
 export interface WrittenNode {
   readonly type: string;

@@ -1,14 +1,20 @@
 /** The protobuf wire forms that ONNX files need (https://protobuf.dev/programming-guides/encoding). */
 const text = new TextEncoder();
 
+/** Nested messages are finished before they are added. What is large is copied once, when all is known. */
 export class Message {
-  readonly #chunks: Uint8Array[] = [];
+  readonly #parts: (Uint8Array | Message)[] = [];
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
 
   /** A number (varint), text, bytes or a nested message under a field number. */
   add(field: number, value: number | string | Uint8Array | Message): this {
     if (typeof value === 'number') return this.#push(varint(field << 3), varint(value));
-    const bytes = typeof value === 'string' ? text.encode(value) : value instanceof Message ? value.bytes() : value;
-    return this.#push(varint((field << 3) | 2), varint(bytes.length), bytes);
+    const content = typeof value === 'string' ? text.encode(value) : value;
+    return this.#push(varint((field << 3) | 2), varint(content.length), content);
   }
 
   addFloat(field: number, value: number): this {
@@ -21,17 +27,23 @@ export class Message {
   }
 
   bytes(): Uint8Array {
-    const result = new Uint8Array(this.#chunks.reduce((total, chunk) => total + chunk.length, 0));
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      result.set(chunk, at);
-      at += chunk.length;
-    }
+    const result = new Uint8Array(this.#length);
+    this.#writeTo(result, 0);
     return result;
   }
 
-  #push(...chunks: Uint8Array[]): this {
-    this.#chunks.push(...chunks);
+  #writeTo(target: Uint8Array, start: number): void {
+    let at = start;
+    for (const part of this.#parts) {
+      if (part instanceof Message) part.#writeTo(target, at);
+      else target.set(part, at);
+      at += part.length;
+    }
+  }
+
+  #push(...parts: (Uint8Array | Message)[]): this {
+    this.#parts.push(...parts);
+    for (const { length } of parts) this.#length += length;
     return this;
   }
 }

@@ -1,4 +1,4 @@
-import { leaves, type Tensor, topological, verify } from '../graph/index.ts';
+import { type Data, leaves, product, type Tensor, topological, verify } from '../graph/index.ts';
 import { GraphWriter, type OnnxOptions } from './graphWriter.ts';
 import { modelMessage, nodeMessage, tensorMessage, valueMessage, type WrittenNode } from './messages.ts';
 import { Message } from './protobuf.ts';
@@ -9,8 +9,13 @@ export interface OnnxModel {
   readonly inputs: ReadonlySet<string>;
 }
 
-/** The graph of some named outputs as an ONNX model. Every named leaf that is read becomes an input. */
-export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxOptions = {}): OnnxModel {
+interface ModelOptions extends OnnxOptions {
+  /** Values of named leaves that stand in the model itself; it may name more leaves than are read. */
+  readonly initializers?: ReadonlyMap<string, Data>;
+}
+
+/** The graph of some named outputs as an ONNX model. Every other named leaf that is read becomes an input. */
+export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: ModelOptions = {}): OnnxModel {
   const results = Object.values(outputs);
   const inputs = leaves(results).filter((leaf) => leaf.name !== undefined);
   const clash = inputs.find(({ name }) => name! in outputs);
@@ -20,9 +25,11 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
   for (const node of topological(results)) writer.write(node);
   for (const [name, tensor] of Object.entries(outputs)) writer.publish(tensor, name);
   const { live, nodes } = prune(writer.nodes, Object.keys(outputs));
-  const read = inputs.filter(({ name }) => live.has(name!));
+  const inside = inputs.filter(({ name }) => options.initializers?.has(name!));
+  const read = inputs.filter((leaf) => live.has(leaf.name!) && !inside.includes(leaf));
+  const initializers = inside.map((leaf) => withData(leaf, options.initializers!.get(leaf.name!)!));
   const graph = new Message().addAll(1, nodes.map(nodeMessage)).add(2, 'attune');
-  for (const { name, tensor } of writer.constants) {
+  for (const { name, tensor } of [...writer.constants, ...initializers]) {
     if (live.has(name)) graph.add(5, tensorMessage(name, tensor, tensor.data));
   }
   const value = (name: string, { dtype, shape }: Tensor): Message =>
@@ -30,6 +37,11 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
   for (const leaf of read) graph.add(11, value(leaf.name!, leaf));
   for (const [name, tensor] of Object.entries(outputs)) graph.add(12, value(name, tensor));
   return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)) };
+}
+
+function withData(leaf: Tensor, data: Data) {
+  if (data.length === product(leaf.shape)) return { name: leaf.name!, tensor: { ...leaf, data } };
+  throw new Error(`internal: '${leaf.name}' is ${leaf.dtype}[${leaf.shape}], but has ${data.length} values`);
 }
 
 /** Drops nodes that nothing reads, and the names of outputs that nothing reads, but for the first: it must have one. */

@@ -164,6 +164,12 @@ export const elementwiseRows = {
     dtype: 'float32',
     samples: [{ inputs: [someInts(9)] }, { inputs: [{ shape: ['batch', 3], below: 2, dtype: 'bool' }] }],
   }),
+  toInt32: elementwise('toInt32', {
+    onnx: (emit, [x]) => [emit.cast(x!, 'int32')],
+    reference: (x) => x!,
+    dtype: 'int32',
+    samples: [{ inputs: [{ shape: ['batch', 3], below: 9, dtype: 'int64' }] }],
+  }),
 } satisfies Record<string, Operation>;
 
 type Name = keyof typeof elementwiseRows;
@@ -195,6 +201,7 @@ export const erf: Unary = one('erf');
 export const gelu: Unary = one('gelu');
 export const geluTanh: Unary = one('geluTanh');
 export const toFloat: Unary = one('toFloat');
+export const toInt32: Unary = one('toInt32');
 export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>
   apply<void>(elementwiseRows.where, [condition, a, b], undefined);
 /** x·σ(x), also called swish (https://arxiv.org/abs/1702.03118). */

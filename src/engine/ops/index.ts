@@ -8,6 +8,7 @@ import { elementwiseRows } from './elementwise.ts';
 import { lookupRows } from './lookup.ts';
 import { matmulRows } from './matmul.ts';
 import { normaliseRows } from './normalise.ts';
+import { quantisedRows } from './quantised.ts';
 import { reshapeRows } from './reshape.ts';
 import { shapeRows } from './shape.ts';
 
@@ -21,6 +22,7 @@ export const operations: Readonly<Record<string, Operation<any>>> = {
   ...matmulRows,
   ...normaliseRows,
   ...lookupRows,
+  ...quantisedRows,
 };
 
 export { expand, sum, sumTo } from './broadcast.ts';
@@ -43,11 +45,13 @@ export {
   sub,
   tanh,
   toFloat,
+  toInt32,
   where,
 } from './elementwise.ts';
 export { gather, pick } from './lookup.ts';
 export { linear, type MatmulAttributes, matmul } from './matmul.ts';
 export { layerNorm, logSumExp, softmax } from './normalise.ts';
+export { quantisedGather, quantisedLinear } from './quantised.ts';
 export { meanLast, sumAll } from './reduce.ts';
 export { reshape } from './reshape.ts';
 export { concat, select, slice, transpose, zeros } from './shape.ts';

@@ -91,5 +91,5 @@ test('scatter sums every row of a repeated index, on two threads, each time', as
   }
 });
 
-/** Comparisons: their output is a truth value. */
-const unsmooth = new Set(['less', 'equal', 'toFloat']);
+/** Comparisons, casts and rounding: they have no gradient. */
+const unsmooth = new Set(['less', 'equal', 'toFloat', 'toInt32', 'quantisedLinear']);

@@ -50,6 +50,7 @@ export function placeOutputs(outputs: Readonly<Record<string, Tensor>>, sizes: S
 function emptyData(dtype: DType, length: number): Data {
   if (dtype === 'float32') return new Float32Array(length);
   if (dtype === 'int32') return new Int32Array(length);
+  if (dtype === 'int8') return new Int8Array(length);
   return dtype === 'int64' ? new BigInt64Array(length) : new Uint8Array(length);
 }
 

@@ -57,7 +57,9 @@ export interface Built {
 /** A way of fine-tuning. Methods compose as a list; none of them names a model. */
 export interface Method {
   readonly name: string;
-  readonly trains?: (parameter: Omit<Parameter, 'trainable'>, blocks: number) => boolean;
+  readonly trains?: (parameter: Omit<Parameter, 'trainable' | 'learningRateScale'>, blocks: number) => boolean;
+  /** Multiple of the learning rate for a weight of the model that is trained. */
+  readonly learningRateScale?: (parameter: { readonly shape: readonly number[] }) => number;
   /** Throws where a wish of the settings chose nothing. */
   readonly validate?: (built: Built) => void;
   readonly linear?: Around<LinearSite, Tensor>;

@@ -61,9 +61,10 @@ export class Scope {
   /** A parameter of the model. Declared twice it is the same one: that is how weights are tied. */
   weight(name: string, shape: readonly number[], { fresh, head = false }: WeightOptions = {}): Tensor {
     const { depth, blocks, methods } = this.build;
-    const declared = { name: this.at(name).path, shape, fresh, head, depth, added: false, learningRateScale: 1 };
+    const declared = { name: this.at(name).path, shape, fresh, head, depth, added: false };
     const trainable = methods.some((method) => method.trains?.(declared, blocks));
-    return declare(this.build, { ...declared, trainable });
+    const learningRateScale = methods.reduce((scale, method) => scale * (method.learningRateScale?.(declared) ?? 1), 1);
+    return declare(this.build, { ...declared, trainable, learningRateScale });
   }
 
   /**

@@ -56,7 +56,7 @@ async function writeAll(texts: Readonly<Record<string, string>>): Promise<void> 
   }
 }
 
-/** Unlike a rename, a link refuses a name that somebody took a moment ago. Not every file system has links. */
+// Unlike a rename, a link refuses a name that was taken a moment ago. Without links the look before must do.
 async function giveName(from: string, to: string): Promise<void> {
   await link(from, to).catch((failure: NodeJS.ErrnoException) => {
     if (failure.code === 'EEXIST') throw taken(to);

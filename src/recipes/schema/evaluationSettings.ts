@@ -27,4 +27,13 @@ export const evaluationSettings = z.strictObject({
       unit: 'examples',
       aliases: ['eval_batch_size', 'val_batch_size', 'test_batch_size', 'per_gpu_eval_batch_size'],
     }),
+  threshold: z
+    .union([z.literal('auto'), z.number().gt(0).lt(1)])
+    .optional()
+    .meta({
+      description:
+        'For tasks with two labels: the second is answered where its probability reaches this. auto = where its F1 on the validation data is largest, for the best checkpoint; saved with the model.',
+      defaultText: 'the label with the larger probability',
+      aliases: ['decision_threshold', 'classification_threshold', 'cutoff'],
+    }),
 });

@@ -26,6 +26,8 @@ function typeTakes(declared: Declared): string {
 }
 
 function range({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Declared): string {
+  const isBetween = exclusiveMinimum !== undefined && exclusiveMaximum !== undefined;
+  if (isBetween) return ` above ${exclusiveMinimum} and below ${exclusiveMaximum}`;
   if (exclusiveMinimum !== undefined) return ` above ${exclusiveMinimum}`;
   if (minimum === undefined) return '';
   if (maximum !== undefined) return ` from ${minimum} to ${maximum}`;

@@ -139,6 +139,15 @@ const regularisation = {
       description: 'Share of the target that is spread over all labels.',
       aliases: ['label_smoothing'],
     }),
+  class_weights: z
+    .union([z.enum(['none', 'balanced']), z.record(z.string(), z.number().positive())])
+    .default('none')
+    .meta({
+      description:
+        'How much a row of each label counts in the training loss. balanced = rows / (labels × rows of the label), so that a rare label counts as much as a frequent one; labels that a mapping leaves out count 1.',
+      takes: 'none, balanced, or a mapping from labels to weights above 0',
+      aliases: ['class_weight', 'label_weights', 'loss_weights', 'pos_weight', 'scale_pos_weight'],
+    }),
   early_stopping_patience: z
     .int()
     .min(0)

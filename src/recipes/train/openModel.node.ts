@@ -91,7 +91,7 @@ interface Load {
   readonly seed: number;
 }
 
-/** Names of what started fresh. A head that answers with exactly these labels is kept, any other is replaced. */
+/** Names of the model's own weights that started fresh. A head that answers with exactly these labels is kept, any other is replaced. */
 async function load(memory: ParameterMemory, { parameters, start, labels, seed }: Load): Promise<readonly string[]> {
   const { source, initial } = start;
   const { folder, description } = source;
@@ -103,7 +103,8 @@ async function load(memory: ParameterMemory, { parameters, start, labels, seed }
     const { architecture } = description;
     const { fresh } = await loadParameters(memory, parameters, { base, adapter, architecture, seed, newHead });
     refuseFrozenNoise(parameters, fresh);
-    return fresh;
+    const added = new Set(parameters.filter((parameter) => parameter.added).map(({ name }) => name));
+    return fresh.filter((name) => !added.has(name));
   } finally {
     await base.close();
     await adapter?.close();

@@ -6,13 +6,13 @@ export interface StepLog {
   add(record: StepRecord): object | undefined;
 }
 
-export function openStepLog(everySteps: number): StepLog {
+export function openStepLog({ everySteps, lastStep }: { everySteps: number; lastStep: number }): StepLog {
   let records: StepRecord[] = [];
   const sum = (value: (record: StepRecord) => number): number => records.reduce((total, r) => total + value(r), 0);
   return {
     add(record) {
       records.push(record);
-      if (record.step % everySteps !== 0) return undefined;
+      if (record.step % everySteps !== 0 && record.step !== lastStep) return undefined;
       const line = {
         step: record.step,
         epoch: record.epoch,

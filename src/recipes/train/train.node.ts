@@ -119,7 +119,7 @@ async function learn(running: Running): Promise<void> {
   const padTokenId = source.tokenizer.padTokenId;
   const steps = stepBatches(data.train.rows, { recipe, plan, padTokenId });
   const loop = { schedule: scheduleOf(recipe, plan), maxGradientNorm: training.max_grad_norm, signal: options.signal };
-  const log = openStepLog(training.logging_steps);
+  const log = openStepLog({ everySteps: training.logging_steps, lastStep: plan.totalSteps });
   let worse = 0;
   for await (const record of trainSteps(model.trainer, steps, loop)) {
     const { step } = record;

@@ -11,7 +11,7 @@ import { type MethodSettings, parseMethod } from '../../methods/index.ts';
 import type { LoraSettings } from '../../methods/lora.ts';
 import { writeDurably } from '../runs/atomic.node.ts';
 import { MANIFEST, type Manifest, parseManifest } from './manifest.ts';
-import { ownName, type PeftConfig, peftFromSettings, peftName, settingsFromPeft } from './peftConfig.ts';
+import { isCopy, ownName, type PeftConfig, peftFromSettings, peftName, settingsFromPeft } from './peftConfig.ts';
 
 const PEFT_CONFIG = 'adapter_config.json';
 const PEFT_WEIGHTS = 'adapter_model.safetensors';
@@ -58,7 +58,7 @@ function baseOf(peft: PeftConfig, folder: string): string {
 async function openPeft(folder: string): Promise<Checkpoint> {
   const file = await openSafetensors(await openFile(join(folder, PEFT_WEIGHTS)));
   const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
-  if (foreign === undefined) return joinFiles([file], (stored) => ownName(stored)!);
+  if (foreign === undefined) return joinFiles([file], (stored) => (isCopy(stored) ? undefined : ownName(stored)));
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
     where: join(folder, PEFT_WEIGHTS),

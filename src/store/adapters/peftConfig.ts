@@ -51,11 +51,16 @@ export function settingsFromPeft(config: PeftConfig, where: string): LoraSetting
   // PEFT's own defaults, where the file leaves a field out.
   const defaults = { r: 8, lora_alpha: 8 };
   const read = { ...defaults, ...Object.fromEntries(given.map((field) => [field, config[field]])), name: 'lora' };
-  const parsed = methods.lora.settings.safeParse(withoutEmptyLists(read));
+  const parsed = methods.lora.settings.safeParse(withoutEmptyLists({ ...read, modules_to_save: ownModules(config) }));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw cannotOpen(where, `${issue!.path.join('.')}: ${issue!.message}`);
 }
+
+/** PEFT adds these to every classifier's list, whether the model has them or not; the head is always saved here. */
+const headNames = new Set(['classifier', 'score']);
+const ownModules = ({ modules_to_save: names }: PeftConfig): unknown =>
+  Array.isArray(names) ? [...new Set(names)].filter((name) => !headNames.has(name)) : [];
 
 const withoutEmptyLists = (fields: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => !(Array.isArray(value) && value.length === 0)));
@@ -109,7 +114,10 @@ export const peftName = (name: string, adaptedLayers: ReadonlySet<string>): stri
   return `${ROOT}${wrapped}`;
 };
 
+/** Undefined for a name that PEFT does not give. */
 export function ownName(peft: string): string | undefined {
-  if (!peft.startsWith(ROOT)) return undefined;
-  return peft.slice(ROOT.length).replace('.base_layer.', '.').replace('.modules_to_save.default.', '.');
+  return peft.startsWith(ROOT) ? peft.slice(ROOT.length).replace('.base_layer.', '.') : undefined;
 }
+
+/** With `bias: all` PEFT saves the head's bias again, and the base's own: copies that it does not read either. */
+export const isCopy = (peft: string): boolean => /\.(modules_to_save|original_module)\.[^.]+$/.test(peft);

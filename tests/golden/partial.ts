@@ -1,0 +1,69 @@
+/** The tiny model under a partial method, and the plan of its golden curves. */
+import { type BatchFeeds, chunks, collate, type EncodedRow } from '../../src/data/batch.ts';
+import type { Checkpoint } from '../../src/files/index.ts';
+import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
+import { attachMethod, type MethodSettings } from '../../src/methods/index.ts';
+import { describeModel } from '../../src/models/index.ts';
+import { buildProgram } from '../../src/models/nn/index.ts';
+import { classify } from '../../src/tasks/index.ts';
+import { allocateParameters, loadParameters, openTrainer, trainSteps } from '../../src/training/index.ts';
+import { goldenFolder, readGolden, runtime } from './fixtures.ts';
+
+const folder = `${goldenFolder}/bert-tiny/model`;
+const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
+
+export async function openPartial(method: MethodSettings, adapter?: Checkpoint) {
+  const description = describeModel(await requireJson(folder, 'config.json'), folder);
+  const facts = { defaultTargets: description.architecture.queryAndValue };
+  const program = buildProgram(classify(description, { numLabels: 3 }), { methods: [attachMethod(method, facts)] });
+  const parameters = program.parameters.map(({ parameter }) => parameter);
+  const memory = allocateParameters(parameters);
+  const base = { ...(await openCheckpoint(folder)), where: folder };
+  const { architecture } = description;
+  const named = adapter && { ...adapter, where: 'adapter' };
+  await loadParameters(memory, parameters, { base, adapter: named, architecture, seed: 0 });
+  return { program, memory };
+}
+
+type Partial = Awaited<ReturnType<typeof openPartial>>;
+export const trainerOf = ({ program, memory }: Partial) =>
+  openTrainer(program, { memory, open: runtime.open, threads: 1, seed: 0, optimizer });
+
+interface GoldenRow {
+  input_ids: number[];
+  token_type_ids: number[];
+  label: number;
+}
+
+function goldenBatches(): BatchFeeds[] {
+  const { rows } = readGolden('bert-tiny/curve.json') as { rows: GoldenRow[] };
+  const encoded = rows.map(
+    ({ input_ids, token_type_ids, label }): EncodedRow => ({
+      inputIds: input_ids,
+      tokenTypeIds: token_type_ids,
+      label,
+    }),
+  );
+  return chunks(encoded, 8).map((batch) => collate(batch, 0));
+}
+
+/** Loss of every step of a golden plan. */
+export async function lossCurve(opened: Partial, plan: Record<string, number>): Promise<number[]> {
+  const batches = goldenBatches();
+  const steps = Array.from({ length: plan.steps! }, (_, step) => ({
+    batches: [batches[step % batches.length]!],
+    epoch: 0,
+    lastOfEpoch: false,
+  }));
+  await using trainer = await trainerOf(opened);
+  const schedule = {
+    name: 'linear',
+    learningRate: plan.learning_rate!,
+    warmupSteps: plan.warmup_steps!,
+    totalSteps: plan.steps!,
+  } as const;
+  const losses: number[] = [];
+  const options = { schedule, maxGradientNorm: plan.max_grad_norm! };
+  for await (const { loss } of trainSteps(trainer, steps, options)) losses.push(loss);
+  return losses;
+}

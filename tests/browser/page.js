@@ -1,5 +1,12 @@
 /** Runs ONNX models on one provider of onnxruntime-web, as chromium.ts asks. Arrays travel as base64. */
-const arrays = { float32: Float32Array, int32: Int32Array, int64: BigInt64Array, uint8: Uint8Array, bool: Uint8Array };
+const arrays = {
+  float32: Float32Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
 const provider = new URLSearchParams(location.search).get('provider');
 const ort = await import(`/ort/ort.${provider}.bundle.min.mjs`);
 ort.env.wasm.numThreads = 1;

@@ -58,7 +58,10 @@ test('a path that exists is no glob, and ? is exactly one character', async () =
 
 test('each file once, in the order of the list, wherever the current folder is', async () => {
   expect(await expanded('b.csv', '*.csv', 'a.jsonl', 'b.csv')).toEqual(['b.csv', 'a.jsonl']);
-  expect(await expandPaths('src/data/jsonA*.ts')).toEqual(['src/data/jsonArray.test.ts', 'src/data/jsonArray.ts']);
+  expect(await expandPaths('src/data/read/jsonA*.ts')).toEqual([
+    'src/data/read/jsonArray.test.ts',
+    'src/data/read/jsonArray.ts',
+  ]);
   expect(await expandPaths('package.js*')).toEqual(['package.json']);
 });
 

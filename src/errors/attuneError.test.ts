@@ -51,6 +51,7 @@ describe('codes', () => {
         "DOWNLOAD_CORRUPT 1",
         "TRAINING_NOT_FINITE 3",
         "OUTPUT_WRITE 1",
+        "MERGE_DRIFT 1",
         "RUNTIME_FAILED 1",
       ]
     `);

@@ -143,6 +143,16 @@ export const errorCodes = {
     means: 'A result could not be written.',
     remedy: 'Make room, or choose a folder that can be written.',
   },
+  EXPORT_UNSUPPORTED: {
+    exit: 2,
+    means: 'A model cannot be written in the form that was asked for.',
+    remedy: 'Ask for another form: `attune export TARGET --to hf --output FOLDER` writes a model of any size.',
+  },
+  MERGE_DRIFT: {
+    exit: 1,
+    means: 'With the adapter folded into its weights, the model would answer otherwise than before.',
+    remedy: 'Use the adapter beside its base: it adds so much that single precision loses the weights.',
+  },
   RUN_INVALID: {
     exit: 2,
     means: 'A folder that should be a run is not one, or is damaged.',

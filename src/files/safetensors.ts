@@ -29,7 +29,17 @@ export interface Safetensors {
   close(): Promise<void>;
 }
 
+/** Takes over the source: it is closed with the file, or at once where the file has a fault. */
 export async function openSafetensors(source: ByteSource): Promise<Safetensors> {
+  try {
+    return await checkedFile(source);
+  } catch (failure) {
+    await source.close();
+    throw failure;
+  }
+}
+
+async function checkedFile(source: ByteSource): Promise<Safetensors> {
   const { header, start } = await readHeader(source);
   const { __metadata__: metadata = {}, ...entries } = header;
   const tensors = new Map<string, StoredTensor>();

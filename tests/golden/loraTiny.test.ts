@@ -15,7 +15,9 @@ const own = (name: string): string => name.slice(ROOT.length).replace('.base_lay
 async function openCase(name: string) {
   const adapter = await readAdapter(`${goldenFolder}/lora-tiny/${name}/adapter`);
   const checkpoint = await adapter!.open();
-  return { adapter: adapter!, opened: await openPartial(adapter!.method, checkpoint) };
+  const opened = await openPartial(adapter!.method, checkpoint);
+  await checkpoint.close();
+  return { adapter: adapter!, opened };
 }
 
 async function score(outputs: Parameters<typeof runtime.open>[0], values: Values): Promise<Record<string, Value>> {
@@ -77,7 +79,9 @@ test.each(['plain', 'patterns', 'bias_all', 'loraplus'])('the loss curve of %s f
   const curve = readGolden(`lora-tiny/${name}/curve.json`);
   const { adapter } = await openCase(name === 'loraplus' ? 'plain' : name);
   const ratio = curve.loraplus_lr_ratio === undefined ? {} : { loraplus_lr_ratio: curve.loraplus_lr_ratio };
-  const opened = await openPartial({ ...adapter.method, ...ratio } as typeof adapter.method, await adapter.open());
+  const checkpoint = await adapter.open();
+  const opened = await openPartial({ ...adapter.method, ...ratio } as typeof adapter.method, checkpoint);
+  await checkpoint.close();
   const losses = await lossCurve(opened, curve.plan);
   expect(losses.length).toBe(curve.float64.loss.length);
   losses.forEach((loss, i) => {

@@ -22,6 +22,7 @@ export async function openPartial(method: MethodSettings, adapter?: Checkpoint) 
   const { architecture } = description;
   const named = adapter && { ...adapter, where: 'adapter' };
   await loadParameters(memory, parameters, { base, adapter: named, architecture, seed: 0 });
+  await base.close();
   return { program, memory };
 }
 

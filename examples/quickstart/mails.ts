@@ -10,7 +10,9 @@ export interface Mail {
   readonly label: 'ham' | 'spam';
 }
 
-const MAX_CHARACTERS = 1200;
+const MAX_CHARACTERS = 4000;
+/** Of longer mails the beginning and the end are kept: what is sold, and what the footer says. */
+const [HEAD_CHARACTERS, TAIL_CHARACTERS] = [280, 140];
 const groups = {
   'easy-ham-1': 'ham',
   'easy-ham-2': 'ham',
@@ -39,4 +41,10 @@ async function wordsOf(source: string): Promise<string> {
   const body = text?.trim() || (html ? convert(html, { selectors: [{ selector: 'img', format: 'skip' }] }) : '');
   const plain = `${subject}\n${body}`.replace(/\S+@\S+/g, '<email>').replace(/\s+/g, ' ');
   return plain.trim().slice(0, MAX_CHARACTERS);
+}
+
+/** What is learned from of a mail. */
+export function shorten(text: string): string {
+  if (text.length <= HEAD_CHARACTERS + TAIL_CHARACTERS) return text;
+  return `${text.slice(0, HEAD_CHARACTERS)} … ${text.slice(-TAIL_CHARACTERS)}`;
 }

@@ -8,5 +8,7 @@ export const commands: Commands = {
   train: () => import('./train.ts'),
   eval: () => import('./eval.ts'),
   predict: () => import('./predict.ts'),
+  merge: () => import('./export/merge.ts'),
+  export: () => import('./export/export.ts'),
   doctor: () => import('./doctor.ts'),
 };

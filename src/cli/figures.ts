@@ -1,25 +1,5 @@
 /** How figures are written for people: short, and of one width where they change in place. */
-
-/** `48s`, `4m 12s`, `3h 05m`. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const two = (value: number) => String(value).padStart(2, '0');
-  if (whole < 60) return `${whole}s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
-  return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`;
-}
-
-/** `512 B`, `98 MB`, `1.4 GB`: powers of 1000, as disks and `ls` of most tools count. */
-export function bytes(count: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = count;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 || value >= 9.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
+export { bytes, count, duration } from '../recipes/figures.ts';
 
 /** A loss or a metric: `0.4123`, `12.35`. */
 export function score(value: number): string {
@@ -29,9 +9,4 @@ export function score(value: number): string {
 /** A learning rate: `4.81e-5`. */
 export function rate(value: number): string {
   return value === 0 ? '0' : value.toExponential(2);
-}
-
-/** A count with its thousands apart: `12,345`. */
-export function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
 }

@@ -1,6 +1,6 @@
 /** A pass over labelled rows: metrics as they come, and what the model said of each row for whoever asks. */
 import { batchesByLength, collate, type EncodedRow } from '../data/batch.ts';
-import { indexOfLargest, type Scorer } from '../inference/index.ts';
+import { decide, type Scorer } from '../inference/index.ts';
 import { type ClassificationReducer, classificationReducer, type Metrics } from './metrics.ts';
 
 export interface EvaluationOptions {
@@ -8,6 +8,8 @@ export interface EvaluationOptions {
   readonly padTokenId: number;
   readonly numLabels: number;
   readonly batchSize: number;
+  /** Of two labels the second is answered where its probability reaches this. */
+  readonly threshold?: number | undefined;
   readonly signal?: AbortSignal;
   /** Told the scores of every row, in no particular order. */
   readonly onScores?: (row: number, logits: Float32Array) => void;
@@ -20,7 +22,7 @@ export interface Evaluation {
 }
 
 export async function evaluateClassifier(rows: readonly EncodedRow[], options: EvaluationOptions): Promise<Evaluation> {
-  const { scorer, padTokenId, numLabels, batchSize, signal, onScores } = options;
+  const { scorer, padTokenId, numLabels, batchSize, threshold, signal, onScores } = options;
   const reducer = classificationReducer(numLabels);
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   for (const batch of batchesByLength(lengths, batchSize)) {
@@ -30,7 +32,7 @@ export async function evaluateClassifier(rows: readonly EncodedRow[], options: E
     reducer.addLoss(lossSum, lossCount);
     batch.forEach((row, i) => {
       const scores = logits.subarray(i * numLabels, (i + 1) * numLabels);
-      reducer.add(rows[row]!.label, indexOfLargest(scores));
+      reducer.add(rows[row]!.label, decide(scores, threshold));
       onScores?.(row, scores);
     });
   }

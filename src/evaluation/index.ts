@@ -1,10 +1,15 @@
 /**
- * evaluation — metrics as streaming reducers, and passes over labelled data. Imports inference, data, engine.
- * Invariant: the scores of all rows are never held at once.
+ * evaluation — metrics as streaming reducers, passes over labelled data, thresholds. Imports inference, data, engine.
+ * Invariant: a pass holds a table of counts and one batch; who wants the scores of all rows collects them (`Answers`).
  */
+export { type Answers, answerTo, chooseThreshold, metricsWith } from './answers.ts';
 export { type Evaluation, type EvaluationOptions, evaluateClassifier } from './evaluate.ts';
+export { wilsonInterval } from './interval.ts';
 export {
   type ClassificationMetric,
+  classificationReducer,
   isBetter,
+  type LabelFigures,
+  labelFigures,
   type Metrics,
 } from './metrics.ts';

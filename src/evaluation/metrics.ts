@@ -30,9 +30,32 @@ export function classificationReducer(numLabels: number): ClassificationReducer 
 const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 
+export interface LabelFigures {
+  /** Rows that truly have the label. */
+  readonly rows: number;
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+}
+
+/** Each label against all others. Where nothing was predicted or true, a figure is 0. */
+export function labelFigures(confusion: ClassificationReducer['confusion']): LabelFigures[] {
+  return confusion.map((row, label) => {
+    const hits = row[label]!;
+    const rows = total(row);
+    const predicted = total(confusion.map((other) => other[label]!));
+    return {
+      rows,
+      precision: ratio(hits, predicted),
+      recall: ratio(hits, rows),
+      f1: ratio(2 * hits, rows + predicted),
+    };
+  });
+}
+
 /**
  * With two labels precision, recall and F1 are those of the second one (the positive class of scikit-learn); with more
- * they are the unweighted mean over all labels. Where nothing was predicted or true they are 0.
+ * they are the unweighted mean over all labels.
  */
 function metricsOf(confusion: readonly (readonly number[])[]): Omit<Metrics, 'loss'> {
   const labels = [...confusion.keys()];
@@ -40,14 +63,15 @@ function metricsOf(confusion: readonly (readonly number[])[]): Omit<Metrics, 'lo
   const hits = total(labels.map((label) => confusion[label]![label]!));
   const truths = confusion.map(total);
   const predictions = labels.map((label) => total(confusion.map((row) => row[label]!)));
-  const averaged = labels.length === 2 ? [1] : labels;
-  const mean = (score: (label: number) => number): number => total(averaged.map(score)) / averaged.length;
-  const hit = (label: number): number => confusion[label]![label]!;
+  const figures = labelFigures(confusion);
+  const averaged = labels.length === 2 ? figures.slice(1) : figures;
+  const mean = (name: 'precision' | 'recall' | 'f1'): number =>
+    total(averaged.map((label) => label[name])) / averaged.length;
   return {
     accuracy: ratio(hits, rows),
-    f1: mean((label) => ratio(2 * hit(label), truths[label]! + predictions[label]!)),
-    precision: mean((label) => ratio(hit(label), predictions[label]!)),
-    recall: mean((label) => ratio(hit(label), truths[label]!)),
+    f1: mean('f1'),
+    precision: mean('precision'),
+    recall: mean('recall'),
     matthews_correlation: matthews({ rows, hits, truths, predictions }),
   };
 }

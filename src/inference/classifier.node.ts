@@ -10,11 +10,11 @@ import { type ClassificationOutputs, classify } from '../tasks/index.ts';
 import { allocateParameters, loadParameters, type ParameterMemory } from '../training/index.ts';
 import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
 import { type ModelSource, readModelFolder } from './modelFolder.node.ts';
-import { indexOfLargest, openScorer, type Scorer, softmax } from './scorer.ts';
+import { decide, openScorer, type Scorer, softmax } from './scorer.ts';
 
 export interface Prediction {
   readonly label: string;
-  /** Probability of the label. */
+  /** Probability of the label: the largest one, unless a threshold decides. */
   readonly score: number;
   /** Probability of every label. */
   readonly scores: Readonly<Record<string, number>>;
@@ -40,6 +40,8 @@ export interface Artifact {
   /** A model's folder; with an adapter, its base's. */
   readonly folder: string;
   readonly adapter?: AdapterSource | undefined;
+  /** Of two labels the second is answered where its probability reaches this; left out: the likelier one. */
+  readonly threshold?: number | undefined;
 }
 
 export interface ClassifierOptions {
@@ -58,6 +60,7 @@ export interface Classifier extends AsyncDisposable {
   readonly program: Program<ClassificationOutputs>;
   readonly memory: ParameterMemory;
   readonly maxLength: number;
+  readonly threshold: number | undefined;
   /** Answers in the order of the inputs. */
   predict(inputs: readonly TextInput[]): Promise<Prediction[]>;
 }
@@ -66,6 +69,7 @@ export async function openClassifier(artifact: Artifact, options: ClassifierOpti
   const source = await readModelFolder(artifact.folder);
   const adapter = artifact.adapter && { ...(await artifact.adapter.open()), where: artifact.adapter.folder };
   const labels = labelsOf(artifact, source, adapter);
+  const threshold = thresholdOf(artifact, labels);
   const { program, memory } = await loadProgram(artifact, { source, labels, adapter });
   await adapter?.close();
   const { open } = await openRuntime();
@@ -80,7 +84,9 @@ export async function openClassifier(artifact: Artifact, options: ClassifierOpti
     program,
     memory,
     maxLength,
-    predict: (inputs) => predictAll({ source, labels, scorer, maxLength, batchSize: options.batchSize }, inputs),
+    threshold,
+    predict: (inputs) =>
+      predictAll({ source, labels, scorer, maxLength, threshold, batchSize: options.batchSize }, inputs),
     [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose](),
   };
 }
@@ -96,6 +102,16 @@ function labelsOf({ folder, adapter }: Artifact, source: ModelSource, opened?: O
   const labels = adapter?.labels ?? own ?? numbered;
   if (labels.length >= 2) return labels;
   throw noClassifier(adapter?.folder ?? folder, 'its config.json names no labels');
+}
+
+function thresholdOf({ folder, adapter, threshold }: Artifact, labels: readonly string[]): number | undefined {
+  if (threshold === undefined || labels.length === 2) return threshold;
+  throw new AttuneError({
+    code: 'RUN_INVALID',
+    where: adapter?.folder ?? folder,
+    problem: `its attune.json has a threshold, which chooses between two labels, but it has ${labels.length}`,
+    fix: 'use the folder as it was saved, or train again',
+  });
 }
 
 interface Opening {
@@ -139,10 +155,12 @@ interface Opened {
   readonly labels: readonly string[];
   readonly scorer: Scorer;
   readonly maxLength: number;
+  readonly threshold: number | undefined;
   readonly batchSize: number;
 }
 
-async function predictAll({ source, labels, scorer, maxLength, batchSize }: Opened, inputs: readonly TextInput[]) {
+async function predictAll(opened: Opened, inputs: readonly TextInput[]) {
+  const { source, labels, scorer, maxLength, threshold, batchSize } = opened;
   const { tokenizer } = source;
   const rows = inputs.map(({ text, pair }) => ({
     ...tokenizer.encode(text, { pair, maxLength }),
@@ -157,15 +175,15 @@ async function predictAll({ source, labels, scorer, maxLength, batchSize }: Open
     );
     const { logits } = await scorer.score(feeds);
     chunks(Array.from(logits), labels.length).forEach((row, i) => {
-      answers[batch[i]!] = predictionOf(row, labels);
+      answers[batch[i]!] = predictionOf(row, labels, threshold);
     });
   }
   return answers;
 }
 
-function predictionOf(logits: readonly number[], labels: readonly string[]): Prediction {
+function predictionOf(logits: readonly number[], labels: readonly string[], threshold?: number): Prediction {
   const probabilities = softmax(logits);
-  const best = indexOfLargest(probabilities);
+  const best = decide(logits, threshold);
   const scores = Object.fromEntries(labels.map((label, i) => [label, probabilities[i]!]));
   return { label: labels[best]!, score: probabilities[best]!, scores };
 }

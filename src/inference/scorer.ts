@@ -49,8 +49,14 @@ export function softmax(logits: ArrayLike<number>): number[] {
   return weights.map((weight) => weight / total);
 }
 
-export const indexOfLargest = (values: ArrayLike<number>): number => {
+const indexOfLargest = (values: ArrayLike<number>): number => {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
   return best;
 };
+
+/** The label that scores say: the likeliest; with a threshold the second of two where its probability reaches that. */
+export function decide(logits: ArrayLike<number>, threshold: number | undefined): number {
+  if (threshold === undefined) return indexOfLargest(logits);
+  return softmax(logits)[1]! >= threshold ? 1 : 0;
+}

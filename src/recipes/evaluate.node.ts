@@ -30,9 +30,9 @@ export async function evaluateTarget(reference: string, { data, signal }: Evalua
     ...tokenizer.encode(text, { pair, maxLength }),
     label: model.labels.indexOf(label!),
   }));
-  const { scorer, labels } = model;
+  const { scorer, labels, threshold } = model;
   const { padTokenId } = tokenizer;
-  return await evaluateClassifier(rows, { scorer, padTokenId, numLabels: labels.length, batchSize, signal });
+  return await evaluateClassifier(rows, { scorer, padTokenId, numLabels: labels.length, batchSize, threshold, signal });
 }
 
 function noData(reference: string): AttuneError {

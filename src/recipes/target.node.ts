@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { AttuneError } from '../errors/index.ts';
 import { requireJson } from '../files/modelFolder.node.ts';
 import type { Artifact } from '../inference/classifier.node.ts';
-import { type Adapter, type BaseIdentity, configHash, expectBase, hash, readAdapter } from '../store/adapters/index.ts';
+import {
+  type Adapter,
+  type BaseIdentity,
+  configHash,
+  expectBase,
+  hash,
+  readAdapter,
+  readModelNotes,
+} from '../store/adapters/index.ts';
 import { fetchModel } from '../store/index.ts';
 import { type RunRecord, readRun } from '../store/runs/index.ts';
 import type { Recipe } from './schema/index.ts';
@@ -29,7 +37,7 @@ export async function openTarget(reference: string, signal: AbortSignal): Promis
   if (adapter) return openAdapter(adapter, signal);
   const { path } = await fetchModel(reference, { signal });
   const fetched = await readAdapter(path);
-  return fetched ? openAdapter(fetched, signal) : { artifact: { folder: path } };
+  return fetched ? openAdapter(fetched, signal) : { artifact: await wholeModel(path) };
 }
 
 async function openRun(run: RunRecord, reference: string, signal: AbortSignal): Promise<Target> {
@@ -37,9 +45,14 @@ async function openRun(run: RunRecord, reference: string, signal: AbortSignal): 
   const recipe = recipeOf(run, { where: reference, hasModel: kept !== undefined });
   const maxLength = recipe.data.max_length;
   const adapter = await readAdapter(kept!);
-  if (!adapter) return { artifact: { folder: kept! }, recipe, maxLength };
+  if (!adapter) return { artifact: await wholeModel(kept!), recipe, maxLength };
   return { ...(await openAdapter(adapter, signal)), recipe, maxLength };
 }
+
+const wholeModel = async (folder: string): Promise<Artifact> => ({
+  folder,
+  threshold: (await readModelNotes(folder))?.threshold,
+});
 
 function recipeOf({ recipe, status }: RunRecord, { where, hasModel }: { where: string; hasModel: boolean }): Recipe {
   const isOver = status === 'succeeded' || status === 'stopped';
@@ -59,7 +72,8 @@ async function openAdapter(adapter: Adapter, signal: AbortSignal): Promise<Targe
   const base = await fetchBase(adapter, signal);
   if (manifest) expectBase(await identify(base.path, base), manifest, folder);
   const source = { ...adapter, labels: manifest?.labels, fingerprint: manifest?.fingerprint };
-  return { artifact: { folder: base.path, adapter: source }, adapter, maxLength: manifest?.max_length };
+  const { threshold, max_length: maxLength } = manifest ?? {};
+  return { artifact: { folder: base.path, adapter: source, threshold }, adapter, maxLength };
 }
 
 /** PEFT writes a base's path as its trainer saw it: from here, or from the adapter's own folder. */

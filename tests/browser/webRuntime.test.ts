@@ -1,9 +1,12 @@
-/** The table of operations, and a whole training step, in Chromium: wasm, and WebGPU with nothing left to the CPU. */
+/** Operations, a training step and an exported model in Chromium: on wasm, and on WebGPU with nothing left to the CPU. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { apply, input } from '../../src/engine/graph/index.ts';
 import { type OnnxOptions, toOnnx } from '../../src/engine/onnx/index.ts';
 import { operations } from '../../src/engine/ops/index.ts';
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
+import { mergedTensors } from '../../src/inference/merged.ts';
+import { readModelFolder } from '../../src/inference/modelFolder.node.ts';
+import { inferenceGraph } from '../../src/recipes/export/inferenceGraph.ts';
 import { gradientOutputs, parameterValues } from '../../src/training/index.ts';
 import { goldenFolder, openClassifier, readTensors, relativeError, runtime } from '../golden/fixtures.ts';
 import { type Browser, findChromium, type ModelPage, openBrowser, type Provider } from './chromium.ts';
@@ -118,6 +121,27 @@ describe.skipIf(!chromium)('a training step of BERT', async () => {
     expect(placed.WebGpuExecutionProvider!.length).toBeGreaterThan(300);
     expect(placed.WebGpuExecutionProvider!.filter((type) => type.startsWith('Memcpy'))).toEqual([]);
     await expectGolden(await pages.webgpu.run(bytes, feeds));
+  });
+});
+
+describe.skipIf(!chromium)('an exported model', async () => {
+  const folder = `${goldenFolder}/bert-tiny/model`;
+  const golden = await readTensors('bert-tiny/step0.safetensors');
+  const { program, memory } = await openClassifier(folder, 3);
+  const tensors = await mergedTensors(program, { memory, open: runtime.open, threads: 1 });
+  const source = await readModelFolder(folder);
+  const { labels: _, position_ids: __, ...asked } = goldenInputs(golden);
+  const long = ({ shape, data }: Value): Value => ({ dtype: 'int64', shape, data: BigInt64Array.from(data, BigInt) });
+  const feeds = Object.fromEntries(Object.entries(asked).map(([name, value]) => [name, long(value)]));
+  const error = async (provider: Provider, precision: 'fp32' | 'int8'): Promise<number> => {
+    const bytes = inferenceGraph({ source, labels: source.labels!, tensors }, precision);
+    const { logits } = await pages[provider].run(bytes, feeds);
+    return relativeError(logits!.data as Float32Array, golden.get('logits')!.data);
+  };
+
+  test.each(['wasm', 'webgpu'] as const)("answers on %s with PyTorch's logits, in int8 nearly", async (provider) => {
+    expect(await error(provider, 'fp32')).toBeLessThan(2e-5);
+    expect(await error(provider, 'int8')).toBeLessThan(0.1);
   });
 });
 

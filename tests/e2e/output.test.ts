@@ -47,7 +47,8 @@ describe('a folder that is in use', () => {
     mkdirSync(join(folder, 'notes'));
     writeFileSync(join(folder, 'notes/why.txt'), 'kept');
     await train(['recipe.json', 'output_dir=notes'], place);
-    expect(readdirSync(join(folder, 'notes')).sort()).toEqual(['metrics.jsonl', 'model', 'run.json', 'why.txt']);
+    const names = ['metrics.jsonl', 'model', 'predictions.jsonl', 'report.html', 'run.json', 'why.txt'];
+    expect(readdirSync(join(folder, 'notes')).sort()).toEqual(names);
   });
 });
 

@@ -83,7 +83,8 @@ describe('a run', () => {
   });
 
   it('leaves nothing in its folder but what is named in the contract', () => {
-    expect(readdirSync(join(folder, 'run')).sort()).toEqual(['metrics.jsonl', 'model', 'run.json']);
+    const names = ['metrics.jsonl', 'model', 'predictions.jsonl', 'report.html', 'run.json'];
+    expect(readdirSync(join(folder, 'run')).sort()).toEqual(names);
     const files = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt'];
     expect(readdirSync(join(folder, 'run/model')).sort()).toEqual(files);
   });

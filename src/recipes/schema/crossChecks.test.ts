@@ -36,6 +36,14 @@ test('settings that do not go together', () => {
       data: { train: 'a', validation_split: 0 },
       training: { early_stopping_patience: 3 },
     },
+    'a threshold to choose without data': {
+      data: { train: 'a', validation_split: 0 },
+      evaluation: { threshold: 'auto' },
+    },
+    'a threshold to choose without evaluation': {
+      data: { train: 'a' },
+      evaluation: { threshold: 'auto', eval_strategy: 'no' },
+    },
   };
   const messages = Object.entries(inputs).map(([name, input]) => `${name}:\n${refused(input)}`);
   expect(messages.join('\n\n')).toMatchInlineSnapshot(`
@@ -81,7 +89,15 @@ test('settings that do not go together', () => {
 
     early stopping without data:
     training.early_stopping_patience: got 3, but nothing is evaluated during training
-      fix: give \`data.validation\`, or a \`data.validation_split\` above 0  [CONFIG_INVALID]"
+      fix: give \`data.validation\`, or a \`data.validation_split\` above 0  [CONFIG_INVALID]
+
+    a threshold to choose without data:
+    evaluation.threshold: got auto, but there is no validation data to choose it on
+      fix: give \`data.validation\`, or a \`data.validation_split\` above 0  [CONFIG_INVALID]
+
+    a threshold to choose without evaluation:
+    evaluation.threshold: got auto, but nothing is evaluated during training
+      fix: give \`eval_strategy: epoch\`, or a number for \`threshold\`  [CONFIG_INVALID]"
   `);
 });
 

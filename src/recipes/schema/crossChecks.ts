@@ -137,12 +137,12 @@ export const crossChecks: readonly CrossCheck[] = [
   {
     at: 'evaluation.threshold',
     reads: ['data.validation', 'data.validation_split', 'evaluation.eval_strategy'],
-    finds: ({ data, evaluation, given }) => {
+    finds: ({ data, evaluation }) => {
       if (evaluation.threshold !== 'auto') return undefined;
       if (hasNoValidation(data)) {
         return { problem: 'got auto, but there is no validation data to choose it on', fix: giveValidation };
       }
-      return given.evaluation.eval_strategy === 'no'
+      return evaluation.eval_strategy === 'no'
         ? {
             problem: 'got auto, but nothing is evaluated during training',
             fix: 'give `eval_strategy: epoch`, or a number for `threshold`',

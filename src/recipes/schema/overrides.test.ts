@@ -79,7 +79,7 @@ test('arguments that are refused', () => {
     argument 'lr=3e-5': there is no setting \`lr\`
       fix: write \`training.learning_rate\` (the keys at the top are …)  [CONFIG_UNKNOWN_KEY]
     argument 'training.seed.x=3': there is no setting \`training.seed.x\`
-      fix: did you mean \`method.r\`? (\`training.seed\` has no keys)  [CONFIG_UNKNOWN_KEY]
+      fix: \`training.seed\` has no keys  [CONFIG_UNKNOWN_KEY]
     argument 'trainning.seed=3': there is no setting \`trainning.seed\`
       fix: did you mean \`training\`? (the keys at the top are …)  [CONFIG_UNKNOWN_KEY]
     argument 'method.r=8': there is no setting \`method.r\`

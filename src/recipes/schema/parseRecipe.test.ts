@@ -46,6 +46,7 @@ test('fills in every default', () => {
         "adam_beta1": 0.9,
         "adam_beta2": 0.999,
         "adam_epsilon": 1e-8,
+        "class_weights": "none",
         "dropout": "auto",
         "early_stopping_patience": 0,
         "gradient_accumulation_steps": 1,
@@ -109,7 +110,7 @@ test('an unknown key names the key that was meant and the keys there are', () =>
     {
       "code": "CONFIG_UNKNOWN_KEY",
       "exit": 2,
-      "fix": "did you mean \`eval_steps\`? (the keys of \`evaluation\` are eval_strategy, eval_steps, per_device_eval_batch_size)",
+      "fix": "did you mean \`eval_steps\`? (the keys of \`evaluation\` are eval_strategy, eval_steps, per_device_eval_batch_size, threshold)",
       "problem": "there is no setting \`evaluation.eval_step\`",
       "where": "recipe.yaml evaluation.eval_step",
     }
@@ -126,6 +127,25 @@ test('a wrong value names its place, the value and what the setting takes', () =
       "where": "training.learning_rate",
     }
   `);
+});
+
+test('class weights and the threshold take words or numbers', () => {
+  const recipe = parseRecipe(
+    { ...smallest, training: { class_weights: { 1: 2 } }, evaluation: { threshold: 0.3 } },
+    '',
+  );
+  expect(recipe.training.class_weights).toEqual({ 1: 2 });
+  expect(recipe.evaluation.threshold).toBe(0.3);
+  const wrong = { ...smallest, training: { class_weights: { spam: -1 } }, evaluation: { threshold: 1 } };
+  expect(refused(wrong, '').message).toMatchInlineSnapshot(`
+    "training.class_weights.spam: got -1
+      fix: give none, balanced, or a mapping from labels to weights above 0  [CONFIG_INVALID]
+    evaluation.threshold: got 1
+      fix: give auto, or a number above 0 and below 1  [CONFIG_INVALID]"
+  `);
+  expect(refused({ ...smallest, training: { class_weights: 'balance' } }, '').fix).toMatchInlineSnapshot(
+    `"did you mean balanced? give none, balanced, or a mapping from labels to weights above 0"`,
+  );
 });
 
 test('all problems are told at once', () => {
@@ -174,7 +194,7 @@ test('all problems are told at once', () => {
     recipe.yaml training.seed: got NaN
       fix: give a whole number from 0 to 4294967295  [CONFIG_INVALID]
     recipe.yaml evaluation: got 3
-      fix: give a mapping with the keys eval_strategy, eval_steps, per_device_eval_batch_size  [CONFIG_INVALID]
+      fix: give a mapping with the keys eval_strategy, eval_steps, per_device_eval_batch_size, threshold  [CONFIG_INVALID]
     recipe.yaml device: got "gpu"
       fix: give one of auto, cpu  [CONFIG_INVALID]
     recipe.yaml training.warmup_ratio: got 0.1, but \`training.warmup_steps\` is 10

@@ -18,6 +18,7 @@ import {
   valuesOf,
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
+import type { PreparedData } from './prepareData.node.ts';
 
 /** What a run starts from: a model's folder, and perhaps an adapter that it goes on with. */
 export interface Start {
@@ -42,12 +43,14 @@ export interface TrainingModel extends AsyncDisposable {
 const threadsOf = ({ threads }: Pick<Recipe, 'threads'>): number =>
   threads === 'auto' ? availableParallelism() : threads;
 
-export async function openModel(recipe: Recipe, start: Start, labels: readonly string[]): Promise<TrainingModel> {
+type Known = Pick<PreparedData, 'labels' | 'classWeights'>;
+
+export async function openModel(recipe: Recipe, start: Start, { labels, classWeights }: Known): Promise<TrainingModel> {
   const { source } = start;
   const { training } = recipe;
   const facts = { defaultTargets: source.description.architecture.queryAndValue };
   const chosen = [attachMethod(recipe.method, facts)];
-  const settings = { numLabels: labels.length, labelSmoothing: training.label_smoothing_factor };
+  const settings = { numLabels: labels.length, labelSmoothing: training.label_smoothing_factor, classWeights };
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const learning = buildProgram(classify(source.description, settings), { methods: chosen, dropoutRate });
   const measured = buildProgram(classify(source.description, { numLabels: labels.length }), { methods: chosen });

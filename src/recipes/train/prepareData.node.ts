@@ -18,6 +18,7 @@ import {
 import { stream, uniform } from '../../engine/random/index.ts';
 import { type ModelSource, usableLength } from '../../inference/modelFolder.node.ts';
 import type { Recipe } from '../schema/index.ts';
+import { classWeights, refuseThreshold } from './labelSettings.ts';
 import type { Start } from './openModel.node.ts';
 
 export interface PreparedSplit {
@@ -29,6 +30,8 @@ export interface PreparedSplit {
 
 export interface PreparedData {
   readonly labels: readonly string[];
+  /** How much a training row of each label counts; undefined where all count the same. */
+  readonly classWeights: readonly number[] | undefined;
   readonly train: PreparedSplit;
   readonly validation?: PreparedSplit;
   readonly test?: PreparedSplit;
@@ -44,6 +47,7 @@ export async function prepareData(recipe: Recipe, { source, initial }: Start): P
   const maxLength = usableLength(data.max_length, source);
   const given = await readExamples(data.train, data.columns);
   const labels = labelOrder(given, initial?.manifest?.labels ?? source.labels);
+  refuseThreshold(recipe, labels);
   const validationGiven = data.validation && (await readExamples(data.validation, data.columns));
   const test = data.test && (await readExamples(data.test, data.columns));
   for (const examples of [validationGiven, test]) if (examples) throwProblems(checkLabels(examples, labels));
@@ -53,6 +57,7 @@ export async function prepareData(recipe: Recipe, { source, initial }: Start): P
   const encode = (examples: readonly ClassificationExample[]) => encodeSplit(examples, { source, labels, maxLength });
   return {
     labels,
+    classWeights: classWeights(recipe, labels, train),
     train: encode(train),
     validation: validation && encode(validation),
     test: test && encode(test),

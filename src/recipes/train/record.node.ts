@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import type { Metrics } from '../../evaluation/index.ts';
 import type { RunRecord } from '../../store/runs/index.ts';
+import { fixedThreshold } from './measure.ts';
 import { savedFolder } from './saved.node.ts';
 import type { Running } from './train.node.ts';
 import { attuneVersion } from './version.node.ts';
@@ -24,6 +25,10 @@ export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRec
   base_model: local.name,
   base_model_revision: local.revision ?? null,
   labels: data.labels,
+  class_weights: data.classWeights
+    ? Object.fromEntries(data.labels.map((label, i) => [label, data.classWeights![i]]))
+    : null,
+  threshold: fixedThreshold(recipe) ?? null,
   trainable_parameters: model.trainableParameters,
   total_parameters: model.totalParameters,
   total_steps: plan.totalSteps,
@@ -56,16 +61,18 @@ export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRec
 });
 
 interface Ending {
-  readonly tested: Metrics | undefined;
+  readonly metrics: Metrics | undefined;
+  readonly threshold: number | undefined;
   readonly stopped: boolean;
 }
 
-export async function finalFields(running: Running, { tested, stopped }: Ending): Promise<RunRecord> {
+export async function finalFields(running: Running, { metrics, threshold, stopped }: Ending): Promise<RunRecord> {
   const { best, step } = running.reached;
   return {
     status: stopped ? 'stopped' : 'succeeded',
     ...(await figures(running)),
-    metrics: tested ?? best?.metrics ?? null,
+    metrics: metrics ?? null,
+    threshold: threshold ?? null,
     best_step: best?.step ?? step,
   };
 }

@@ -1,9 +1,9 @@
 /** The best weights of a run in its folder, and back: the whole model, or the part that a partial method trained. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Checkpoint } from '../../files/index.ts';
 import { openCheckpoint } from '../../files/modelFolder.node.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
-import { type Manifest, readAdapter, writeAdapter } from '../../store/adapters/index.ts';
+import { MANIFEST, type Manifest, type ModelNotes, readAdapter, writeAdapter } from '../../store/adapters/index.ts';
 import { writeModel } from '../../store/runs/index.ts';
 import { valuesOf } from '../../training/index.ts';
 import { classifierConfig } from '../classifierConfig.ts';
@@ -53,6 +53,15 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     peft: initial?.peft,
   };
   await folder.replaceFolder(ADAPTER_FOLDER, (path) => writeAdapter(path, saved));
+}
+
+/** Notes the threshold beside the saved weights, so that whoever opens them answers by it. */
+export async function saveThreshold(running: Running, threshold: number): Promise<void> {
+  const path = savedFolder(running);
+  const notes: ModelNotes | Manifest = isWhole(running)
+    ? { format: 1, kind: 'model', threshold }
+    : { ...(await readAdapter(path))!.manifest!, threshold };
+  await running.folder.replaceFile(join(basename(path), MANIFEST), [`${JSON.stringify(notes, null, 2)}\n`]);
 }
 
 /** Reads the saved weights back into memory. */

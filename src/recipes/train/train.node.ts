@@ -1,5 +1,5 @@
 /** One training run from its recipe to its folder. Reads top to bottom; the arithmetic is in the rooms below. */
-import { evaluateClassifier, isBetter, type Metrics } from '../../evaluation/index.ts';
+import { isBetter, type Metrics } from '../../evaluation/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
 import { type Adapter, expectBase } from '../../store/adapters/index.ts';
 import { fetchModel, type LocalModel } from '../../store/index.ts';
@@ -7,12 +7,14 @@ import { createRunFolder, type RunFolder, type RunRecord, refuseUsedFolder } fro
 import { trainSteps } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import { identify, openTarget } from '../target.node.ts';
+import { conclude } from './conclude.node.ts';
 import type { OnTrainEvent } from './events.ts';
+import { type Measured, measure } from './measure.ts';
 import { refuseNotFiniteLoss } from './notFinite.ts';
 import { openModel, type Start, type TrainingModel } from './openModel.node.ts';
 import { planSteps, type StepPlan, scheduleOf, stepBatches } from './plan.ts';
-import { majorityAccuracy, type PreparedData, type PreparedSplit, prepareData } from './prepareData.node.ts';
-import { failureFields, finalFields, firstFields, memoryBytes } from './record.node.ts';
+import { majorityAccuracy, type PreparedData, prepareData } from './prepareData.node.ts';
+import { failureFields, firstFields, memoryBytes } from './record.node.ts';
 import { restoreBest, saveBest } from './saved.node.ts';
 import { openStepLog } from './stepLog.ts';
 
@@ -45,9 +47,8 @@ export interface Reached {
   best?: Best;
 }
 
-interface Best {
+interface Best extends Measured {
   readonly step: number;
-  readonly metrics: Metrics;
 }
 
 /** Returns what run.json holds at the end. Bad input throws before a folder is made. */
@@ -64,7 +65,7 @@ export async function runTraining(recipe: Recipe, options: TrainOptions): Promis
   onEvent({ type: 'preparing', what: 'data' });
   const data = await prepareData(recipe, start);
   onEvent({ type: 'preparing', what: 'model' });
-  await using model = await openModel(recipe, start, data.labels);
+  await using model = await openModel(recipe, start, data);
   signal.throwIfAborted();
   const plan = planSteps(recipe, data.train.rows.length);
   const first = firstFields({ recipe, local, data, model, plan });
@@ -96,7 +97,7 @@ async function runIn(running: Running): Promise<RunRecord> {
   const { data, folder, options } = running;
   options.onEvent(startedEvent(running));
   const measured = running.recipe.evaluation.eval_strategy !== 'no';
-  const before = measured && data.validation ? await measure(running, data.validation) : undefined;
+  const before = measured && data.validation ? (await measure(running, data.validation))?.metrics : undefined;
   if (before) {
     await folder.update({
       base_loss: before.loss,
@@ -108,8 +109,7 @@ async function runIn(running: Running): Promise<RunRecord> {
   const { step, best } = running.reached;
   if (!best) await saveBest(running);
   else if (best.step < step) await restoreBest(running);
-  const tested = data.test && (await measure(running, data.test));
-  return folder.update(await finalFields(running, { tested, stopped: options.signal.aborted }));
+  return conclude(running);
 }
 
 /** Trains until the steps end, nothing gets better, or the signal is aborted. */
@@ -130,8 +130,9 @@ async function learn(running: Running): Promise<void> {
     const tokensPerSecond = record.tokens / record.seconds;
     options.onEvent({ type: 'step', ...record, tokensPerSecond, memoryBytes: memoryBytes() });
     if (!data.validation || !isDue(record, { evaluation, plan })) continue;
-    const metrics = await measure(running, data.validation);
-    if (!metrics) continue;
+    const measured = await measure(running, data.validation);
+    if (!measured) continue;
+    const { metrics } = measured;
     refuseNotFiniteLoss(step, metrics.loss);
     const metric = training.metric_for_best_model;
     const better = isBetter(metric, metrics[metric], reached.best?.metrics[metric]);
@@ -140,7 +141,7 @@ async function learn(running: Running): Promise<void> {
     worse = better ? 0 : worse + 1;
     if (better) {
       await saveBest(running);
-      reached.best = { step, metrics };
+      reached.best = { step, ...measured };
     }
     if (training.early_stopping_patience > 0 && worse >= training.early_stopping_patience) {
       options.onEvent({ type: 'note', text: `no better ${metric} in ${worse} evaluations: stopped early` });
@@ -161,27 +162,6 @@ function isDue(record: { step: number; lastOfEpoch: boolean }, { evaluation, pla
   if (evaluation.eval_strategy === 'no') return false;
   if (record.step === plan.totalSteps) return true;
   return evaluation.eval_strategy === 'epoch' ? record.lastOfEpoch : record.step % evaluation.eval_steps! === 0;
-}
-
-/** Undefined where the signal was aborted meanwhile: a long evaluation does not keep a run from stopping. */
-async function measure(running: Running, split: PreparedSplit): Promise<Metrics | undefined> {
-  const { recipe, source, data, model, seconds, options } = running;
-  const started = performance.now();
-  try {
-    const { metrics } = await evaluateClassifier(split.rows, {
-      scorer: model.scorer,
-      padTokenId: source.tokenizer.padTokenId,
-      numLabels: data.labels.length,
-      batchSize: recipe.evaluation.per_device_eval_batch_size,
-      signal: options.signal,
-    });
-    return metrics;
-  } catch (failure) {
-    if (failure === options.signal.reason) return undefined;
-    throw failure;
-  } finally {
-    seconds.evaluate += (performance.now() - started) / 1000;
-  }
 }
 
 function startedEvent({ recipe, data, model, plan }: Running) {

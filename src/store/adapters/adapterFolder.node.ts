@@ -10,7 +10,7 @@ import { readJson } from '../../files/modelFolder.node.ts';
 import { type MethodSettings, parseMethod } from '../../methods/index.ts';
 import type { LoraSettings } from '../../methods/lora.ts';
 import { writeDurably } from '../runs/atomic.node.ts';
-import { MANIFEST, type Manifest, parseManifest } from './manifest.ts';
+import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
 import { isCopy, ownName, type PeftConfig, peftFromSettings, peftName, settingsFromPeft } from './peftConfig.ts';
 
 const PEFT_CONFIG = 'adapter_config.json';
@@ -31,7 +31,8 @@ export interface Adapter {
 /** Undefined where the folder holds no adapter. */
 export async function readAdapter(folder: string): Promise<Adapter | undefined> {
   const written = await readJson(folder, MANIFEST);
-  const manifest = written === undefined ? undefined : parseManifest(written, join(folder, MANIFEST));
+  const isAbsent = written === undefined || isModelNotes(written);
+  const manifest = isAbsent ? undefined : parseManifest(written, join(folder, MANIFEST));
   const peft = (await readJson(folder, PEFT_CONFIG)) as PeftConfig | undefined;
   if (peft) {
     const method = settingsFromPeft(peft, join(folder, PEFT_CONFIG));
@@ -101,6 +102,12 @@ export async function writeAdapter(folder: string, saved: SavedAdapter): Promise
 function targetsOf(method: LoraSettings, defaults: readonly string[], adapted: ReadonlySet<string>) {
   if (method.target_modules === 'all-linear') return [...adapted];
   return method.target_modules ?? defaults;
+}
+
+/** What is noted beside a whole model; undefined where nothing is. */
+export async function readModelNotes(folder: string): Promise<ModelNotes | undefined> {
+  const written = await readJson(folder, MANIFEST);
+  return isModelNotes(written) ? parseModelNotes(written, join(folder, MANIFEST)) : undefined;
 }
 
 const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;

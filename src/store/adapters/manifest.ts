@@ -5,6 +5,8 @@ import { AttuneError } from '../../errors/index.ts';
 
 export const MANIFEST = 'attune.json';
 
+const threshold = z.number().gt(0).lt(1).optional();
+
 const identity = z.object({
   /** Hub id where known, else the folder. */
   name: z.string(),
@@ -19,6 +21,8 @@ const manifest = z.object({
   task: z.string(),
   method: z.looseObject({ name: z.string() }),
   labels: z.array(z.string()),
+  /** Of two labels the second is answered where its probability reaches this. */
+  threshold,
   max_length: z.int(),
   base: identity,
   tensors: z.record(z.string(), z.array(z.int())),
@@ -29,8 +33,20 @@ const manifest = z.object({
 export type BaseIdentity = z.infer<typeof identity>;
 export type Manifest = z.infer<typeof manifest>;
 
-export function parseManifest(value: unknown, where: string): Manifest {
-  const parsed = manifest.safeParse(value);
+export const parseManifest = (value: unknown, where: string): Manifest => parseAs(manifest, value, where);
+
+/** The same file beside a whole model: what its config.json has no field for. */
+const modelNotes = z.object({ format: z.literal(1), kind: z.literal('model'), threshold });
+
+export type ModelNotes = z.infer<typeof modelNotes>;
+
+export const isModelNotes = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'model';
+
+export const parseModelNotes = (value: unknown, where: string): ModelNotes => parseAs(modelNotes, value, where);
+
+function parseAs<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new AttuneError({

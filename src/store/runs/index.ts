@@ -7,7 +7,8 @@ export {
   type RunFolder,
   type RunRecord,
   type RunStatus,
+  readLog,
   readRun,
   refuseUsedFolder,
 } from './runFolder.node.ts';
-export { type SavedModel, writeModel } from './saveModel.node.ts';
+export { copyTokenizer, type SavedModel, writeModel } from './saveModel.node.ts';

@@ -10,10 +10,13 @@ export type RunRecord = { readonly status: RunStatus } & Readonly<Record<string,
 
 export interface RunFolder {
   readonly path: string;
+  /** What run.json holds. */
+  readonly record: RunRecord;
   /** Adds to run.json. */
   update(fields: Partial<RunRecord>): Promise<RunRecord>;
   /** Adds a line to metrics.jsonl. */
   log(line: object): Promise<void>;
+  replaceFile(name: string, pieces: Iterable<string>): Promise<void>;
   replaceFolder(name: string, fill: (folder: string) => Promise<void>): Promise<void>;
   /** Takes the folder away again where nothing but run.json came into being. */
   discard(): Promise<void>;
@@ -50,12 +53,16 @@ export async function createRunFolder(path: string, record: RunRecord): Promise<
   }
   return {
     path,
+    get record() {
+      return current;
+    },
     async update(fields) {
       current = { ...current, ...fields };
       await guarded(path, () => replaceFile(join(path, 'run.json'), [recordText(current)]));
       return current;
     },
     log: (line) => guarded(path, () => appendFile(join(path, 'metrics.jsonl'), `${JSON.stringify(line)}\n`)),
+    replaceFile: (name, pieces) => guarded(path, () => replaceFile(join(path, name), pieces)),
     replaceFolder: (name, fill) => guarded(path, () => replaceFolder(join(path, name), fill)),
     async discard() {
       await unlink(join(path, 'run.json'));
@@ -95,6 +102,16 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
     if (failure instanceof AttuneError || (failure as NodeJS.ErrnoException).code === undefined) throw failure;
     throw cannotWrite(path, failure as NodeJS.ErrnoException);
   }
+}
+
+/** The lines of metrics.jsonl; none where nothing was logged. */
+export async function readLog(path: string): Promise<Readonly<Record<string, number>>[]> {
+  const text = await readFile(join(path, 'metrics.jsonl'), 'utf8').catch((failure: NodeJS.ErrnoException) => {
+    if (failure.code === 'ENOENT') return '';
+    throw failure;
+  });
+  const lines = text.split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line) as Readonly<Record<string, number>>);
 }
 
 /** run.json of a folder; undefined where the folder is no run. */

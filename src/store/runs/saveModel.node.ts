@@ -23,10 +23,14 @@ export interface SavedModel {
 }
 
 export async function writeModel(folder: string, { config, tensors, tokenizerFolder }: SavedModel): Promise<void> {
-  const present = new Set(await readdir(tokenizerFolder));
-  for (const name of tokenizerFiles) {
-    if (present.has(name)) await copyFile(join(tokenizerFolder, name), join(folder, name));
-  }
+  await copyTokenizer(tokenizerFolder, folder);
   await writeDurably(join(folder, 'config.json'), [`${JSON.stringify(config, null, 2)}\n`]);
   await writeDurably(join(folder, 'model.safetensors'), safetensorsChunks(tensors));
+}
+
+export async function copyTokenizer(from: string, to: string): Promise<void> {
+  const present = new Set(await readdir(from));
+  for (const name of tokenizerFiles) {
+    if (present.has(name)) await copyFile(join(from, name), join(to, name));
+  }
 }

@@ -1,0 +1,55 @@
+/** The plain model that a fine-tuned one comes to: what methods added is folded into the weights of linear layers. */
+import { leaves } from '../engine/graph/index.ts';
+import type { OpenSession } from '../engine/runtime/index.ts';
+import { AttuneError } from '../errors/index.ts';
+import type { NamedTensor } from '../files/index.ts';
+import type { Program } from '../models/nn/index.ts';
+import { type ParameterMemory, parameterValues, valuesOf } from '../training/index.ts';
+
+export interface FloatTensor extends NamedTensor {
+  readonly dtype: 'float32';
+  readonly data: Float32Array;
+}
+
+export interface MergeOptions {
+  readonly memory: ParameterMemory;
+  readonly open: OpenSession;
+  readonly threads: number;
+}
+
+/** Every weight of the model without methods. Those that nothing was added to are the arrays of the memory. */
+export async function mergedTensors(program: Program<unknown>, options: MergeOptions): Promise<FloatTensor[]> {
+  refuseUnmergeable(program);
+  const merged = await computeMerged(program, options);
+  return program.parameters
+    .filter(({ parameter }) => !parameter.added)
+    .map(({ parameter: { name, shape } }) => {
+      const data = merged.get(name) ?? valuesOf(options.memory, name);
+      return { name, dtype: 'float32', shape, data };
+    });
+}
+
+/** An addition that is in no merged weight would be left out in silence. */
+function refuseUnmergeable({ parameters, merged }: Program<unknown>): void {
+  const folded = new Set(leaves([...merged.values()]).map(({ name }) => name));
+  const left = parameters.find(({ parameter: { name, added } }) => added && !folded.has(name));
+  if (!left) return;
+  throw new AttuneError({
+    code: 'EXPORT_UNSUPPORTED',
+    where: left.parameter.name,
+    problem: 'what its method adds cannot be folded into the weights of the model',
+    fix: 'use the run with Attune, or train with a method whose additions can be merged, such as lora',
+  });
+}
+
+/** A session's outputs may not have the names of its inputs. */
+const outputName = (parameter: string): string => `merged.${parameter}`;
+
+async function computeMerged(program: Program<unknown>, { memory, open, threads }: MergeOptions) {
+  const { merged } = program;
+  if (merged.size === 0) return new Map<string, Float32Array>();
+  const outputs = Object.fromEntries([...merged].map(([name, tensor]) => [outputName(name), tensor]));
+  await using session = await open(outputs, { threads });
+  const results = await session.run(parameterValues(program, memory));
+  return new Map([...merged.keys()].map((name) => [name, results[outputName(name)]!.data as Float32Array]));
+}

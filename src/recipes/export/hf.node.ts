@@ -1,0 +1,15 @@
+/** A Hugging Face folder with every weight, whatever method trained it. */
+import { join } from 'node:path';
+import { MANIFEST, type ModelNotes } from '../../store/adapters/index.ts';
+import { writeDurably } from '../../store/runs/atomic.node.ts';
+import { writeModel } from '../../store/runs/index.ts';
+import { classifierConfig } from '../classifierConfig.ts';
+import type { PlainModel } from './plainModel.node.ts';
+
+export async function writeHuggingFace(folder: string, model: PlainModel): Promise<void> {
+  const { source, labels, tensors, threshold } = model;
+  await writeModel(folder, { config: classifierConfig(source, labels), tensors, tokenizerFolder: source.folder });
+  if (threshold === undefined) return;
+  const notes: ModelNotes = { format: 1, kind: 'model', threshold };
+  await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(notes, null, 2)}\n`]);
+}

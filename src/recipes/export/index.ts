@@ -1,0 +1,56 @@
+/**
+ * recipes/export — a target leaves as ordinary files: a Hugging Face folder, a PEFT folder, ONNX for transformers.js.
+ * Invariant: what leaves answers as the target does, and nothing is written over.
+ */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import { openClassifier } from '../../inference/classifier.node.ts';
+import { openTarget } from '../target.node.ts';
+import { writeHuggingFace } from './hf.node.ts';
+import type { Precision } from './inferenceGraph.ts';
+import { writeOnnx } from './onnx.node.ts';
+import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from './outputFolder.node.ts';
+import { peftAdapter, writePeft } from './peft.node.ts';
+import { plainModel } from './plainModel.node.ts';
+
+export { type Precision, precisions } from './inferenceGraph.ts';
+
+export const forms = ['onnx', 'hf', 'peft'] as const;
+export type Form = (typeof forms)[number];
+
+export interface ExportOptions {
+  readonly form: Form;
+  readonly output: string;
+  /** Of `onnx`: one file each. */
+  readonly precisions: readonly Precision[];
+  readonly signal: AbortSignal;
+}
+
+export interface Exported {
+  readonly path: string;
+  readonly files: readonly WrittenFile[];
+  /** Between scores with the additions beside the weights and folded into them; undefined where nothing is folded. */
+  readonly maxLogitDifference?: number;
+  /** A threshold of the model that readers of these files do not know of. */
+  readonly lostThreshold?: number | undefined;
+}
+
+export async function exportTarget(reference: string, options: ExportOptions): Promise<Exported> {
+  const { form, output, signal } = options;
+  await refuseUsedPlace(output);
+  const { artifact, adapter, maxLength } = await openTarget(reference, signal);
+  const peft = form === 'peft' ? peftAdapter(adapter, reference) : undefined;
+  // An adapter that does not open is not passed on either.
+  await using model = await openClassifier(artifact, { threads: availableParallelism(), maxLength, batchSize: 1 });
+  const path = resolve(output);
+  if (peft) {
+    await writeFolder(path, (folder) => writePeft(folder, peft));
+    return { path, files: await filesOf(path) };
+  }
+  const plain = await plainModel(model, reference);
+  signal.throwIfAborted();
+  const write = form === 'onnx' ? writeOnnx : writeHuggingFace;
+  await writeFolder(path, (folder) => write(folder, plain, options.precisions));
+  const { maxLogitDifference, threshold } = plain;
+  return { path, files: await filesOf(path), maxLogitDifference, ...(form === 'onnx' && { lostThreshold: threshold }) };
+}

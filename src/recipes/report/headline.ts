@@ -1,0 +1,43 @@
+/** What a reader wants first: what was trained, and how good it is. */
+import { type Metrics, wilsonInterval } from '../../evaluation/index.ts';
+import { count, percent } from '../figures.ts';
+import { cautions } from './cautions.ts';
+import { type Html, html } from './html.ts';
+import type { MeasuredSplit, ReportInput, RunFacts } from './run.ts';
+
+/** The last part of a path or of a model's name. */
+export const lastPart = (name: string): string => name.split(/[\\/]/).findLast((part) => part !== '') ?? name;
+
+export function headline(input: ReportInput): Html {
+  const { run, measured } = input;
+  const { recipe, status, task, base_model: base, method } = run;
+  return html`<header><h1>${lastPart(recipe.output_dir)}</h1>
+<span class="status ${status}">${status === 'stopped' ? `stopped at step ${count(run.steps)} of ${count(run.total_steps)}` : status}</span></header>
+<p class="soft"><span title="${base}">${lastPart(base)}</span> · ${task} · ${methodName(method)}</p>
+<section>${measured && run.metrics ? figures(run, run.metrics, measured) : notMeasured}${cautions(input)}</section>`;
+}
+
+const methodName = (method: string): string => (method === 'full' ? 'full fine-tuning' : method);
+
+const notMeasured = html`<p><b>Nothing was measured.</b> The run had neither validation nor test data, or ended before
+the first evaluation, so nothing can be said about how well the model answers.</p>`;
+
+function figures(run: RunFacts, metrics: Metrics, { split, rows }: MeasuredSplit): Html {
+  const [low, high] = wilsonInterval(metrics.accuracy, rows);
+  const positive = run.labels.length === 2 ? run.labels[1] : undefined;
+  const of = positive === undefined ? ', mean of labels' : ` of ${positive}`;
+  return html`<div class="headline">
+<div><div class="soft">Accuracy on ${count(rows)} ${split} rows</div>
+<div class="figure">${percent(metrics.accuracy)}</div>
+<small>${percent(low)} to ${percent(high)} with 95 % confidence (Wilson interval)</small></div>
+<dl class="stats">
+${stat(`F1${of}`, metrics.f1.toFixed(3))}
+${stat(`Precision${of}`, metrics.precision.toFixed(3))}
+${stat(`Recall${of}`, metrics.recall.toFixed(3))}
+${stat('Matthews correlation', metrics.matthews_correlation.toFixed(3))}
+${stat('Loss', metrics.loss.toFixed(4))}
+${run.threshold === null ? '' : stat('Threshold', run.threshold.toFixed(3))}
+</dl></div>`;
+}
+
+export const stat = (name: string, value: string): Html => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;

@@ -1,0 +1,33 @@
+/**
+ * recipes/report — report.html and predictions.jsonl of a run, as texts. Imports data, evaluation, yaml.
+ * Invariant: pure functions; a page needs nothing outside itself, and every text in it is escaped.
+ */
+import { comparison } from './comparison.ts';
+import { confusion } from './confusion.ts';
+import { curves } from './curves.ts';
+import { dataFacts, runFacts } from './facts.ts';
+import { headline, lastPart } from './headline.ts';
+import { html } from './html.ts';
+import { mistakes } from './mistakes.ts';
+import type { ReportInput } from './run.ts';
+import { style } from './style.ts';
+
+export { judge } from './judgement.ts';
+export { type AnsweredSplit, predictionLines, predictionRows } from './predictions.ts';
+export type { ReportInput, RunFacts } from './run.ts';
+
+/** A page may show what is in it, and load nothing. */
+const policy = "default-src 'none'; style-src 'unsafe-inline'";
+
+export function reportPage(input: ReportInput): string {
+  const { run } = input;
+  const sections = [headline, comparison, curves, confusion, mistakes, dataFacts, runFacts];
+  const page = html`<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<title>${lastPart(run.recipe.output_dir)} · Attune</title><style>${{ markup: style }}</style></head>
+<body><main>${sections.map((section) => section(input))}
+<footer>Made by Attune ${run.versions['attune']}. This page holds texts of the data it was measured on.</footer>
+</main></body></html>`;
+  return `<!doctype html>\n${page.markup}\n`;
+}

@@ -1,0 +1,60 @@
+/** What a report is made from: what a run's folder says, and how its last answers were judged. */
+import type { ClassCount } from '../../data/index.ts';
+import type { Metrics } from '../../evaluation/index.ts';
+import type { Judgement } from './judgement.ts';
+
+/** The fields of run.json that are shown. */
+export interface RunFacts {
+  readonly status: string;
+  readonly task: string;
+  readonly method: string;
+  readonly base_model: string;
+  readonly labels: readonly string[];
+  readonly class_weights: Readonly<Record<string, number>> | null;
+  readonly threshold: number | null;
+  readonly trainable_parameters: number;
+  readonly total_parameters: number;
+  readonly total_steps: number;
+  readonly rows: Readonly<Record<'train' | 'validation' | 'test' | 'truncated' | 'leaked', number>>;
+  readonly before: (Metrics & { readonly majority: number }) | null;
+  readonly base_loss: number | null;
+  readonly metrics: Metrics | null;
+  readonly best_step: number | null;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly timing: Readonly<Record<string, number>>;
+  readonly peak_memory_bytes: number;
+  readonly artifact_bytes: number | null;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly started_at: string;
+  readonly recipe: {
+    readonly output_dir: string;
+    readonly data: { readonly max_length: number };
+    readonly evaluation: { readonly threshold?: 'auto' | number | undefined };
+    readonly training: { readonly metric_for_best_model: keyof Metrics };
+  };
+}
+
+/** A line of metrics.jsonl: of a step, or of an evaluation (`eval_…`). */
+export type LogLine = Readonly<Record<string, number>>;
+
+/** The rows that the figures were measured on. */
+export interface MeasuredSplit extends Judgement {
+  readonly split: 'validation' | 'test';
+}
+
+export interface ReportInput {
+  readonly run: RunFacts;
+  readonly log: readonly LogLine[];
+  /** Undefined where nothing was evaluated. */
+  readonly measured: MeasuredSplit | undefined;
+  /** Rows by label, in the order of the labels. */
+  readonly balance: {
+    readonly train: readonly ClassCount[];
+    readonly validation?: readonly ClassCount[] | undefined;
+    readonly test?: readonly ClassCount[] | undefined;
+  };
+  /** The best evaluation of the validation rows, with the final threshold. */
+  readonly validated: Metrics | undefined;
+}

@@ -1,0 +1,38 @@
+/** The end of a run, with its best weights in memory: the threshold, the last figures, the pages that show them. */
+import type { RunRecord } from '../../store/runs/index.ts';
+import { type Measured, measure, remeasured, settledThreshold } from './measure.ts';
+import { writePages } from './pages.ts';
+import type { PreparedSplit } from './prepareData.node.ts';
+import { finalFields } from './record.node.ts';
+import { saveThreshold } from './saved.node.ts';
+import type { Running } from './train.node.ts';
+
+export interface Final extends Measured {
+  readonly split: 'test' | 'validation';
+  readonly prepared: PreparedSplit;
+}
+
+export async function conclude(running: Running): Promise<RunRecord> {
+  const { recipe, data, folder, options } = running;
+  const threshold = settledThreshold(running);
+  if (threshold !== undefined) await saveThreshold(running, threshold);
+  if (threshold !== undefined && recipe.evaluation.threshold === 'auto') {
+    const text = `threshold ${threshold.toFixed(4)}: there the F1 of '${data.labels[1]}' on validation is largest`;
+    options.onEvent({ type: 'note', text });
+  }
+  const final = await measureFinally(running, threshold);
+  const stopped = options.signal.aborted;
+  const fields = await finalFields(running, { metrics: final?.metrics, threshold, stopped });
+  // Before run.json says that the run is over: who waits for that finds the pages.
+  await writePages(running, final, { ...folder.record, ...fields });
+  return folder.update(fields);
+}
+
+/** On the test rows where there are some; else the best evaluation, of the very weights that were saved. */
+async function measureFinally(running: Running, threshold: number | undefined): Promise<Final | undefined> {
+  const { data, reached } = running;
+  const tested = data.test && (await measure(running, data.test, threshold));
+  if (tested) return { ...tested, split: 'test', prepared: data.test! };
+  const best = reached.best && remeasured(reached.best, threshold);
+  return best && { ...best, split: 'validation', prepared: data.validation! };
+}

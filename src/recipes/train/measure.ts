@@ -1,0 +1,58 @@
+/** The weights as they are now against a split: figures, and the answers behind them. */
+import {
+  type Answers,
+  chooseThreshold,
+  evaluateClassifier,
+  type Metrics,
+  metricsWith,
+} from '../../evaluation/index.ts';
+import type { PreparedSplit } from './prepareData.node.ts';
+import type { Running } from './train.node.ts';
+
+export interface Measured {
+  readonly metrics: Metrics;
+  readonly answers: Answers;
+}
+
+/** Undefined where the signal was aborted meanwhile: a long evaluation does not keep a run from stopping. */
+export async function measure(
+  { recipe, source, data, model, seconds, options }: Running,
+  { rows }: PreparedSplit,
+  threshold = fixedThreshold(recipe),
+): Promise<Measured | undefined> {
+  const started = performance.now();
+  const numLabels = data.labels.length;
+  const logits = new Float32Array(rows.length * numLabels);
+  try {
+    const { metrics } = await evaluateClassifier(rows, {
+      scorer: model.scorer,
+      padTokenId: source.tokenizer.padTokenId,
+      numLabels,
+      batchSize: recipe.evaluation.per_device_eval_batch_size,
+      threshold,
+      signal: options.signal,
+      onScores: (row, scores) => logits.set(scores, row * numLabels),
+    });
+    return { metrics, answers: { numLabels, truths: rows.map(({ label }) => label), logits } };
+  } catch (failure) {
+    if (failure === options.signal.reason) return undefined;
+    throw failure;
+  } finally {
+    seconds.evaluate += (performance.now() - started) / 1000;
+  }
+}
+
+/** A threshold that is to be chosen is chosen at the end: until then the likelier label is answered. */
+export function fixedThreshold({ evaluation: { threshold } }: Running['recipe']): number | undefined {
+  return threshold === 'auto' ? undefined : threshold;
+}
+
+/** The threshold of the finished model, chosen on the validation rows alone; undefined where the likelier label wins. */
+export function settledThreshold({ recipe, reached: { best } }: Running): number | undefined {
+  return recipe.evaluation.threshold === 'auto' ? best && chooseThreshold(best.answers) : fixedThreshold(recipe);
+}
+
+export const remeasured = ({ metrics, answers }: Measured, threshold: number | undefined): Measured => ({
+  metrics: metricsWith(threshold, answers, metrics),
+  answers,
+});

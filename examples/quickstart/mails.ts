@@ -10,7 +10,6 @@ export interface Mail {
   readonly label: 'ham' | 'spam';
 }
 
-const MAX_CHARACTERS = 4000;
 /** Of longer mails the beginning and the end are kept: what is sold, and what the footer says. */
 const [HEAD_CHARACTERS, TAIL_CHARACTERS] = [280, 140];
 const groups = {
@@ -35,16 +34,16 @@ export async function readMails(): Promise<Mail[]> {
   return mails;
 }
 
-/** Subject and body. The headers are left out: some of them name the filter that sorted the mail. */
+/** Sender, subject and body. Other headers are left out: some of them name the filter that sorted the mail. */
 async function wordsOf(source: string): Promise<string> {
-  const { subject = '', text, html } = await PostalMime.parse(source);
+  const { from, subject = '', text, html } = await PostalMime.parse(source);
+  const sender = from?.name || from?.address || '';
   const body = text?.trim() || (html ? convert(html, { selectors: [{ selector: 'img', format: 'skip' }] }) : '');
-  const plain = `${subject}\n${body}`.replace(/\S+@\S+/g, '<email>').replace(/\s+/g, ' ');
-  return plain.trim().slice(0, MAX_CHARACTERS);
+  const plain = `${sender}: ${subject}. ${body}`.replace(/\S+@\S+/g, '<email>').replace(/\s+/g, ' ');
+  return shorten(plain.trim());
 }
 
-/** What is learned from of a mail. */
-export function shorten(text: string): string {
+function shorten(text: string): string {
   if (text.length <= HEAD_CHARACTERS + TAIL_CHARACTERS) return text;
   return `${text.slice(0, HEAD_CHARACTERS)} … ${text.slice(-TAIL_CHARACTERS)}`;
 }

@@ -5,7 +5,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nearDuplicateGroups } from '../../src/data/index.ts';
 import { permutation, stream } from '../../src/engine/random/index.ts';
-import { type Mail, readMails, shorten } from './mails.ts';
+import { type Mail, readMails } from './mails.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const command = join(root, 'dist', 'cli', 'main.js');
@@ -32,8 +32,7 @@ async function prepare(): Promise<void> {
   const mails = await readMails();
   const { train, heldOut } = split(mails);
   await mkdir(dataFolder, { recursive: true });
-  const lines = (rows: readonly Mail[]): string =>
-    rows.map(({ text, label }) => `${JSON.stringify({ text: shorten(text), label })}\n`).join('');
+  const lines = (rows: readonly Mail[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
   await writeFile(join(dataFolder, 'train.jsonl'), lines(train));
   await writeFile(join(dataFolder, 'held-out.jsonl'), lines(heldOut));
   console.log(`${mails.length} e-mails; ${train.length} to learn from, ${heldOut.length} held out, none alike`);

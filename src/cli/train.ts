@@ -88,6 +88,7 @@ function summary(
   return [
     `${word} in ${duration(timing.train_seconds + timing.eval_seconds + timing.load_seconds)} (${pace})`,
     ...(measured ? [`${bold('result')} ${measured}`] : []),
+    `${bold('report')} ${folder}/report.html`,
     `${bold('folder')} ${folder}`,
   ].join('\n');
 }

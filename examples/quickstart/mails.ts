@@ -6,10 +6,14 @@ import { convert } from 'html-to-text';
 import PostalMime from 'postal-mime';
 
 export interface Mail {
+  /** What is learned from. */
   readonly text: string;
+  /** What is compared, to find mails that are nearly the same. */
+  readonly whole: string;
   readonly label: 'ham' | 'spam';
 }
 
+const MAX_CHARACTERS = 4000;
 /** Of longer mails the beginning and the end are kept: what is sold, and what the footer says. */
 const [HEAD_CHARACTERS, TAIL_CHARACTERS] = [280, 140];
 const groups = {
@@ -28,7 +32,7 @@ export async function readMails(): Promise<Mail[]> {
     for (const name of (await readdir(folder)).filter((file) => file.endsWith('.json')).sort()) {
       const { text } = JSON.parse(await readFile(join(folder, name), 'utf8')) as { text: string };
       const words = await wordsOf(text);
-      if (words) mails.push({ text: words, label });
+      if (words) mails.push({ text: shorten(words), whole: words, label });
     }
   }
   return mails;
@@ -40,7 +44,7 @@ async function wordsOf(source: string): Promise<string> {
   const sender = from?.name || from?.address || '';
   const body = text?.trim() || (html ? convert(html, { selectors: [{ selector: 'img', format: 'skip' }] }) : '');
   const plain = `${sender}: ${subject}. ${body}`.replace(/\S+@\S+/g, '<email>').replace(/\s+/g, ' ');
-  return shorten(plain.trim());
+  return plain.trim().slice(0, MAX_CHARACTERS);
 }
 
 function shorten(text: string): string {

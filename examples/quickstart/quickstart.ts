@@ -20,10 +20,18 @@ const messages = [
   'Refinance your home at the lowest rates ever. No credit check, no obligation. Click here to unsubscribe.',
 ];
 
-/** Near-duplicates go to one side together: a held-out message was never seen, not even almost. */
+/** Of mails that are nearly the same the first one. */
+function withoutRepeats(mails: readonly Mail[], textOf: (mail: Mail) => string): Mail[] {
+  const groups = nearDuplicateGroups(mails.map(textOf));
+  return mails.filter((_, i) => groups.indexOf(groups[i]!) === i);
+}
+
+/** No held-out message was seen in training, not even almost. */
 function split(mails: readonly Mail[]): { train: Mail[]; heldOut: Mail[] } {
-  const groups = nearDuplicateGroups(mails.map(({ text }) => text));
-  const first = mails.filter((_, i) => groups.indexOf(groups[i]!) === i);
+  const first = withoutRepeats(
+    withoutRepeats(mails, ({ whole }) => whole),
+    ({ text }) => text,
+  );
   const shuffled = permutation(stream(42, 'quickstart'), first.length).map((i) => first[i]!);
   return { heldOut: shuffled.slice(0, HELD_OUT), train: shuffled.slice(HELD_OUT, HELD_OUT + TRAINED) };
 }
@@ -32,7 +40,8 @@ async function prepare(): Promise<void> {
   const mails = await readMails();
   const { train, heldOut } = split(mails);
   await mkdir(dataFolder, { recursive: true });
-  const lines = (rows: readonly Mail[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+  const lines = (rows: readonly Mail[]): string =>
+    rows.map(({ text, label }) => `${JSON.stringify({ text, label })}\n`).join('');
   await writeFile(join(dataFolder, 'train.jsonl'), lines(train));
   await writeFile(join(dataFolder, 'held-out.jsonl'), lines(heldOut));
   console.log(`${mails.length} e-mails; ${train.length} to learn from, ${heldOut.length} held out, none alike`);

@@ -15,7 +15,7 @@ export interface Mail {
 
 const MAX_CHARACTERS = 4000;
 /** Of longer mails the beginning and the end are kept: what is sold, and what the footer says. */
-const [HEAD_CHARACTERS, TAIL_CHARACTERS] = [280, 140];
+const [HEAD_CHARACTERS, TAIL_CHARACTERS] = [170, 90];
 const groups = {
   'easy-ham-1': 'ham',
   'easy-ham-2': 'ham',

@@ -12,7 +12,7 @@ const command = join(root, 'dist', 'cli', 'main.js');
 const recipe = join(root, 'examples', 'quickstart', 'recipe.yaml');
 const dataFolder = join(root, 'runs', 'quickstart-data');
 const HELD_OUT = 500;
-const TRAINED = 3200;
+const TRAINED = 4900;
 
 const messages = [
   'Congratulations! You have been selected to receive a FREE vacation. Reply now to claim your prize, limited time!',

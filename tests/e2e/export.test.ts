@@ -16,7 +16,7 @@ import {
   train,
   writeRecipe,
 } from './attune.ts';
-import { reviews, tinyRecipe, writeReviews, writeRows } from './reviews.ts';
+import { reviews, tinyRecipe, twoLabels, writeReviews, writeRows } from './reviews.ts';
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
@@ -196,6 +196,32 @@ describe('hf and merge', () => {
     const { stdout } = await attune(['merge', 'lora', '--output', 'told'], place);
     expect(stdout).toMatch(/^largest logit difference {2}\d\.\de-\d+$/m);
     expect(stdout).toMatch(/^ {2}model\.safetensors +119 kB$/m);
+  });
+});
+
+describe('a model with a threshold', () => {
+  beforeAll(async () => {
+    const two = reviews(60, 0, twoLabels);
+    writeRows(folder, 'two.jsonl', two);
+    const data = { train: 'two.jsonl', validation: 'two.jsonl' };
+    const recipe = tinyRecipe({ model: 'base', data, evaluation: { threshold: 0.001 }, training: { max_steps: 2 } });
+    writeRecipe(folder, recipe, 'two.json');
+    await train(['two.json', `method=${JSON.stringify(lora)}`, 'output_dir=two'], place);
+  });
+
+  it('keeps it as a whole model', async () => {
+    const { files } = await leave('merge', 'two', '--output', 'two-merged');
+    expect(files).toContain('attune.json');
+    const { stdout } = await attune(['predict', 'two-merged', 'bad the film bad', '--json'], place);
+    expect(linesOf(stdout)).toMatchObject([{ label: 'positive' }]);
+  });
+
+  it('says that transformers.js does not know it', async () => {
+    const words = ['export', 'two', '--to', 'onnx', '--dtype', 'fp32', '--output', 'two-onnx'];
+    const { code, stderr } = await attune(words, place);
+    expect(code).toBe(0);
+    expect(stderr).toContain('apply the threshold 0.001');
+    expect((await attune(['export', 'full', ...words.slice(2, -1), 'full-onnx'], place)).stderr).toBe('');
   });
 });
 

@@ -40,8 +40,8 @@ const quantisedLinearRow: Operation = {
     return [Float64Array.from({ length: sizeOf(out!.shape) }, (_, index) => element(index))];
   },
   samples: [
-    { inputs: [['batch', 'seq', 4], { shape: [4, 3], from: -64, below: 65, dtype: 'int8' }, [3], [3]] },
-    { inputs: [{ shape: ['batch', 4], positive: true }, { shape: [4, 3], from: -64, below: 65, dtype: 'int8' }, [3]] },
+    { inputs: [['batch', 'seq', 4], { shape: [4, 3], from: -63, below: 64, dtype: 'int8' }, [3], [3]] },
+    { inputs: [{ shape: ['batch', 4], positive: true }, { shape: [4, 3], from: -63, below: 64, dtype: 'int8' }, [3]] },
   ],
 };
 

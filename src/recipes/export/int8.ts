@@ -42,10 +42,10 @@ export function int8Form(weights: Weights): Int8Form {
 }
 
 /**
- * Steps on either side of 0. Processors without VNNI add two products of 8 bits in 16: 2 · 255 · 64 still fits, 127
- * would be cut off in silence (docs/decisions/2026-11-23-onnx-export.md). What is only read may use all.
+ * Steps on either side of 0. Processors without VNNI add two products of 8 bits in 16: 2 · 255 · 63 fits, with 127 the
+ * sum would be cut off in silence (docs/decisions/2026-11-23-onnx-export.md). What is only read may use all.
  */
-const SUMMED = 64;
+const SUMMED = 63;
 const READ = 127;
 
 /** Each row in steps of a share of its largest value: row ≈ steps · scale. */

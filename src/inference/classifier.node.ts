@@ -9,7 +9,7 @@ import { buildProgram, type Program } from '../models/nn/index.ts';
 import { type ClassificationOutputs, classify } from '../tasks/index.ts';
 import { allocateParameters, loadParameters, type ParameterMemory } from '../training/index.ts';
 import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
-import { type ModelSource, readModelFolder } from './modelFolder.node.ts';
+import { type ModelSource, readModelFolder, usableLength } from './modelFolder.node.ts';
 import { decide, openScorer, type Scorer, softmax } from './scorer.ts';
 
 export interface Prediction {
@@ -51,8 +51,6 @@ export interface ClassifierOptions {
   readonly batchSize: number;
 }
 
-const USUAL_LENGTH = 128;
-
 export interface Classifier extends AsyncDisposable {
   readonly source: ModelSource;
   readonly labels: readonly string[];
@@ -75,8 +73,7 @@ export async function openClassifier(artifact: Artifact, options: ClassifierOpti
   const { open } = await openRuntime();
   const scorer = await openScorer(program, { memory, open, threads: options.threads });
   await checkFingerprint(artifact, source, scorer);
-  const positions = source.description.config.max_position_embeddings;
-  const maxLength = options.maxLength ?? Math.min(USUAL_LENGTH, positions);
+  const maxLength = usableLength(options.maxLength, source);
   return {
     source,
     labels,

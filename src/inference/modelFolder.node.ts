@@ -62,10 +62,10 @@ function labelsOf({ id2label }: Readonly<Record<string, unknown>>): string[] | u
 const USUAL_LENGTH = 128;
 
 /** The length of inputs that is used: what is wished, unless the model has no positions for it. */
-export function usableLength(wished: number, { folder, description }: ModelSource): number {
+export function usableLength(wished: number | undefined, { folder, description }: ModelSource): number {
   const limit = description.config.max_position_embeddings;
+  if (wished === undefined || wished === USUAL_LENGTH) return Math.min(USUAL_LENGTH, limit);
   if (wished <= limit) return wished;
-  if (wished === USUAL_LENGTH) return limit;
   throw new AttuneError({
     code: 'CONFIG_INVALID',
     where: 'data.max_length',

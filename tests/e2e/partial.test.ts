@@ -138,6 +138,15 @@ describe('init_from', () => {
     expect(run.metrics.accuracy).toBeGreaterThan(0.9);
   });
 
+  it('names a whole run that it started from as its base, and answers on it', async () => {
+    await train(['recipe.json', 'method=full', 'learning_rate=0.003', 'output_dir=whole'], place);
+    const run = await train(['recipe.json', 'init_from=whole', 'max_steps=2', 'output_dir=beside-whole'], place);
+    const manifest = readJson<{ base: { name: string } }>(folder, 'beside-whole/adapter/attune.json');
+    expect(manifest.base.name).toBe('whole/model');
+    const evaluated = objectOf<{ metrics: object }>(await attune(['eval', 'beside-whole', '--json'], place));
+    expect(evaluated.metrics).toEqual(run.metrics);
+  });
+
   it('refuses an adapter of another shape', async () => {
     const words = ['train', 'recipe.json', 'init_from=lora', 'method.r=2', 'output_dir=narrow', '--json'];
     const finished = await attune(words, place);

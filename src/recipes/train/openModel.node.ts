@@ -23,6 +23,8 @@ import type { PreparedData } from './prepareData.node.ts';
 /** What a run starts from: a model's folder, and perhaps an adapter that it goes on with. */
 export interface Start {
   readonly source: ModelSource;
+  /** What an adapter of this run names as its base: the model whose weights stay as they are. */
+  readonly baseName: string;
   readonly initial?: Adapter | undefined;
 }
 

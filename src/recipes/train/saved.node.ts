@@ -32,7 +32,7 @@ export async function saveBest(running: Running): Promise<void> {
 }
 
 async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsOf>): Promise<void> {
-  const { recipe, local, source, data, model, initial, folder } = running;
+  const { recipe, baseName, source, data, model, initial, folder } = running;
   const { architecture } = source.description;
   const manifest: Manifest = {
     format: 1,
@@ -40,7 +40,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     method: recipe.method,
     labels: [...data.labels],
     max_length: data.maxLength,
-    base: await identify(source.folder, { name: local.name, reference: local.name }),
+    base: await identify(source.folder, { name: baseName, reference: baseName }),
     tensors: Object.fromEntries(tensors.map(({ name, shape }) => [name, [...shape]])),
     fingerprint: await fingerprintOf(model.scorer, source.description),
   };

@@ -29,6 +29,7 @@ export interface Running {
   readonly recipe: Recipe;
   readonly local: LocalModel;
   readonly source: ModelSource;
+  readonly baseName: string;
   readonly initial: Adapter | undefined;
   readonly data: PreparedData;
   readonly model: TrainingModel;
@@ -61,7 +62,7 @@ export async function runTraining(recipe: Recipe, options: TrainOptions): Promis
     onProgress: (progress) => onEvent({ type: 'fetching', ...progress }),
   });
   const start = await startOf(recipe, local, signal);
-  const { source, initial } = start;
+  const { source, baseName, initial } = start;
   onEvent({ type: 'preparing', what: 'data' });
   const data = await prepareData(recipe, start);
   onEvent({ type: 'preparing', what: 'model' });
@@ -72,7 +73,8 @@ export async function runTraining(recipe: Recipe, options: TrainOptions): Promis
   const folder = await createRunFolder(recipe.output_dir, first);
   const seconds = { load: (performance.now() - started) / 1000, train: 0, evaluate: 0 };
   const reached = { step: 0 };
-  const running: Running = { recipe, local, source, initial, data, model, plan, folder, options, seconds, reached };
+  const began = { source, baseName, initial, data, model, plan };
+  const running: Running = { recipe, local, ...began, folder, options, seconds, reached };
   try {
     return await runIn(running);
   } catch (failure) {
@@ -84,13 +86,14 @@ export async function runTraining(recipe: Recipe, options: TrainOptions): Promis
 
 /** The base, and with `init_from` what an earlier run made of it: another whole model, or an adapter beside the base. */
 async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): Promise<Start> {
-  if (recipe.init_from === undefined) return { source: await readModelFolder(local.path) };
+  const baseName = local.name;
+  if (recipe.init_from === undefined) return { source: await readModelFolder(local.path), baseName };
   const { artifact, adapter } = await openTarget(recipe.init_from, signal);
-  if (!adapter) return { source: await readModelFolder(artifact.folder) };
+  if (!adapter) return { source: await readModelFolder(artifact.folder), baseName: artifact.folder };
   const { manifest, folder } = adapter;
   if (manifest)
     expectBase(await identify(local.path, { name: local.name, reference: local.reference }), manifest, folder);
-  return { source: await readModelFolder(local.path), initial: adapter };
+  return { source: await readModelFolder(local.path), baseName, initial: adapter };
 }
 
 async function runIn(running: Running): Promise<RunRecord> {

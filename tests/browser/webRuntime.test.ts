@@ -8,7 +8,14 @@ import { mergedTensors } from '../../src/inference/merged.ts';
 import { readModelFolder } from '../../src/inference/modelFolder.node.ts';
 import { inferenceGraph } from '../../src/recipes/export/inferenceGraph.ts';
 import { gradientOutputs, parameterValues } from '../../src/training/index.ts';
-import { goldenFolder, openClassifier, readTensors, relativeError, runtime } from '../golden/fixtures.ts';
+import {
+  feedsOf as goldenFeeds,
+  goldenFolder,
+  openClassifier,
+  readTensors,
+  relativeError,
+  runtime,
+} from '../golden/fixtures.ts';
 import { type Browser, findChromium, type ModelPage, openBrowser, type Provider } from './chromium.ts';
 import { caseSizes, feedsOf, largestError, type RowCase, rowCase } from './rowCases.ts';
 
@@ -77,7 +84,7 @@ describe.skipIf(!chromium)('a training step of BERT', async () => {
   const golden = await readTensors('bert-tiny/step0.safetensors');
   const { program, memory } = await openClassifier(folder, 3);
   const outputs = gradientOutputs(program);
-  const feeds: Values = { ...parameterValues(program, memory), ...goldenInputs(golden) };
+  const feeds: Values = { ...parameterValues(program, memory), ...goldenFeeds(golden) };
   const [batch, tokens] = feeds.input_ids!.shape as [number, number];
   const sizes = { batch, tokens };
 
@@ -130,7 +137,7 @@ describe.skipIf(!chromium)('an exported model', async () => {
   const { program, memory } = await openClassifier(folder, 3);
   const tensors = await mergedTensors(program, { memory, open: runtime.open, threads: 1 });
   const source = await readModelFolder(folder);
-  const { labels: _, position_ids: __, ...asked } = goldenInputs(golden);
+  const { labels: _, position_ids: __, ...asked } = goldenFeeds(golden);
   const long = ({ shape, data }: Value): Value => ({ dtype: 'int64', shape, data: BigInt64Array.from(data, BigInt) });
   const feeds = Object.fromEntries(Object.entries(asked).map(([name, value]) => [name, long(value)]));
   const error = async (provider: Provider, precision: 'fp32' | 'int8'): Promise<number> => {
@@ -144,18 +151,3 @@ describe.skipIf(!chromium)('an exported model', async () => {
     expect(await error(provider, 'int8')).toBeLessThan(0.1);
   });
 });
-
-function goldenInputs(golden: Awaited<ReturnType<typeof readTensors>>): Values {
-  const read = (name: string): Value => {
-    const { shape, data } = golden.get(`input.${name}`)!;
-    return { dtype: 'int32', shape, data: Int32Array.from(data) };
-  };
-  const { shape, data } = golden.get('input.input_ids')!;
-  return {
-    input_ids: read('input_ids'),
-    attention_mask: read('attention_mask'),
-    token_type_ids: read('token_type_ids'),
-    position_ids: { dtype: 'int32', shape, data: Int32Array.from(data, (_, i) => i % shape[1]!) },
-    labels: read('labels'),
-  };
-}

@@ -14,12 +14,12 @@ const shape = [32, 12, 128, 128];
 const count = shape.reduce((a, b) => a * b, 1);
 const rate = 0.1;
 const { open } = await openRuntime();
-const kernels = openKernels(FIRST_ADDRESS + 4 * count);
+const kernels = openKernels(FIRST_ADDRESS + count);
 const { key } = stream(1, 'dropout');
-const drawn = new Float32Array(kernels.memory.buffer, FIRST_ADDRESS, count);
-const draw = () => kernels.dropoutFactors({ out: FIRST_ADDRESS, count, key, group: 1, part: 0, rate });
+const bytes = new Uint8Array(kernels.memory.buffer, FIRST_ADDRESS, count);
+const draw = () => kernels.dropoutMask({ out: FIRST_ADDRESS, count, key, group: 1, part: 0, rate });
 draw();
-const bytes = Uint8Array.from(drawn, (factor) => (factor > 0 ? 1 : 0));
+const drawn = Float32Array.from(bytes, (kept) => kept / (1 - rate));
 const x = input('x', 'float32', shape);
 const factors = input('factors', 'float32', shape);
 const mask = input('mask', 'uint8', shape);
@@ -58,13 +58,13 @@ const hash = (emit: Emitter, [value, start64]: string[]): string[] => {
 
 const forms: Record<string, { graph: Tensor; draws: boolean }> = {
   'mul alone': { graph: mul(x, 1.25), draws: false },
-  'factors drawn, Mul (chosen)': { graph: mul(x, factors), draws: true },
-  'bytes (not drawn here), DequantizeLinear, Mul': {
+  'factors as floats (not drawn here), Mul': { graph: mul(x, factors), draws: false },
+  'bytes drawn, DequantizeLinear, Mul (chosen)': {
     graph: form(
       (emit, [a, b]) => emit.node('Mul', [a!, ...emit.node('DequantizeLinear', [b!, emit.scalar(1.25, 'float32')])]),
       [x, mask],
     ),
-    draws: false,
+    draws: true,
   },
   'bytes (not drawn here), Cast, Mul': {
     graph: form((emit, [a, b]) => emit.node('Mul', [a!, emit.cast(b!, 'float32')]), [x, mask]),

@@ -1,11 +1,12 @@
 /** Dropout masks: a counter-based stream for every site, drawn anew for each batch of each step. */
 import { evaluateShape, type Sizes, sizeOf } from '../engine/graph/index.ts';
-import { alignFloats, FIRST_ADDRESS, type Kernels, openKernels } from '../engine/kernels/index.ts';
+import { FIRST_ADDRESS, type Kernels, openKernels } from '../engine/kernels/index.ts';
 import { type Stream, stream } from '../engine/random/index.ts';
 import type { Value } from '../engine/runtime/index.ts';
 import type { Mask } from '../models/nn/index.ts';
 
-const FLOAT_BYTES = 4;
+/** What the kernel writes at once. */
+const ALIGNED_BYTES = 64;
 
 /** Where in the streams a batch stands. */
 export interface Place {
@@ -44,19 +45,21 @@ interface PlacedMask {
 }
 
 function layOut(masks: readonly (Mask & { stream: Stream })[], sizes: Sizes): { masks: PlacedMask[]; bytes: number } {
-  let floats = 0;
+  let bytes = 0;
   const placed = masks.map(({ name, stream: from, rate, tensor }) => {
     const shape = evaluateShape(tensor.shape, sizes);
-    const address = FIRST_ADDRESS + floats * FLOAT_BYTES;
-    floats += alignFloats(sizeOf(shape));
+    const address = FIRST_ADDRESS + bytes;
+    bytes += aligned(sizeOf(shape));
     return { name, stream: from, rate, shape, address };
   });
-  return { masks: placed, bytes: floats * FLOAT_BYTES };
+  return { masks: placed, bytes };
 }
 
-function drawMask({ dropoutFactors, memory }: Kernels, mask: PlacedMask, { step, part }: Place): Value {
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNED_BYTES) * ALIGNED_BYTES;
+
+function drawMask({ dropoutMask, memory }: Kernels, mask: PlacedMask, { step, part }: Place): Value {
   const { stream: from, rate, shape, address } = mask;
   const count = sizeOf(shape);
-  dropoutFactors({ out: address, count: alignFloats(count), key: from.key, group: step, part, rate });
-  return { dtype: 'float32', shape, data: new Float32Array(memory.buffer, address, count) };
+  dropoutMask({ out: address, count: aligned(count), key: from.key, group: step, part, rate });
+  return { dtype: 'uint8', shape, data: new Uint8Array(memory.buffer, address, count) };
 }

@@ -1,7 +1,7 @@
 /**
  * The few loops over whole parameter arrays that must run near memory bandwidth, in AssemblyScript
  * (https://www.assemblyscript.org): TypeScript's syntax, compiled to WebAssembly by `npm run kernels`.
- * Pointers are byte addresses; counts are multiples of 4 floats (32 for dropout).
+ * Pointers are byte addresses; counts are multiples of 4 floats.
  */
 
 /** AdamW in one pass (https://arxiv.org/abs/1711.05101), written over the weights and moments. */
@@ -69,25 +69,24 @@ function philox(first: u32, group: u32, part: u32, key0: u32, key1: u32): void {
   }
 }
 
-/** The scale where 16 random bits reach the threshold, else 0: floats, 32 of them for each four blocks of the stream. */
-export function dropoutFactors(
-  out: usize, count: usize, key0: u32, key1: u32, group: u32, part: u32, threshold: u32, scale: f32,
+/**
+ * Ones and zeros in bytes, 64 of them for each four blocks of the stream; counts are multiples of 64. A byte of the
+ * stream below the threshold makes a zero. The threshold is `whole` or one more, so that a share of
+ * (whole + fraction / 2^32) / 256 comes out over all blocks.
+ */
+export function dropoutMask(
+  out: usize, count: usize, key0: u32, key1: u32, group: u32, part: u32, whole: u32, fraction: u32,
 ): void {
-  let block: u32 = 0;
-  for (let at: usize = 0, end = count << 2; at < end; at += 128, block += 4) {
+  let block: u32 = 0, rest: u64 = 0;
+  const one = i8x16.splat(1);
+  for (let at: usize = 0; at < count; at += 64, block += 4) {
     philox(block, group, part, key0, key1);
-    store(out + at, a, threshold, scale);
-    store(out + at + 32, b, threshold, scale);
-    store(out + at + 64, c, threshold, scale);
-    store(out + at + 96, d, threshold, scale);
+    rest += fraction;
+    const limit = i8x16.splat(i8(whole + u32(rest >> 32)));
+    rest &= 0xffffffff;
+    v128.store(out + at, v128.and(i8x16.ge_u(a, limit), one));
+    v128.store(out + at + 16, v128.and(i8x16.ge_u(b, limit), one));
+    v128.store(out + at + 32, v128.and(i8x16.ge_u(c, limit), one));
+    v128.store(out + at + 48, v128.and(i8x16.ge_u(d, limit), one));
   }
-}
-
-/** Eight factors of four words: first their lower halves, then their upper ones. */
-// @ts-ignore: decorator
-@inline
-function store(out: usize, words: v128, threshold: u32, scale: f32): void {
-  const limit = i32x4.splat(threshold), kept = f32x4.splat(scale);
-  v128.store(out, v128.and(i32x4.ge_s(v128.and(words, i32x4.splat(0xffff)), limit), kept));
-  v128.store(out + 16, v128.and(i32x4.ge_s(i32x4.shr_u(words, 16), limit), kept));
 }

@@ -63,20 +63,24 @@ test('sumOfSquares and accumulate', () => {
   expect(x!.data).toEqual(sums);
 });
 
-test('dropout factors are the Philox stream of their key, element by element', () => {
+test('dropout masks are the bytes of the Philox stream of their key against the rate', () => {
   const kernels = openKernels(1 << 20);
   const { key } = stream(5, 'dropout test');
-  const rate = 0.1;
-  const count = 64_000;
-  kernels.dropoutFactors({ out: FIRST_ADDRESS, count, key, group: 9, part: 2, rate });
-  const factors = new Float32Array(kernels.memory.buffer, FIRST_ADDRESS, count);
-  for (let element = 0; element < 200; element++) {
-    // Of four blocks side by side: the lower halves of their first words, then the upper ones, then the second words.
-    const block = 4 * (element >> 5) + (element & 3);
-    const word = philox([block, 0, 9, 2], key)[(element & 31) >> 3]!;
-    const bits = element & 4 ? word >>> 16 : word & 0xffff;
-    expect(factors[element]).toBe(bits >= Math.round(rate * 65_536) ? Math.fround(1 / 0.9) : 0);
+  const rate = 25.75 / 256;
+  const count = 640_000;
+  kernels.dropoutMask({ out: FIRST_ADDRESS, count, key, group: 9, part: 2, rate });
+  const mask = new Uint8Array(kernels.memory.buffer, FIRST_ADDRESS, count);
+  let sum = 0;
+  for (let element = 0; element < 640; element++) {
+    // Of four blocks side by side: the first words of all, then the second words.
+    const round = Math.floor(element / 64);
+    const block = 4 * round + ((element % 16) >> 2);
+    const word = philox([block, 0, 9, 2], key)[(element % 64) >> 4]!;
+    const byte = (word >>> (8 * (element % 4))) & 255;
+    // 25.75 of 256: three rounds out of four have one more.
+    const limit = Math.floor((round + 1) * 25.75) - Math.floor(round * 25.75);
+    expect(mask[element], `element ${element}`).toBe(byte >= limit ? 1 : 0);
   }
-  const mean = factors.reduce((total, value) => total + value, 0) / count;
-  expect(Math.abs(mean - 1)).toBeLessThan(0.006);
+  for (const kept of mask) sum += kept;
+  expect(Math.abs(sum / count - 1 + rate)).toBeLessThan(0.001);
 });

@@ -25,12 +25,12 @@ export interface AdamWArguments {
 
 export interface DropoutArguments {
   readonly out: number;
-  /** Number of floats; a multiple of 32. */
+  /** Number of bytes; a multiple of 64. */
   readonly count: number;
   readonly key: readonly [number, number];
   readonly group: number;
   readonly part: number;
-  /** Share of zeros, in steps of 1/65536. */
+  /** Share of zeros. */
   readonly rate: number;
 }
 
@@ -40,14 +40,15 @@ export interface Kernels {
   adamW(args: AdamWArguments): void;
   sumOfSquares(address: number, count: number): number;
   accumulate(into: number, from: number, count: number): void;
-  dropoutFactors(args: DropoutArguments): void;
+  /** Bytes of 0 and 1. */
+  dropoutMask(args: DropoutArguments): void;
 }
 
 interface Exports {
   adamW(...args: number[]): void;
   sumOfSquares(address: number, count: number): number;
   accumulate(into: number, from: number, count: number): void;
-  dropoutFactors(...args: number[]): void;
+  dropoutMask(...args: number[]): void;
 }
 
 let compiled: WebAssembly.Module | undefined;
@@ -67,8 +68,11 @@ export function openKernels(bytes: number): Kernels {
     },
     sumOfSquares: (address, count) => loops.sumOfSquares(address, count),
     accumulate: (into, from, count) => loops.accumulate(into, from, count),
-    dropoutFactors: ({ out, count, key, group, part, rate }) =>
-      loops.dropoutFactors(out, count, key[0], key[1], group, part, Math.round(rate * 65_536), 1 / (1 - rate)),
+    dropoutMask: ({ out, count, key, group, part, rate }) => {
+      const whole = Math.floor(rate * 256);
+      const fraction = Math.floor((rate * 256 - whole) * 2 ** 32);
+      loops.dropoutMask(out, count, key[0], key[1], group, part, whole, fraction);
+    },
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Operation } from '../graph/index.ts';
 import { broadcastRows } from './broadcast.ts';
+import { dropoutRows } from './dropout.ts';
 import { elementwiseRows } from './elementwise.ts';
 import { lookupRows } from './lookup.ts';
 import { matmulRows } from './matmul.ts';
@@ -23,9 +24,11 @@ export const operations: Readonly<Record<string, Operation<any>>> = {
   ...normaliseRows,
   ...lookupRows,
   ...quantisedRows,
+  ...dropoutRows,
 };
 
 export { expand, sum, sumTo } from './broadcast.ts';
+export { dropout, droppedSoftmax } from './dropout.ts';
 export {
   add,
   div,

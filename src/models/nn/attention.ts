@@ -4,7 +4,7 @@
  */
 // B batch · S queries · T keys · H heads · C head width
 import { type Dim, plus, type Tensor, times } from '../../engine/graph/index.ts';
-import { add, concat, matmul, reshape, slice, softmax, transpose } from '../../engine/ops/index.ts';
+import { add, concat, matmul, reshape, slice, transpose } from '../../engine/ops/index.ts';
 import type { KeyValueSite, Segment } from './method.ts';
 import type { Scope } from './scope.ts';
 
@@ -47,7 +47,7 @@ function attend(scope: Scope, q: Tensor, { segments, dropoutRate }: Visible): Te
     const score = matmul(q, key, { transB: true, scale }); // [B, H, S, T]
     return bias ? add(score, bias) : score;
   });
-  const weights = scope.dropout(softmax(concat(scores, -1)), dropoutRate); // [B, H, S, ΣT]
+  const weights = scope.droppedSoftmax(concat(scores, -1), dropoutRate); // [B, H, S, ΣT]
   let start: Dim = 0;
   const parts = segments.map(({ key, value }) => {
     const length = key.shape.at(-2)!;

@@ -3,11 +3,11 @@
  * Models call sites without knowing who listens; methods wrap sites without knowing which model calls.
  */
 import { input, type Tensor } from '../../engine/graph/index.ts';
-import { mul } from '../../engine/ops/index.ts';
+import { dropout, droppedSoftmax, softmax } from '../../engine/ops/index.ts';
 import type { Around, LinearSite, Method, Site } from './method.ts';
 import type { Initial, Parameter } from './parameter.ts';
 
-/** What a dropout site multiplies with: factors of one shape, drawn anew at every step. */
+/** What a dropout site keeps: bytes of 0 and 1 in one shape, drawn anew at every step. */
 export interface Mask {
   readonly name: string;
   readonly tensor: Tensor;
@@ -68,12 +68,17 @@ export class Scope {
   }
 
   /**
-   * x·factors, where a factor is 0 for a share `rate` of the places, else 1/(1 − rate)
-   * (https://jmlr.org/papers/v15/srivastava14a.html). Factors come from outside, from the stream that the site's path
-   * names: a step is a function of its inputs, and the state of its randomness is one number.
+   * 0 for a share of the places, x/(1 − rate) for the others. Which ones comes from outside, from the stream that the
+   * site's path names: a step is a function of its inputs, and the state of its randomness is one number.
    */
   dropout(x: Tensor, configuredRate: number): Tensor {
     return dropAt(this.build, this.path, x, this.build.dropoutRate?.(configuredRate) ?? 0);
+  }
+
+  /** Softmax over the last axis, then dropout. */
+  droppedSoftmax(x: Tensor, configuredRate: number): Tensor {
+    const rate = this.build.dropoutRate?.(configuredRate) ?? 0;
+    return rate === 0 ? softmax(x) : droppedSoftmax(x, maskAt(this.build, this.path, x, rate), rate);
   }
 
   site(): Site {
@@ -112,12 +117,15 @@ export class Scope {
 }
 
 function dropAt(build: Build, path: string, x: Tensor, rate: number): Tensor {
-  if (rate === 0) return x;
+  return rate === 0 ? x : dropout(x, maskAt(build, path, x, rate), rate);
+}
+
+function maskAt(build: Build, path: string, x: Tensor, rate: number): Tensor {
   const name = `dropout.${path}`;
   if (build.masks.has(name)) throw new Error(`internal: two dropout sites at '${path}'`);
-  const tensor = input(name, 'float32', x.shape);
+  const tensor = input(name, 'uint8', x.shape);
   build.masks.set(name, { name, tensor, rate });
-  return mul(x, tensor);
+  return tensor;
 }
 
 function declare(build: Build, parameter: Parameter): Tensor {

@@ -1,5 +1,6 @@
 /** AdamW (https://arxiv.org/abs/1711.05101): decay is decoupled from the gradient, and vectors are not decayed. */
-import type { ParameterMemory, Shard } from './parameterMemory.ts';
+import type { ParameterMemory, Shard, Slot } from './parameterMemory.ts';
+import type { GradientRegion, Stretch, Tables } from './tables.ts';
 
 export interface AdamWSettings {
   readonly beta1: number;
@@ -15,36 +16,52 @@ export interface Update {
   /** What the summed gradients are multiplied by: 1 / count, and less where they are clipped. */
   readonly gradientScale: number;
   /** Where the gradients are: of one batch, or summed over several. */
-  readonly from: 'gradient' | 'total';
+  readonly from: GradientRegion;
 }
 
 /** Writes weights and moments in place. */
-export function updateParameters({ shards }: ParameterMemory, settings: AdamWSettings, update: Update): void {
-  for (const shard of shards) {
-    for (const run of runsOf(shard)) updateRun(shard, run, settings, update);
+export function updateParameters(
+  memory: ParameterMemory,
+  tables: Tables,
+  settings: AdamWSettings,
+  update: Update,
+): void {
+  const isDecayed = (run: Run): boolean => run.decayed && settings.weightDecay !== 0;
+  for (const shard of memory.shards) {
+    for (const run of runsOf(shard, tables)) {
+      const stretches = run.table === undefined || isDecayed(run) ? [run] : tables.learned(run.table, update.from);
+      for (const stretch of stretches) updateRun(shard, { ...run, ...stretch }, settings, update);
+    }
   }
 }
 
-interface Run {
-  readonly start: number;
-  readonly count: number;
+interface Run extends Stretch {
   readonly decayed: boolean;
   readonly learningRateScale: number;
+  /** Name of the parameter, where its gradients come in rows. */
+  readonly table?: string | undefined;
 }
 
 /** Neighbouring parameters that are treated alike, as one stretch. Vectors (biases, norms) are not decayed. */
-function runsOf({ slots, floats }: Shard): Run[] {
+function runsOf({ slots, floats }: Shard, tables: Tables): Run[] {
   const runs: Run[] = [];
-  slots.forEach(({ parameter: { shape, learningRateScale }, start }, i) => {
-    const count = (slots[i + 1]?.start ?? floats) - start;
-    const decayed = shape.length > 1;
+  slots.forEach((slot, i) => {
+    const next = slots[i + 1]?.start ?? floats;
+    const run = runOf(slot, next - slot.start, tables);
     const last = runs.at(-1);
-    if (last?.decayed === decayed && last.learningRateScale === learningRateScale) {
-      runs[runs.length - 1] = { ...last, count: last.count + count };
-    } else runs.push({ start, count, decayed, learningRateScale });
+    if (last && isAlike(last, run)) runs[runs.length - 1] = { ...last, count: last.count + run.count };
+    else runs.push(run);
   });
   return runs;
 }
+
+function runOf({ start, parameter: { name, shape, learningRateScale } }: Slot, count: number, tables: Tables): Run {
+  const table = tables.names.has(name) ? name : undefined;
+  return { start, count, decayed: shape.length > 1, learningRateScale, table };
+}
+
+const isAlike = (a: Run, b: Run): boolean =>
+  !a.table && !b.table && a.decayed === b.decayed && a.learningRateScale === b.learningRateScale;
 
 function updateRun(shard: Shard, run: Run, settings: AdamWSettings, update: Update): void {
   const { start, count, decayed, learningRateScale } = run;
@@ -68,15 +85,23 @@ function updateRun(shard: Shard, run: Run, settings: AdamWSettings, update: Upda
 }
 
 /** ‖g‖ over all trained parameters, of the gradients as they are summed. */
-export function gradientNorm({ shards }: ParameterMemory, from: Update['from']): number {
-  const squares = shards.map((shard) => shard.kernels.sumOfSquares(shard.addressOf(from), shard.floats));
+export function gradientNorm({ shards }: ParameterMemory, tables: Tables, from: GradientRegion): number {
+  const squares = shards.flatMap((shard) =>
+    runsOf(shard, tables)
+      .flatMap((run) => (run.table === undefined ? [run] : tables.touched(run.table, from)))
+      .map(({ start, count }) => shard.kernels.sumOfSquares(shard.addressOf(from, start), count)),
+  );
   return Math.sqrt(squares.reduce((a, b) => a + b, 0));
 }
 
-/** Adds the gradients of the last batch to the total, or makes them the total where they are the first. */
-export function accumulateGradients({ shards }: ParameterMemory, first: boolean): void {
-  for (const { kernels, addressOf, floats } of shards) {
-    if (first) new Float32Array(kernels.memory.buffer, addressOf('total'), floats).fill(0);
-    kernels.accumulate(addressOf('total'), addressOf('gradient'), floats);
+/** Adds the gradients of the last batch to the total, or makes them the total where they are the first. Not of tables. */
+export function accumulateGradients({ shards }: ParameterMemory, tables: Tables, first: boolean): void {
+  for (const shard of shards) {
+    const { kernels, addressOf } = shard;
+    for (const { start, count, table } of runsOf(shard, tables)) {
+      if (table !== undefined) continue;
+      if (first) new Float32Array(kernels.memory.buffer, addressOf('total', start), count).fill(0);
+      kernels.accumulate(addressOf('total', start), addressOf('gradient', start), count);
+    }
   }
 }

@@ -1,12 +1,13 @@
 /** The two halves of a step: gradients of a summed loss, and the update that writes weights in place. */
 import { gradients } from '../engine/autodiff/index.ts';
-import type { Tensor } from '../engine/graph/index.ts';
+import { evaluateShape, sizeOf, type Tensor } from '../engine/graph/index.ts';
 import type { OpenSession, Session, Value, Values } from '../engine/runtime/index.ts';
 import { type Program, trainedOf } from '../models/nn/index.ts';
 import type { Loss } from '../tasks/index.ts';
 import { type MaskSource, openMasks, type Place } from './masks.ts';
 import { type AdamWSettings, accumulateGradients, gradientNorm, updateParameters } from './optimizer.ts';
 import { type ParameterMemory, valuesOf } from './parameterMemory.ts';
+import { type GradientRegion, openTables, type RowGradient, rowGradient, type Tables } from './tables.ts';
 
 export interface MicroBatch {
   /** Inputs of the graph: ids, masks, labels. */
@@ -40,23 +41,29 @@ export interface TrainerOptions {
 
 export async function openTrainer(program: Program<{ loss: Loss }>, options: TrainerOptions): Promise<Trainer> {
   const { memory, open, threads, seed, optimizer } = options;
-  const session = await open(gradientOutputs(program), { threads });
-  const run = batchRunner(session, { program, memory, masks: openMasks(program.masks, seed) });
-  let from: 'gradient' | 'total' = 'gradient';
+  const { outputs, inRows } = splitGradients(gradientOutputs(program));
+  const session = await open(outputs, { threads });
+  const tables = openTables(
+    memory,
+    inRows.map(({ parameter }) => parameter),
+  );
+  const run = batchRunner(session, { program, memory, masks: openMasks(program.masks, seed), tables, inRows });
+  let from: GradientRegion = 'gradient';
   return {
     async gradients(batches, step) {
       from = batches.length > 1 ? 'total' : 'gradient';
+      tables.clear(from);
       const total = { sum: 0, count: 0 };
       for (const [part, batch] of batches.entries()) {
-        const { sum, count } = await run(batch, { step, part });
-        if (from === 'total') accumulateGradients(memory, part === 0);
+        const { sum, count } = await run(batch, { step, part }, from);
+        if (from === 'total') accumulateGradients(memory, tables, part === 0);
         total.sum += sum;
         total.count += count;
       }
       return total;
     },
-    gradientNorm: (count) => gradientNorm(memory, from) / count,
-    update: (rates) => updateParameters(memory, optimizer, { ...rates, from }),
+    gradientNorm: (count) => gradientNorm(memory, tables, from) / count,
+    update: (rates) => updateParameters(memory, tables, optimizer, { ...rates, from }),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
@@ -75,27 +82,66 @@ export function gradientOutputs(program: Program<{ loss: Loss }>): Record<string
   return { loss_sum: loss.sum, loss_count: loss.count, ...Object.fromEntries(named) };
 }
 
+const rowsName = (i: number): string => `gradient_rows.${i}`;
+
+/** Gradients that are rows of a table leave the graph as rows, each of them once. */
+function splitGradients(outputs: Readonly<Record<string, Tensor>>) {
+  const inRows: RowGradient[] = [];
+  const others = Object.entries(outputs).filter(([name, gradient]) => {
+    const found = rowGradient(name.slice(gradientName('').length), gradient);
+    if (found) inRows.push(found);
+    return !found;
+  });
+  const distinct = new Set(inRows.map(({ rows }) => rows));
+  const rows = [...distinct].map((tensor, i) => [rowsName(i), tensor] as const);
+  return { outputs: { ...Object.fromEntries(others), ...Object.fromEntries(rows) }, inRows };
+}
+
 interface Running {
   readonly program: Program<unknown>;
   readonly memory: ParameterMemory;
   readonly masks: MaskSource;
+  readonly tables: Tables;
+  readonly inRows: readonly RowGradient[];
 }
 
-function batchRunner(session: Session, { program, memory, masks }: Running) {
+function batchRunner(session: Session, { program, memory, masks, tables, inRows }: Running) {
   const weights = parameterValues(program, memory);
   const scalars = {
     loss_sum: { dtype: 'float32', shape: [], data: new Float32Array(1) },
     loss_count: { dtype: 'float32', shape: [], data: new Float32Array(1) },
   } as const satisfies Values;
-  const places = [...memory.trained.values()].map(({ parameter: { name, shape }, arrays }): [string, Value] => [
+  const dense = [...memory.trained.values()].filter(({ parameter: { name } }) => !tables.names.has(name));
+  const places = dense.map(({ parameter: { name, shape }, arrays }): [string, Value] => [
     gradientName(name),
     { dtype: 'float32', shape, data: arrays.gradient },
   ]);
-  const into = { ...scalars, ...Object.fromEntries(places) };
-  return async ({ feeds }: MicroBatch, place: Place): Promise<StepLoss> => {
+  const fixed = { ...scalars, ...Object.fromEntries(places) };
+  const placeRows = rowPlaces(inRows);
+  return async ({ feeds }: MicroBatch, place: Place, region: GradientRegion): Promise<StepLoss> => {
     const [batch, tokens] = feeds.input_ids!.shape as [number, number];
-    await session.run({ ...weights, ...feeds, ...masks.draw({ batch, tokens }, place) }, into);
+    const rows = placeRows({ batch, tokens });
+    await session.run({ ...weights, ...feeds, ...masks.draw({ batch, tokens }, place) }, { ...fixed, ...rows.into });
+    for (const { parameter, rows: tensor, ids } of inRows) {
+      tables.add(region, parameter, rows.of(tensor), feeds[ids]!.data as Int32Array);
+    }
     return { sum: scalars.loss_sum.data[0]!, count: scalars.loss_count.data[0]! };
+  };
+}
+
+/** Room for gradients in rows, which is used again for every batch. */
+function rowPlaces(inRows: readonly RowGradient[]) {
+  const distinct = [...new Set(inRows.map(({ rows }) => rows))];
+  const rooms = distinct.map(() => new Float32Array(0));
+  return (sizes: { batch: number; tokens: number }) => {
+    const data = distinct.map((tensor, i) => {
+      const count = sizeOf(evaluateShape(tensor.shape, sizes));
+      if (rooms[i]!.length < count) rooms[i] = new Float32Array(count);
+      return rooms[i]!.subarray(0, count);
+    });
+    const room = (i: number): Value => ({ dtype: 'float32', shape: [data[i]!.length], data: data[i]! });
+    const into = Object.fromEntries(distinct.map((_, i) => [rowsName(i), room(i)]));
+    return { into, of: (tensor: Tensor): Float32Array => data[distinct.indexOf(tensor)]! };
   };
 }
 

@@ -51,7 +51,7 @@ export {
   toInt32,
   where,
 } from './elementwise.ts';
-export { gather, pick } from './lookup.ts';
+export { gather, pick, scatteredRows } from './lookup.ts';
 export { linear, type MatmulAttributes, matmul } from './matmul.ts';
 export { layerNorm, logSumExp, softmax } from './normalise.ts';
 export { quantisedGather, quantisedLinear } from './quantised.ts';

@@ -66,5 +66,12 @@ const pickRow: Operation = {
 
 export const lookupRows = { gather: gatherRow, scatter: scatterRow, pick: pickRow };
 
+/** What a gradient was scattered from, where it is nothing but rows added to a table of zeros. */
+export function scatteredRows({ node }: Tensor): { rows: Tensor; ids: Tensor } | undefined {
+  if (node?.operation !== scatterRow) return undefined;
+  const [rows, ids] = node.inputs as [Tensor, Tensor];
+  return { rows, ids };
+}
+
 export const gather = (table: Tensor, ids: Tensor): Tensor => apply<void>(gatherRow, [table, ids], undefined);
 export const pick = (x: Tensor, index: Tensor): Tensor => apply<void>(pickRow, [x, index], undefined);

@@ -102,6 +102,13 @@ export const elementwiseRows = {
     reference: (x) => Math.max(x!, 0),
     gradient: (dy, [x]) => [where(less(0, x!), dy, 0)],
   }),
+  // x/2 + 1/2, cut off at 0 and 1.
+  hardSigmoid: elementwise('hardSigmoid', {
+    onnx: (emit, x) => emit.node('HardSigmoid', x, { alpha: { float: 0.5 }, beta: { float: 0.5 } }),
+    reference: (x) => Math.min(1, Math.max(0, x! / 2 + 0.5)),
+    gradient: (dy, [x]) => [where(less(mul(x!, x!), 1), mul(dy, 0.5), 0)],
+    samples: saturating,
+  }),
   erf: elementwise('erf', {
     onnx: 'Erf',
     reference: (x) => errorFunction(x!),
@@ -112,9 +119,10 @@ export const elementwiseRows = {
     onnx: 'Gelu',
     reference: (x) => (x! * (1 + errorFunction(x! / Math.SQRT2))) / 2,
     gradient: (dy, [x]) => {
-      const cumulative = mul(add(erf(mul(x!, Math.SQRT1_2)), 1), 0.5);
-      const density = mul(exp(mul(mul(x!, x!), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return [mul(dy, add(cumulative, mul(x!, density)))];
+      const s = mul(x!, Math.SQRT1_2);
+      const cumulative = hardSigmoid(erf(s)); // (1 + erf s)/2, in one pass
+      const density = exp(sub(-Math.log(Math.PI) / 2, mul(s, s))); // e^(−s²)/√π
+      return [mul(dy, add(cumulative, mul(s, density)))];
     },
     samples: saturating,
   }),
@@ -198,6 +206,7 @@ export const tanh: Unary = one('tanh');
 export const sigmoid: Unary = one('sigmoid');
 export const relu: Unary = one('relu');
 export const erf: Unary = one('erf');
+const hardSigmoid: Unary = one('hardSigmoid');
 export const gelu: Unary = one('gelu');
 export const geluTanh: Unary = one('geluTanh');
 export const toFloat: Unary = one('toFloat');

@@ -2,7 +2,15 @@
 import { apply, applyAll, type HostArray, type Operation, type SampleInput, type Tensor } from '../graph/index.ts';
 import { sum, sumTo } from './broadcast.ts';
 import { exp, mul, sub } from './elementwise.ts';
+import { matmul } from './matmul.ts';
 import { meanLast } from './reduce.ts';
+import { reshape } from './reshape.ts';
+
+/** Mean of x·weight over the last axis. */
+function weightedMean(x: Tensor, weight: Tensor): Tensor {
+  const width = weight.shape[0] as number;
+  return matmul(x, reshape(weight, [width, 1]), { scale: 1 / width });
+}
 
 const lastAxis = (x: Tensor): number[] => [x.shape.length - 1];
 const average = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0) / row.length;
@@ -60,8 +68,11 @@ const layerNormRow: Operation<{ eps: number }> = {
   gradient: (dy, [x, weight, bias], [, mean, inverse]) => {
     const unit = mul(sub(x!, mean!), inverse!);
     const dUnit = mul(dy, weight!);
-    const centred = sub(sub(dUnit, meanLast(dUnit)), mul(unit, meanLast(mul(dUnit, unit))));
-    return [mul(centred, inverse!), sumTo(mul(dy, unit), weight!.shape), sumTo(dy, bias!.shape)];
+    const along = mul(dy, unit);
+    // The mean of γ·along is a product with γ/D: one pass that only reads.
+    const slope = weightedMean(along, weight!); // [..., 1]
+    const centred = sub(sub(dUnit, meanLast(dUnit)), mul(unit, slope));
+    return [mul(centred, inverse!), sumTo(along, weight!.shape), sumTo(dy, bias!.shape)];
   },
   onnx: (emit, x, { attributes }) =>
     emit.node('LayerNormalization', x, { axis: -1, epsilon: { float: attributes.eps } }, { outputs: 3 }),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { AttuneError } from '../errors/index.ts';
 import type { Built, Parameter } from '../models/nn/index.ts';
+import { basePrecision } from './basePrecision.ts';
 import { defineMethod } from './definition.ts';
 import { holdsName } from './pattern.ts';
 
@@ -34,6 +35,7 @@ export const freeze = defineMethod({
         takes: 'head, a number of last layers, or a mapping with layers, embeddings, head, patterns',
         aliases: ['freeze_trainable_layers', 'num_layers', 'unfrozen_parameters'],
       }),
+      base_precision: basePrecision,
     })
     .meta({ description: 'Freezing: a part of the weights is trained.' }),
   // A new head alone starts from nothing and cannot harm what the model knows.

@@ -3,7 +3,7 @@
  * Imports models (sites), engine, errors. Invariant: a method names no model.
  */
 import { AttuneError } from '../errors/index.ts';
-import type { Method } from '../models/nn/index.ts';
+import type { BasePrecision, Method } from '../models/nn/index.ts';
 import type { ModelFacts } from './definition.ts';
 import { freeze } from './freeze.ts';
 import { full } from './full.ts';
@@ -25,6 +25,9 @@ const rowOf = (settings: MethodSettings) =>
 
 export const attachMethod = (settings: MethodSettings, facts: ModelFacts): Method =>
   rowOf(settings).attach(settings, facts);
+/** How a run with these settings keeps the weights that it does not train. */
+export const basePrecisionOf = (settings: MethodSettings): BasePrecision =>
+  'base_precision' in settings ? settings.base_precision : 'fp32';
 export const defaultLearningRate = (settings: MethodSettings): number => rowOf(settings).learningRate(settings);
 
 /** Settings that were saved with an adapter. */

@@ -7,6 +7,7 @@ import type { Tensor } from '../engine/graph/index.ts';
 import { add, linear, matmul, mul } from '../engine/ops/index.ts';
 import { AttuneError } from '../errors/index.ts';
 import type { Built, LinearSite, Parameter } from '../models/nn/index.ts';
+import { basePrecision } from './basePrecision.ts';
 import { defineMethod } from './definition.ts';
 import { chooses, endsWithName, patternValue } from './pattern.ts';
 
@@ -66,6 +67,7 @@ const settings = z
       description: 'LoRA+: B learns with this multiple of the learning rate (https://arxiv.org/abs/2402.12354).',
       defaultText: '1',
     }),
+    base_precision: basePrecision,
   })
   .meta({ description: 'LoRA: small low-rank matrices beside frozen linear layers are trained.' });
 

@@ -4,7 +4,7 @@ import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
 import type { Initial, Parameter } from '../models/nn/index.ts';
-import { type ParameterMemory, valuesOf } from './parameterMemory.ts';
+import { type ParameterMemory, packInto, valuesOf } from './parameterMemory.ts';
 
 /** Weights, and what errors call them. */
 export interface NamedCheckpoint extends Checkpoint {
@@ -43,9 +43,11 @@ export async function loadParameters(
   for (const { parameter, place } of found) checkPlace(parameter, place, loading);
   refuseLeftOver(parameters, loading);
   for (const { parameter, place } of found) {
-    const values = valuesOf(memory, parameter.name);
+    const { name, shape, stored } = parameter;
+    const values = stored ? new Float32Array(shape.reduce((a, b) => a * b, 1)) : valuesOf(memory, name);
     if (place) await place.checkpoint.readFloats(place.name, values);
     else fillFresh(values, parameter, loading.seed);
+    if (stored) packInto(memory, parameter, values);
   }
   const used = new Set(found.map(({ place }) => place?.checkpoint === loading.base && place.name));
   return {

@@ -148,8 +148,8 @@ function rowPlaces(inRows: readonly RowGradient[]) {
 /** Every parameter as a feed over its own memory. */
 export const parameterValues = ({ parameters }: Program<unknown>, memory: ParameterMemory): Values =>
   Object.fromEntries(
-    parameters.map(({ parameter: { name, shape } }): [string, Value] => [
-      name,
-      { dtype: 'float32', shape, data: valuesOf(memory, name) },
-    ]),
+    parameters.flatMap(({ parameter: { name, shape } }): [string, Value][] => {
+      const packed = memory.packed.get(name);
+      return packed ? Object.entries(packed) : [[name, { dtype: 'float32', shape, data: valuesOf(memory, name) }]];
+    }),
   );

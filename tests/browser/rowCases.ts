@@ -27,8 +27,10 @@ interface Input {
 
 export interface RowCase {
   readonly inputs: readonly Input[];
-  /** A weighted sum of the row's first output, so that every dy differs, and its gradient for each input of floats. */
+  /** A weighted sum of the row's first output, so that every dy differs. */
   readonly loss: Tensor;
+  /** Inputs that the row has a gradient for, and these gradients. */
+  readonly differentiated: readonly Input[];
   readonly analytic: readonly Tensor[];
   /** The row's outputs and the gradients. */
   readonly named: Readonly<Record<string, Tensor>>;
@@ -60,11 +62,19 @@ export function rowCase(operation: Operation<unknown>, sample: Sample<unknown>):
   const outputs = applyAll(operation, tensors, sample.attributes);
   const dy = draw(outputs[0]!.shape, 'dy');
   const loss = sumAll(mul(outputs[0]!, dy.tensor));
-  const floats = tensors.filter(({ dtype }) => dtype === 'float32');
-  const hasGradient = operation.gradient(outputs[0]!, tensors, outputs, sample.attributes).length > 0;
-  const analytic = hasGradient ? gradients(loss, floats) : [];
+  const rules = operation.gradient(outputs[0]!, tensors, outputs, sample.attributes);
+  const differentiated = inputs.filter(({ tensor }, i) => tensor.dtype === 'float32' && rules[i]);
+  const wanted = differentiated.map(({ tensor }) => tensor);
+  const analytic = wanted.length > 0 ? gradients(loss, wanted) : [];
   const named = Object.fromEntries([...outputs, ...analytic].map((tensor, i) => [`y${i}`, tensor]));
-  return { inputs, loss, analytic, named, feeds: new Map([...inputs, dy].map((one) => [one.tensor, one.value])) };
+  return {
+    inputs,
+    loss,
+    differentiated,
+    analytic,
+    named,
+    feeds: new Map([...inputs, dy].map((one) => [one.tensor, one.value])),
+  };
 }
 
 /** What the model of a case is fed; a model does not always read all of it. */

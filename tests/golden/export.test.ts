@@ -1,13 +1,12 @@
 /** Models that PEFT adapters come to, as ONNX files: their logits against PEFT's own after it merged. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
-import { add } from '../../src/engine/ops/index.ts';
+import { add, quantiseRows } from '../../src/engine/ops/index.ts';
 import { openClassifier as openFolder } from '../../src/inference/classifier.node.ts';
 import { type FloatTensor, mergedTensors } from '../../src/inference/merged.ts';
 import { readModelFolder } from '../../src/inference/modelFolder.node.ts';
 import { buildProgram, type Method } from '../../src/models/nn/index.ts';
 import { inferenceGraph } from '../../src/recipes/export/inferenceGraph.ts';
-import { quantiseRows } from '../../src/recipes/export/int8.ts';
 import { plainModel } from '../../src/recipes/export/plainModel.node.ts';
 import { readAdapter } from '../../src/store/adapters/index.ts';
 import { classify } from '../../src/tasks/index.ts';
@@ -37,7 +36,7 @@ describe.each(Object.keys(readGolden('lora-tiny/cases.json').cases))('PEFT folde
   const golden = await readTensors(`lora-tiny/${name}/golden.safetensors`);
   const adapter = (await readAdapter(`${goldenFolder}/lora-tiny/${name}/adapter`))!;
   const checkpoint = await adapter.open();
-  const { program, memory } = await openPartial(adapter.method, checkpoint);
+  const { program, memory } = await openPartial(adapter.method, { adapter: checkpoint });
   await checkpoint.close();
   const tensors = await mergedTensors(program, { memory, ...options });
 
@@ -143,7 +142,7 @@ test('a method that adds what no weight can hold is refused by the name of what 
     linear: (site, next) => next(add(site.x, site.added('shift', [1], 'zeros'))),
   };
   const program = buildProgram(classify(source.description, { numLabels: labels.length }), { methods: [method] });
-  const memory = { shards: [], trained: new Map(), frozen: new Map() };
+  const memory = { shards: [], trained: new Map(), frozen: new Map(), packed: new Map() };
   await expect(mergedTensors(program, { memory, ...options })).rejects.toMatchObject({
     code: 'EXPORT_UNSUPPORTED',
     where: 'bert.encoder.layer.0.attention.self.query.shift',

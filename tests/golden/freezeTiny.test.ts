@@ -1,15 +1,16 @@
 /** Frozen runs against PyTorch with requires_grad off: what is trained, its gradients, and the curve. */
 import { expect, test } from 'vitest';
-import type { MethodSettings } from '../../src/methods/index.ts';
+import { type MethodSettings, methods } from '../../src/methods/index.ts';
 import { feedsOf, readGolden, readTensors } from './fixtures.ts';
 import { lossCurve, openPartial, trainerOf } from './partial.ts';
 
 const part = { embeddings: false, head: true, patterns: [] };
+const freeze = (trainable: unknown): MethodSettings => methods.freeze.settings.parse({ name: 'freeze', trainable });
 const cases: Record<string, MethodSettings> = {
-  head: { name: 'freeze', trainable: 'head' },
-  last_layer: { name: 'freeze', trainable: 1 },
-  layers_0_2: { name: 'freeze', trainable: { ...part, layers: '0,2', embeddings: true } },
-  output_dense: { name: 'freeze', trainable: { ...part, head: false, patterns: ['output.dense'] } },
+  head: freeze('head'),
+  last_layer: freeze(1),
+  layers_0_2: freeze({ ...part, layers: '0,2', embeddings: true }),
+  output_dense: freeze({ ...part, head: false, patterns: ['output.dense'] }),
 };
 
 test.each(Object.entries(cases))('%s trains what it says, with the gradients of PyTorch', async (name, method) => {

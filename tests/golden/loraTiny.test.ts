@@ -15,7 +15,7 @@ const own = (name: string): string => name.slice(ROOT.length).replace('.base_lay
 async function openCase(name: string) {
   const adapter = await readAdapter(`${goldenFolder}/lora-tiny/${name}/adapter`);
   const checkpoint = await adapter!.open();
-  const opened = await openPartial(adapter!.method, checkpoint);
+  const opened = await openPartial(adapter!.method, { adapter: checkpoint });
   await checkpoint.close();
   return { adapter: adapter!, opened };
 }
@@ -80,7 +80,7 @@ test.each(['plain', 'patterns', 'bias_all', 'loraplus'])('the loss curve of %s f
   const { adapter } = await openCase(name === 'loraplus' ? 'plain' : name);
   const ratio = curve.loraplus_lr_ratio === undefined ? {} : { loraplus_lr_ratio: curve.loraplus_lr_ratio };
   const checkpoint = await adapter.open();
-  const opened = await openPartial({ ...adapter.method, ...ratio } as typeof adapter.method, checkpoint);
+  const opened = await openPartial({ ...adapter.method, ...ratio } as typeof adapter.method, { adapter: checkpoint });
   await checkpoint.close();
   const losses = await lossCurve(opened, curve.plan);
   expect(losses.length).toBe(curve.float64.loss.length);

@@ -2,7 +2,7 @@
 import { type BatchFeeds, chunks, collate, type EncodedRow } from '../../src/data/batch.ts';
 import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
-import { attachMethod, type MethodSettings } from '../../src/methods/index.ts';
+import { attachMethod, basePrecisionOf, type MethodSettings } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { buildProgram } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
@@ -10,12 +10,21 @@ import { allocateParameters, loadParameters, openTrainer, trainSteps } from '../
 import { goldenFolder, readGolden, runtime } from './fixtures.ts';
 
 const folder = `${goldenFolder}/bert-tiny/model`;
-const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
+export const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 
-export async function openPartial(method: MethodSettings, adapter?: Checkpoint) {
+interface Opening {
+  readonly adapter?: Checkpoint;
+  readonly precision?: 'fp32' | 'int8';
+}
+
+export async function openPartial(method: MethodSettings, { adapter, precision }: Opening = {}) {
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
   const facts = { defaultTargets: description.architecture.queryAndValue };
-  const program = buildProgram(classify(description, { numLabels: 3 }), { methods: [attachMethod(method, facts)] });
+  const program = buildProgram(classify(description, { numLabels: 3 }), {
+    methods: [attachMethod(method, facts)],
+    basePrecision: basePrecisionOf(method),
+    precision,
+  });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
   const base = { ...(await openCheckpoint(folder)), where: folder };
@@ -27,8 +36,8 @@ export async function openPartial(method: MethodSettings, adapter?: Checkpoint) 
 }
 
 type Partial = Awaited<ReturnType<typeof openPartial>>;
-export const trainerOf = ({ program, memory }: Partial) =>
-  openTrainer(program, { memory, open: runtime.open, threads: 1, seed: 0, optimizer });
+export const trainerOf = ({ program, memory }: Partial, settings = optimizer) =>
+  openTrainer(program, { memory, open: runtime.open, threads: 1, seed: 0, optimizer: settings });
 
 interface GoldenRow {
   input_ids: number[];

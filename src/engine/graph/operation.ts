@@ -56,6 +56,11 @@ export interface Operation<A = void> {
     outputs: readonly Tensor[],
     attributes: A,
   ): readonly (Tensor | undefined)[];
+  /**
+   * Rows that unpack a stored weight only: x·Wᵀ + b straight from what is stored, which `linear` then uses. The packed
+   * inputs are those of the row.
+   */
+  readonly asLinear?: (x: Tensor, packed: readonly Tensor[], bias?: Tensor) => Tensor;
   /** ONNX operator of the same signature, or a function that writes several nodes and names the outputs. */
   readonly onnx: string | ((emit: Emitter, inputs: string[], node: Node & { attributes: A }) => string[]);
   /** Plain, slow and obvious, in double precision. `sizes` gives the named dimensions. */

@@ -115,7 +115,8 @@ function multiply(a: HostArray, b: HostArray, attributes: MatmulAttributes, shap
   return Float64Array.from({ length: sizeOf(shape) }, (_, index) => element(index));
 }
 
-const rowsOnly = (x: Tensor): Tensor => reshape(x, [product(x.shape.slice(0, -1)), x.shape.at(-1)!]);
+/** x [..., width] as [rows, width] */
+export const rowsOnly = (x: Tensor): Tensor => reshape(x, [product(x.shape.slice(0, -1)), x.shape.at(-1)!]);
 
 /** One Gemm over all rows: faster than MatMul + Add, and the reshapes copy nothing. */
 function gemm(emit: Emitter, [x, ...rest]: string[], node: Node): string[] {
@@ -166,5 +167,10 @@ export const matmulRows = { matmul: matmulRow, linear: linearRow };
 
 export const matmul = (a: Tensor, b: Tensor, attributes: MatmulAttributes = {}): Tensor =>
   apply(matmulRow, [a, b], attributes);
-export const linear = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
-  apply<void>(linearRow, bias ? [x, weight, bias] : [x, weight], undefined);
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const { node } = weight;
+  const packed = node?.operation.asLinear;
+  return packed
+    ? packed(x, node.inputs, bias)
+    : apply<void>(linearRow, bias ? [x, weight, bias] : [x, weight], undefined);
+}

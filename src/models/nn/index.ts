@@ -20,3 +20,4 @@ export type {
 export type { Initial, Parameter } from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
 export { type Build, type Mask, Scope } from './scope.ts';
+export { type BasePrecision, basePrecisions, type Stored, storageOf } from './storage.ts';

@@ -14,15 +14,17 @@ interface LinearOptions {
 
 /** y = x·Wᵀ + b. Site `linear`. */
 export function linear(scope: Scope, x: Tensor, { out, bias = true, fresh, head = false }: LinearOptions): Tensor {
-  const weight = scope.weight('weight', [out, x.shape.at(-1) as number], { fresh, head });
+  const weight = scope.weight('weight', [out, x.shape.at(-1) as number], { fresh, head, packable: true });
   const offset = bias ? scope.weight('bias', [out], { fresh: fresh && 'zeros', head }) : undefined;
+  // What starts fresh reads a summary of the text, which is one row: nothing to gain.
+  const product = !fresh && scope.isRounded('weight') ? ops.switchBackLinear : ops.linear;
   const site = { ...scope.site(), x, weight, bias: offset, head };
   scope.noteLinear(site);
   return scope.around(
     (method) => method.linear,
     'x',
     site,
-    (input) => ops.linear(input, weight, offset),
+    (input) => product(input, weight, offset),
   );
 }
 

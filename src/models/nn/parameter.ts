@@ -1,3 +1,5 @@
+import type { Stored } from './storage.ts';
+
 /** First values of a parameter that no checkpoint holds. */
 export type Initial =
   | 'zeros'
@@ -19,4 +21,6 @@ export interface Parameter {
   readonly learningRateScale: number;
   /** 0 before the first block, 1 … count in the blocks, count + 1 after them. */
   readonly depth: number;
+  /** Left out: as an array of its values. */
+  readonly stored?: Stored | undefined;
 }

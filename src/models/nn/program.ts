@@ -4,6 +4,7 @@ import { type Batch, batchInputs } from './batch.ts';
 import type { Method } from './method.ts';
 import type { Parameter } from './parameter.ts';
 import { type Build, type Mask, Scope } from './scope.ts';
+import type { BasePrecision } from './storage.ts';
 
 export interface Program<T> {
   readonly outputs: T;
@@ -16,15 +17,21 @@ export interface Program<T> {
 export interface ProgramOptions {
   readonly methods?: readonly Method[];
   readonly batch?: Batch;
+  /** How frozen weights of linear layers are kept. */
+  readonly basePrecision?: BasePrecision | undefined;
+  /** What linear layers that are trained compute in. */
+  readonly precision?: Build['precision'] | undefined;
   /** Left out: no dropout, as in evaluation. */
   readonly dropoutRate?: Build['dropoutRate'];
 }
 
 export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, options: ProgramOptions = {}): Program<T> {
-  const { methods = [], batch = batchInputs(), dropoutRate } = options;
+  const { methods = [], batch = batchInputs(), dropoutRate, basePrecision = 'fp32', precision = 'fp32' } = options;
   const build: Build = {
     methods,
     dropoutRate,
+    basePrecision,
+    precision,
     parameters: new Map(),
     masks: new Map(),
     linears: [],

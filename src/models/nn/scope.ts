@@ -6,6 +6,7 @@ import { input, type Tensor } from '../../engine/graph/index.ts';
 import { dropout, droppedSoftmax, softmax } from '../../engine/ops/index.ts';
 import type { Around, LinearSite, Method, Site } from './method.ts';
 import type { Initial, Parameter } from './parameter.ts';
+import { type BasePrecision, storageOf } from './storage.ts';
 
 /** What a dropout site keeps: bytes of 0 and 1 in one shape, drawn anew at every step. */
 export interface Mask {
@@ -19,6 +20,10 @@ export interface Build {
   readonly methods: readonly Method[];
   /** From the rate that the model's config names to the rate that is used; left out when nothing is dropped. */
   readonly dropoutRate?: ((configured: number) => number) | undefined;
+  /** How frozen weights of linear layers are kept. */
+  readonly basePrecision: BasePrecision;
+  /** What linear layers that are trained compute in; their weights stay float32. */
+  readonly precision: 'fp32' | 'int8';
   readonly parameters: Map<string, { parameter: Parameter; tensor: Tensor }>;
   readonly masks: Map<string, Mask>;
   readonly linears: { readonly path: string; readonly head: boolean }[];
@@ -33,6 +38,8 @@ interface WeightOptions {
   readonly fresh?: Initial;
   /** Part of the task's head, which every method trains. */
   readonly head?: boolean;
+  /** The matrix of a linear layer: it may be kept in another form while it is frozen. */
+  readonly packable?: boolean;
 }
 
 export class Scope {
@@ -59,12 +66,15 @@ export class Scope {
   }
 
   /** A parameter of the model. Declared twice it is the same one: that is how weights are tied. */
-  weight(name: string, shape: readonly number[], { fresh, head = false }: WeightOptions = {}): Tensor {
-    const { depth, blocks, methods } = this.build;
+  weight(name: string, shape: readonly number[], options: WeightOptions = {}): Tensor {
+    const { fresh, head = false, packable = false } = options;
+    const { depth, blocks, methods, basePrecision } = this.build;
     const declared = { name: this.at(name).path, shape, fresh, head, depth, added: false };
     const trainable = methods.some((method) => method.trains?.(declared, blocks));
     const learningRateScale = methods.reduce((scale, method) => scale * (method.learningRateScale?.(declared) ?? 1), 1);
-    return declare(this.build, { ...declared, trainable, learningRateScale });
+    const packed = packable && !trainable && !head;
+    const stored = packed ? storageOf(basePrecision, declared.name, shape) : undefined;
+    return declare(this.build, { ...declared, trainable, learningRateScale, stored });
   }
 
   /**
@@ -91,6 +101,12 @@ export class Scope {
       },
       dropout: (x, rate) => dropAt(build, `${path}.method`, x, build.dropoutRate ? rate : 0),
     };
+  }
+
+  /** Whether products with this weight of a layer are rounded to 8 bits: it is trained, and the build asks for it. */
+  isRounded(name: string): boolean {
+    const { precision, parameters } = this.build;
+    return precision === 'int8' && parameters.get(this.at(name).path)!.parameter.trainable;
   }
 
   /** Lets methods find the layer again, and fold what they add into its weight. */
@@ -131,7 +147,7 @@ function maskAt(build: Build, path: string, x: Tensor, rate: number): Tensor {
 function declare(build: Build, parameter: Parameter): Tensor {
   const known = build.parameters.get(parameter.name);
   if (known) return known.tensor;
-  const tensor = input(parameter.name, 'float32', parameter.shape);
+  const tensor = parameter.stored?.unpacked ?? input(parameter.name, 'float32', parameter.shape);
   build.parameters.set(parameter.name, { parameter, tensor });
   return tensor;
 }

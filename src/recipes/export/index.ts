@@ -41,7 +41,9 @@ export async function exportTarget(reference: string, options: ExportOptions): P
   const { artifact, adapter, maxLength } = await openTarget(reference, signal);
   const peft = form === 'peft' ? peftAdapter(adapter, reference) : undefined;
   // An adapter that does not open is not passed on either.
-  await using model = await openClassifier(artifact, { threads: availableParallelism(), maxLength, batchSize: 1 });
+  const opening = { threads: availableParallelism(), maxLength, batchSize: 1 };
+  // What was learned over rounded weights is folded into the exact ones.
+  await using model = await openClassifier(artifact, { ...opening, basePrecision: peft ? undefined : 'fp32' });
   const path = resolve(output);
   if (peft) {
     await writeFolder(path, (folder) => writePeft(folder, peft));

@@ -3,7 +3,7 @@
  * Built as a method is, from the sites that layers declare, so that no model knows of it.
  */
 import { type Data, input, type Tensor } from '../../engine/graph/index.ts';
-import { quantisedGather, quantisedLinear } from '../../engine/ops/index.ts';
+import { quantisedGather, quantisedLinear, quantiseRows, READ, SUMMED, transposed } from '../../engine/ops/index.ts';
 import type { Method } from '../../models/nn/index.ts';
 
 type Weights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
@@ -39,39 +39,4 @@ export function int8Form(weights: Weights): Int8Form {
     },
   };
   return { method, values };
-}
-
-/**
- * Steps on either side of 0. Processors without VNNI add two products of 8 bits in 16: 2 · 255 · 63 fits, with 127 the
- * sum would be cut off in silence (docs/decisions/2026-11-23-onnx-export.md). What is only read may use all.
- */
-const SUMMED = 63;
-const READ = 127;
-
-/** Each row in steps of a share of its largest value: row ≈ steps · scale. */
-export function quantiseRows(data: Float32Array, rows: number, most: number) {
-  const width = data.length / rows;
-  const steps = new Int8Array(data.length);
-  const scales = new Float32Array(rows);
-  for (let row = 0; row < rows; row++) {
-    const values = data.subarray(row * width, (row + 1) * width);
-    const scale = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / most;
-    scales[row] = scale;
-    if (scale > 0)
-      steps.set(
-        Int8Array.from(values, (value) => Math.round(value / scale)),
-        row * width,
-      );
-  }
-  return { steps, scales };
-}
-
-/** [rows, width] → [width, rows] */
-function transposed(matrix: Int8Array, rows: number): Int8Array {
-  const width = matrix.length / rows;
-  const result = new Int8Array(matrix.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < width; column++) result[column * rows + row] = matrix[row * width + column]!;
-  }
-  return result;
 }

@@ -43,7 +43,8 @@ interface Merged {
 
 async function drift({ source, labels, scorer }: Classifier, { tensors, open, where }: Merged): Promise<number> {
   const program = buildProgram(classify(source.description, { numLabels: labels.length }));
-  const memory = { shards: [], trained: new Map(), frozen: new Map(tensors.map(({ name, data }) => [name, data])) };
+  const frozen = new Map(tensors.map(({ name, data }) => [name, data]));
+  const memory = { shards: [], trained: new Map(), frozen, packed: new Map() };
   await using merged = await openScorer(program, { memory, open, threads: availableParallelism() });
   const before = (await fingerprintOf(scorer, source.description)).flat();
   const after = (await fingerprintOf(merged, source.description)).flat();

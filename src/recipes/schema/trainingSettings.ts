@@ -167,6 +167,15 @@ const regularisation = {
 };
 
 const running = {
+  precision: z
+    .enum(['fp32', 'int8'])
+    .default('fp32')
+    .meta({
+      description:
+        'What layers that are trained compute in. int8 = products forward and for the gradient of their inputs in 8 ' +
+        'bits (SwitchBack); weights, their gradients and what is saved stay in 32.',
+      aliases: ['mixed_precision', 'bf16', 'fp16', 'torch_dtype', 'dtype'],
+    }),
   seed: z
     .int()
     .min(0)

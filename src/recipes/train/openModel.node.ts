@@ -5,7 +5,7 @@ import { AttuneError } from '../../errors/index.ts';
 import { openCheckpoint } from '../../files/modelFolder.node.ts';
 import { openScorer, type Scorer } from '../../inference/index.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
-import { attachMethod } from '../../methods/index.ts';
+import { attachMethod, basePrecisionOf } from '../../methods/index.ts';
 import { buildProgram, type Parameter } from '../../models/nn/index.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
 import { classify } from '../../tasks/index.ts';
@@ -15,7 +15,6 @@ import {
   openTrainer,
   type ParameterMemory,
   type Trainer,
-  valuesOf,
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import type { PreparedData } from './prepareData.node.ts';
@@ -54,8 +53,13 @@ export async function openModel(recipe: Recipe, start: Start, { labels, classWei
   const chosen = [attachMethod(recipe.method, facts)];
   const settings = { numLabels: labels.length, labelSmoothing: training.label_smoothing_factor, classWeights };
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
-  const learning = buildProgram(classify(source.description, settings), { methods: chosen, dropoutRate });
-  const measured = buildProgram(classify(source.description, { numLabels: labels.length }), { methods: chosen });
+  const options = { methods: chosen, basePrecision: basePrecisionOf(recipe.method) };
+  const learning = buildProgram(classify(source.description, settings), {
+    ...options,
+    precision: training.precision,
+    dropoutRate,
+  });
+  const measured = buildProgram(classify(source.description, { numLabels: labels.length }), options);
   const parameters = learning.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
   const fresh = await load(memory, { parameters, start, labels, seed: training.seed });
@@ -70,7 +74,7 @@ export async function openModel(recipe: Recipe, start: Start, { labels, classWei
   const trainer = await openTrainer(learning, { memory, open, threads, seed: training.seed, optimizer });
   const scorer = await openScorer(measured, { memory, open, threads });
   const count = (all: typeof parameters): number =>
-    all.reduce((sum, { name }) => sum + valuesOf(memory, name).length, 0);
+    all.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   return {
     trainer,
     scorer,

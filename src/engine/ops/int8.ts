@@ -1,0 +1,233 @@
+/** Linear layers in 8 bits, forward and backward: products are sums of integers. */
+import {
+  apply,
+  type Emitter,
+  expectShape,
+  type HostArray,
+  type Operation,
+  sizeOf,
+  type Tensor,
+} from '../graph/index.ts';
+import { sumTo } from './broadcast.ts';
+import { matmul, rowsOnly } from './matmul.ts';
+import { SUMMED } from './quantise.ts';
+
+/**
+ * One matrix W [out, in] as two: by columns for x·Wᵀ, and by rows for dy·W. Each is rounded on its own, so that every
+ * number of a result has a scale of its own.
+ */
+export interface Int8Weight {
+  /** int8 [in, out] */
+  readonly forward: Tensor;
+  /** [out] */
+  readonly forwardScale: Tensor;
+  /** int8 [out, in] */
+  readonly backward: Tensor;
+  /** [in] */
+  readonly backwardScale: Tensor;
+}
+
+const leavesOf = ({ forward, forwardScale, backward, backwardScale }: Int8Weight): Tensor[] => [
+  forward,
+  forwardScale,
+  backward,
+  backwardScale,
+];
+const weightOf = ([forward, forwardScale, backward, backwardScale]: readonly Tensor[]): Int8Weight => ({
+  forward: forward!,
+  forwardScale: forwardScale!,
+  backward: backward!,
+  backwardScale: backwardScale!,
+});
+const reversed = ({ forward, forwardScale, backward, backwardScale }: Int8Weight): Int8Weight => ({
+  forward: backward,
+  forwardScale: backwardScale,
+  backward: forward,
+  backwardScale: forwardScale,
+});
+
+/** The weight as numbers [out, in], for whoever reads more than a product. `linear` takes the integers instead. */
+const unpackInt8Row: Operation = {
+  name: 'unpackInt8',
+  type: ([forward]) => ({ dtype: 'float32', shape: forward!.shape.toReversed() }),
+  gradient: () => [],
+  asLinear: (x, packed, bias) => int8Linear(x, weightOf(packed), bias),
+  onnx: (emit, [forward, scale]) => {
+    const product = emit.node('Mul', [emit.cast(forward!, 'float32'), scale!]); // [in, out]
+    return emit.node('Transpose', product, { perm: [1, 0] });
+  },
+  reference: ([forward, scale]) => {
+    const [ins, outs] = forward!.shape as [number, number];
+    const value = (index: number): number => {
+      const [o, i] = [Math.floor(index / ins), index % ins];
+      return forward!.data[i * outs + o]! * scale!.data[o]!;
+    };
+    return [Float64Array.from({ length: ins * outs }, (_, index) => value(index))];
+  },
+  samples: [{ inputs: [steps(4, 3), [3], steps(3, 4), [4]] }],
+};
+
+function steps(...shape: number[]) {
+  return { shape, from: -63, below: 64, dtype: 'int8' } as const;
+}
+
+/**
+ * y = x·Wᵀ + b for x [..., in]. x is rounded to 256 steps between its extremes over the whole tensor. The gradient is
+ * that of the product without rounding (straight through), with dy rounded in its turn.
+ */
+const int8LinearRow: Operation = {
+  name: 'int8Linear',
+  type: ([x, forward, scale, backward, , bias]) => {
+    const [ins, outs] = forward!.shape as [number, number];
+    expectShape(`weight of int8Linear on [${x!.shape}]`, [ins], [x!.shape.at(-1)!]);
+    expectShape('second form of the weight of int8Linear', backward!.shape, [outs, ins]);
+    for (const vector of [scale!, bias]) if (vector) expectShape('scale or bias of int8Linear', vector.shape, [outs]);
+    return { dtype: 'float32', shape: [...x!.shape.slice(0, -1), outs] };
+  },
+  gradient: (dy, [, ...rest]) => {
+    const bias = rest[4];
+    const dx = int8Linear(dy, reversed(weightOf(rest)));
+    return [dx, undefined, undefined, undefined, undefined, bias && sumTo(dy, bias.shape)];
+  },
+  onnx: (emit, [x, steps, scale, , , bias]) => integerProduct(emit, x!, { steps: steps!, scale: scale!, bias }),
+  reference: ([x, forward, scale, , , bias], _, [out]) => {
+    const [ins, outs] = forward!.shape as [number, number];
+    const weight = (o: number, i: number): number => forward!.data[i * outs + o]! * scale!.data[o]!;
+    return [linearReference(x!, { ins, outs, weight, bias }, sizeOf(out!.shape))];
+  },
+  samples: [
+    { inputs: [['batch', 'seq', 4], steps(4, 3), [3], steps(3, 4), [4], [3]] },
+    { inputs: [['batch', 4], steps(4, 3), [3], steps(3, 4), [4]] },
+  ],
+};
+
+interface Matrix {
+  /** int8 [in, out] */
+  readonly steps: string;
+  readonly scale: string;
+  readonly bias?: string | undefined;
+}
+
+function integerProduct(emit: Emitter, x: string, { steps, scale, bias }: Matrix): string[] {
+  const [whole, size, zero] = emit.node('DynamicQuantizeLinear', [x], {}, { outputs: 3 }) as [string, string, string];
+  if (emit.target === 'cpu') {
+    const inputs = [whole, steps, size, scale, zero, ...(bias ? ['', bias] : [])];
+    return emit.node('MatMulIntegerToFloat', inputs, {}, { domain: 'com.microsoft' });
+  }
+  const [sums] = emit.node('MatMulInteger', [whole, steps, zero]);
+  const y = emit.node('Mul', [emit.cast(sums!, 'float32'), ...emit.node('Mul', [size, scale])]);
+  return bias ? emit.node('Add', [...y, bias]) : y;
+}
+
+interface Layer {
+  readonly ins: number;
+  readonly outs: number;
+  readonly weight: (o: number, i: number) => number;
+  readonly bias?: HostArray | undefined;
+}
+
+function linearReference(x: HostArray, { ins, outs, weight, bias }: Layer, count: number): Float64Array {
+  const rounded = roundedTensor(x);
+  const element = (index: number): number => {
+    const [row, o] = [Math.floor(index / outs), index % outs];
+    let total = bias?.data[o] ?? 0;
+    for (let i = 0; i < ins; i++) total += rounded[row * ins + i]! * weight(o, i);
+    return total;
+  };
+  return Float64Array.from({ length: count }, (_, index) => element(index));
+}
+
+/** What is left of x when it was rounded (ONNX: DynamicQuantizeLinear). */
+function roundedTensor({ data }: HostArray): Float64Array {
+  const least = data.reduce((a, b) => Math.min(a, b), 0);
+  const most = data.reduce((a, b) => Math.max(a, b), 0);
+  const size = (most - least) / 255;
+  const zero = Math.round(-least / size);
+  const within = (step: number): number => Math.min(255, Math.max(0, step));
+  return data.map((value) => (within(Math.round(value / size) + zero) - zero) * size);
+}
+
+/** What a trained weight is rounded to for a product: whole steps, and the size of one. */
+function roundedWeight(emit: Emitter, weight: string): Pick<Matrix, 'steps' | 'scale'> {
+  const extreme = (type: string): string => emit.node(type, [weight], { keepdims: 0 })[0]!;
+  const largest = emit.node('Max', [extreme('ReduceMax'), ...emit.node('Neg', [extreme('ReduceMin')])]);
+  const scale = emit.node('Mul', [...largest, emit.scalar(1 / SUMMED, 'float32')])[0]!;
+  const steps = emit.node('QuantizeLinear', [weight, scale, emit.scalar(0, 'int8')])[0]!;
+  return { steps, scale };
+}
+
+function roundedMatrix({ data }: HostArray): Float64Array {
+  const scale = data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / SUMMED;
+  return data.map((value) => Math.round(value / scale) * scale);
+}
+
+/**
+ * y = x·Wᵀ + b for a trained W [out, in], forward and for x's gradient in 8 bits; the gradient of W, and W itself, in
+ * full (SwitchBack, https://arxiv.org/abs/2304.13013). W is rounded by its largest value, anew in every step.
+ */
+const switchBackRow: Operation = {
+  name: 'switchBack',
+  type: ([x, w]) => ({ dtype: 'float32', shape: [...x!.shape.slice(0, -1), w!.shape[0]!] }),
+  gradient: (dy, [x, w, bias]) => [
+    apply<void>(switchBackInputRow, [dy, w!], undefined), // [..., in]
+    matmul(rowsOnly(dy), rowsOnly(x!), { transA: true }), // [out, in]
+    bias && sumTo(dy, bias.shape), // [out]
+  ],
+  onnx: (emit, [x, w, bias]) => {
+    const { steps, scale } = roundedWeight(emit, w!);
+    return integerProduct(emit, x!, { steps: emit.node('Transpose', [steps], { perm: [1, 0] })[0]!, scale, bias });
+  },
+  reference: ([x, w, bias], _, [out]) => {
+    const [outs, ins] = w!.shape as [number, number];
+    const rounded = roundedMatrix(w!);
+    return [linearReference(x!, { ins, outs, weight: (o, i) => rounded[o * ins + i]!, bias }, sizeOf(out!.shape))];
+  },
+  samples: [
+    { inputs: [['batch', 'seq', 4], [3, 4], [3]] },
+    {
+      inputs: [
+        ['batch', 4],
+        [3, 4],
+      ],
+    },
+  ],
+};
+
+/** dy·W, both in 8 bits. */
+const switchBackInputRow: Operation = {
+  name: 'switchBackInput',
+  type: ([dy, w]) => ({ dtype: 'float32', shape: [...dy!.shape.slice(0, -1), w!.shape[1]!] }),
+  gradient: () => [],
+  onnx: (emit, [dy, w]) => integerProduct(emit, dy!, roundedWeight(emit, w!)),
+  reference: ([dy, w], _, [out]) => {
+    const [outs, ins] = w!.shape as [number, number];
+    const rounded = roundedMatrix(w!);
+    const layer = { ins: outs, outs: ins, weight: (i: number, o: number) => rounded[o * ins + i]! };
+    return [linearReference(dy!, layer, sizeOf(out!.shape))];
+  },
+  samples: [
+    {
+      inputs: [
+        ['batch', 'seq', 3],
+        [3, 4],
+      ],
+    },
+  ],
+};
+
+export const int8Rows = {
+  unpackInt8: unpackInt8Row,
+  int8Linear: int8LinearRow,
+  switchBack: switchBackRow,
+  switchBackInput: switchBackInputRow,
+};
+
+/** A frozen weight of 8 bits as a float tensor [out, in] that `linear` knows a shorter way for. */
+export const unpackInt8 = (weight: Int8Weight): Tensor => apply<void>(unpackInt8Row, leavesOf(weight), undefined);
+
+const int8Linear = (x: Tensor, weight: Int8Weight, bias?: Tensor): Tensor =>
+  apply<void>(int8LinearRow, [x, ...leavesOf(weight), ...(bias ? [bias] : [])], undefined);
+
+/** `linear` with rounded products, for a weight that is trained. */
+export const switchBackLinear = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
+  apply<void>(switchBackRow, bias ? [x, weight, bias] : [x, weight], undefined);

@@ -1,0 +1,38 @@
+/** How the frozen weight of a linear layer is kept: what it is made of, and what it stands for. */
+import { type Data, input, type Tensor } from '../../engine/graph/index.ts';
+import { quantiseRows, SUMMED, transposed, unpackInt8 } from '../../engine/ops/index.ts';
+
+export const basePrecisions = ['fp32', 'int8'] as const;
+export type BasePrecision = (typeof basePrecisions)[number];
+
+export interface Stored {
+  /** Inputs of the graph, in place of the weight itself. */
+  readonly leaves: readonly Tensor[];
+  /** The weight [out, in] that they stand for. */
+  readonly unpacked: Tensor;
+  /** What the leaves hold, from the weight's values; in the order of the leaves. */
+  pack(values: Float32Array): readonly Data[];
+}
+
+type Storage = (name: string, shape: readonly [number, number]) => Stored;
+
+const int8: Storage = (name, [out, width]) => {
+  const forward = input(`${name}.forward`, 'int8', [width, out]);
+  const forwardScale = input(`${name}.forward_scale`, 'float32', [out]);
+  const backward = input(`${name}.backward`, 'int8', [out, width]);
+  const backwardScale = input(`${name}.backward_scale`, 'float32', [width]);
+  return {
+    leaves: [forward, forwardScale, backward, backwardScale],
+    unpacked: unpackInt8({ forward, forwardScale, backward, backwardScale }),
+    pack(values) {
+      const byOutput = quantiseRows(values, out, SUMMED);
+      const byInput = quantiseRows(transposed(values, out), width, SUMMED);
+      return [transposed(byOutput.steps, out), byOutput.scales, transposed(byInput.steps, width), byInput.scales];
+    },
+  };
+};
+
+/** Undefined where the weight is kept as it is. */
+export function storageOf(precision: BasePrecision, name: string, shape: readonly number[]): Stored | undefined {
+  return precision === 'fp32' ? undefined : int8(name, shape as readonly [number, number]);
+}

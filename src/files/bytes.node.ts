@@ -4,10 +4,13 @@ import type { ByteSource } from './bytes.ts';
 /** A file on disk. Only what is asked for is read. */
 export async function openFile(path: string): Promise<ByteSource> {
   const handle = await open(path, 'r');
-  const { size } = await handle.stat();
+  // Of the open file, not of its path: what lies there later is another one.
+  const { dev, ino, size: bytes, mtimeNs, ctimeNs } = await handle.stat({ bigint: true });
+  const size = Number(bytes);
   return {
     name: path,
     size,
+    identity: [dev, ino, bytes, mtimeNs, ctimeNs].join(':'),
     async read(offset, into) {
       let done = 0;
       while (done < into.length) {

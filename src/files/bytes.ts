@@ -3,6 +3,8 @@ export interface ByteSource {
   /** What errors call it. */
   readonly name: string;
   readonly size: number;
+  /** Equal for the same unchanged bytes; undefined where nothing tells. */
+  readonly identity?: string;
   /** Fills `into` with the bytes from `offset` on. */
   read(offset: number, into: Uint8Array): Promise<void>;
   close(): Promise<void>;

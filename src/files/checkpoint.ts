@@ -4,6 +4,8 @@ import type { Safetensors } from './safetensors.ts';
 export interface Checkpoint {
   readonly names: readonly string[];
   shapeOf(name: string): readonly number[] | undefined;
+  /** Equal for the same tensor of the same unchanged file; undefined where nothing tells. */
+  identityOf(name: string): string | undefined;
   readFloats(name: string, into?: Float32Array): Promise<Float32Array>;
   close(): Promise<void>;
 }
@@ -25,6 +27,10 @@ export function joinFiles(
     shapeOf(name) {
       const place = places.get(name);
       return place?.file.tensors.get(place.stored)?.shape;
+    },
+    identityOf(name) {
+      const place = places.get(name);
+      return place?.file.identity && `${place.file.identity} ${place.stored}`;
     },
     readFloats(name, into) {
       const place = places.get(name);

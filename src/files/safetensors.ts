@@ -24,6 +24,8 @@ export interface StoredTensor {
 export interface Safetensors {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Equal for the same unchanged file; undefined where nothing tells. */
+  readonly identity: string | undefined;
   /** The values as float32, written into `into` where it is given. */
   readFloats(name: string, into?: Float32Array): Promise<Float32Array>;
   close(): Promise<void>;
@@ -48,6 +50,7 @@ async function checkedFile(source: ByteSource): Promise<Safetensors> {
   return {
     tensors,
     metadata: metadata as Record<string, string>,
+    identity: source.identity,
     readFloats: (name, into) => readFloats(source, tensors.get(name), into),
     close: () => source.close(),
   };

@@ -7,8 +7,9 @@ import { openCheckpoint } from '../files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings } from '../methods/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../models/nn/index.ts';
 import { type ClassificationOutputs, classify } from '../tasks/index.ts';
-import { allocateParameters, loadParameters, type ParameterMemory } from '../training/index.ts';
+import type { ParameterMemory } from '../training/index.ts';
 import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
+import { loadFrozen } from './frozenWeights.ts';
 import { type ModelSource, readModelFolder, usableLength } from './modelFolder.node.ts';
 import { decide, openScorer, type Scorer, softmax } from './scorer.ts';
 
@@ -67,13 +68,9 @@ export interface Classifier extends AsyncDisposable {
 
 export async function openClassifier(artifact: Artifact, options: ClassifierOptions): Promise<Classifier> {
   const source = await readModelFolder(artifact.folder);
-  const adapter = artifact.adapter && { ...(await artifact.adapter.open()), where: artifact.adapter.folder };
-  const labels = labelsOf(artifact, source, adapter);
-  const threshold = thresholdOf(artifact, labels);
   const trained = artifact.adapter ? basePrecisionOf(artifact.adapter.method) : 'fp32';
   const basePrecision = options.basePrecision ?? trained;
-  const { program, memory } = await loadProgram(artifact, { source, labels, adapter, basePrecision });
-  await adapter?.close();
+  const { labels, threshold, program, memory } = await loadArtifact(artifact, { source, basePrecision });
   const { open } = await openRuntime();
   const scorer = await openScorer(program, { memory, open, threads: options.threads });
   // Over a base of another precision the scores differ by what rounding does.
@@ -91,6 +88,22 @@ export async function openClassifier(artifact: Artifact, options: ClassifierOpti
       predictAll({ source, labels, scorer, maxLength, threshold, batchSize: options.batchSize }, inputs),
     [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose](),
   };
+}
+
+interface Form {
+  readonly source: ModelSource;
+  readonly basePrecision: BasePrecision;
+}
+
+async function loadArtifact(artifact: Artifact, { source, basePrecision }: Form) {
+  const adapter = artifact.adapter && { ...(await artifact.adapter.open()), where: artifact.adapter.folder };
+  try {
+    const labels = labelsOf(artifact, source, adapter);
+    const threshold = thresholdOf(artifact, labels);
+    return { labels, threshold, ...(await loadProgram(artifact, { source, labels, adapter, basePrecision })) };
+  } finally {
+    await adapter?.close();
+  }
 }
 
 type OpenAdapter = Checkpoint & { readonly where: string };
@@ -129,10 +142,8 @@ async function loadProgram(artifact: Artifact, { source, labels, adapter, basePr
   const methods = artifact.adapter ? [attachMethod(artifact.adapter.method, facts)] : [];
   const program = buildProgram(classify(source.description, { numLabels: labels.length }), { methods, basePrecision });
   const parameters = program.parameters.map(({ parameter }) => parameter);
-  const memory = allocateParameters(parameters.map((parameter) => ({ ...parameter, trainable: false })));
   const base = { ...(await openCheckpoint(artifact.folder)), where: artifact.folder };
-  const { fresh } = await loadParameters(memory, parameters, { base, adapter, architecture, seed: 0 });
-  await base.close();
+  const { memory, fresh } = await loadFrozen(parameters, { base, adapter, architecture }).finally(base.close);
   if (fresh.length > 0) throw noClassifier(artifact.folder, `its weights lack ${fresh.join(', ')}`);
   return { program, memory };
 }

@@ -2,11 +2,11 @@
  * training — parameters in memory, gradients, the optimizer, schedules and the loop. Emits records.
  * Imports tasks, data, methods, models, files, engine, errors. Invariant: prints nothing and touches no file.
  */
-export { type Loaded, type Loading, loadParameters, type NamedCheckpoint } from './loadParameters.ts';
+export { type Loaded, type Loading, loadParameters, type NamedCheckpoint, placeParameters } from './loadParameters.ts';
 export { type LoopOptions, type StepBatches, type StepRecord, trainSteps } from './loop.ts';
 export type { MaskSource, Place } from './masks.ts';
 export type { AdamWSettings, Update } from './optimizer.ts';
-export { allocateParameters, type ParameterMemory, type Slot, valuesOf } from './parameterMemory.ts';
+export { allocateParameters, type ParameterMemory, packedForm, type Slot, valuesOf } from './parameterMemory.ts';
 export type { Schedule, SchedulerName } from './schedule.ts';
 export {
   gradientOutputs,

@@ -4,7 +4,7 @@ import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
 import type { Initial, Parameter } from '../models/nn/index.ts';
-import { type ParameterMemory, packInto, valuesOf } from './parameterMemory.ts';
+import { type ParameterMemory, packedForm, valuesOf } from './parameterMemory.ts';
 
 /** Weights, and what errors call them. */
 export interface NamedCheckpoint extends Checkpoint {
@@ -33,21 +33,33 @@ interface Place {
   readonly name: string;
 }
 
-/** Fills the memory. Throws before anything is read if a tensor is missing, left over, or of another shape. */
+interface Placed {
+  readonly parameter: Parameter;
+  /** Undefined where it starts fresh. */
+  readonly place: Place | undefined;
+}
+
+/** Where each parameter's values lie. Throws if a tensor is missing, left over, or of another shape. */
+export function placeParameters(parameters: readonly Parameter[], loading: Loading): readonly Placed[] {
+  const found = parameters.map((parameter) => ({ parameter, place: placeOf(parameter, loading) }));
+  for (const { parameter, place } of found) checkPlace(parameter, place, loading);
+  refuseLeftOver(parameters, loading);
+  return found;
+}
+
+/** Fills the memory. Throws before anything is read if the checkpoints do not fit. */
 export async function loadParameters(
   memory: ParameterMemory,
   parameters: readonly Parameter[],
   loading: Loading,
 ): Promise<Loaded> {
-  const found = parameters.map((parameter) => ({ parameter, place: placeOf(parameter, loading) }));
-  for (const { parameter, place } of found) checkPlace(parameter, place, loading);
-  refuseLeftOver(parameters, loading);
+  const found = placeParameters(parameters, loading);
   for (const { parameter, place } of found) {
     const { name, shape, stored } = parameter;
     const values = stored ? new Float32Array(shape.reduce((a, b) => a * b, 1)) : valuesOf(memory, name);
     if (place) await place.checkpoint.readFloats(place.name, values);
     else fillFresh(values, parameter, loading.seed);
-    if (stored) packInto(memory, parameter, values);
+    if (stored) memory.packed.set(name, packedForm(stored, values));
   }
   const used = new Set(found.map(({ place }) => place?.checkpoint === loading.base && place.name));
   return {

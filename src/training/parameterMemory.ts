@@ -3,7 +3,7 @@
  * compiled kernels and ONNX Runtime both work on in place. Frozen parameters are plain arrays.
  */
 import { alignFloats, FIRST_ADDRESS, type Kernels, openKernels } from '../engine/kernels/index.ts';
-import type { Value, Values } from '../engine/runtime/index.ts';
+import type { Values } from '../engine/runtime/index.ts';
 import type { Parameter, Stored } from '../models/nn/index.ts';
 
 /** What a WebAssembly memory can address; larger models use several. */
@@ -32,8 +32,8 @@ export interface ParameterMemory {
   readonly shards: readonly Shard[];
   readonly trained: ReadonlyMap<string, Slot>;
   readonly frozen: ReadonlyMap<string, Float32Array>;
-  /** Frozen parameters that are kept in another form: what it is made of, as it is fed. */
-  readonly packed: ReadonlyMap<string, Values>;
+  /** Frozen parameters that are kept in another form, once they are loaded: what it is made of, as it is fed. */
+  readonly packed: Map<string, Values>;
 }
 
 const sizeOf = ({ shape }: Parameter): number => shape.reduce((a, b) => a * b, 1);
@@ -42,14 +42,13 @@ const sizeOf = ({ shape }: Parameter): number => shape.reduce((a, b) => a * b, 1
 export function allocateParameters(parameters: readonly Parameter[]): ParameterMemory {
   const trained = parameters.filter(({ trainable }) => trainable);
   const frozen = parameters.filter(({ trainable }) => !trainable);
-  const packed = frozen.filter(({ stored }) => stored);
   const plain = frozen.filter(({ stored }) => !stored);
   const shards = packShards(trained).map(openShard);
   return {
     shards,
     trained: new Map(shards.flatMap(({ slots }) => slots.map((slot) => [slot.parameter.name, slot] as const))),
     frozen: new Map(plain.map((parameter) => [parameter.name, new Float32Array(sizeOf(parameter))] as const)),
-    packed: new Map(packed.map(({ name, stored }) => [name, emptyForm(stored!)] as const)),
+    packed: new Map(),
   };
 }
 
@@ -92,22 +91,12 @@ function openShard(parameters: readonly Parameter[]): Shard {
   return { kernels, floats, slots, addressOf };
 }
 
-const arrays = { float32: Float32Array, int8: Int8Array, uint8: Uint8Array } as const;
-
-function emptyForm({ leaves }: Stored): Values {
-  const value = ({ dtype, shape }: Stored['leaves'][number]): Value => {
-    const sizes = shape as readonly number[];
-    return { dtype, shape: sizes, data: new arrays[dtype as keyof typeof arrays](sizes.reduce((a, b) => a * b, 1)) };
-  };
-  return Object.fromEntries(leaves.map((leaf) => [leaf.name!, value(leaf)]));
-}
-
-/** Writes a parameter's values into the form that it is kept in. */
-export function packInto(memory: ParameterMemory, { name, stored }: Parameter, values: Float32Array): void {
-  const form = memory.packed.get(name)!;
-  stored!.pack(values).forEach((data, i) => {
-    form[stored!.leaves[i]!.name!]!.data.set(data as Float32Array & BigInt64Array);
-  });
+/** Values in the form that a parameter is kept in, as it is fed. */
+export function packedForm({ leaves, pack }: Stored, values: Float32Array): Values {
+  const data = pack(values);
+  return Object.fromEntries(
+    leaves.map(({ name, dtype, shape }, i) => [name!, { dtype, shape: shape as readonly number[], data: data[i]! }]),
+  );
 }
 
 /** The values of a parameter, trained or frozen, that is kept as it is. */

@@ -1,0 +1,74 @@
+/** Weights that only answer. Models that stand on the same file share them: ten adapters hold one base. */
+import type { Values } from '../engine/runtime/index.ts';
+import type { Parameter, Stored } from '../models/nn/index.ts';
+import {
+  type Loading,
+  type NamedCheckpoint,
+  type ParameterMemory,
+  packedForm,
+  placeParameters,
+} from '../training/index.ts';
+
+export interface FrozenWeights {
+  /** Its arrays may stand in other models too: nobody may write into them. */
+  readonly memory: ParameterMemory;
+  /** Parameters that no checkpoint has. */
+  readonly fresh: readonly string[];
+}
+
+export async function loadFrozen(
+  parameters: readonly Parameter[],
+  checkpoints: Omit<Loading, 'seed'>,
+): Promise<FrozenWeights> {
+  const frozen = new Map<string, Float32Array>();
+  const packed = new Map<string, Values>();
+  const fresh: string[] = [];
+  for (const { parameter, place } of placeParameters(parameters, { ...checkpoints, seed: 0 })) {
+    const { name, stored } = parameter;
+    if (!place) fresh.push(name);
+    else if (stored) packed.set(name, await sharedForm(place, stored));
+    else frozen.set(name, await sharedFloats(place));
+  }
+  return { memory: { shards: [], trained: new Map(), frozen, packed }, fresh };
+}
+
+interface Place {
+  readonly checkpoint: NamedCheckpoint;
+  readonly name: string;
+}
+
+const sharedFloats = ({ checkpoint, name }: Place): Promise<Float32Array> =>
+  shared(checkpoint.identityOf(name), () => checkpoint.readFloats(name));
+
+/** The forms of one tensor differ by the names of what they are made of. */
+function sharedForm({ checkpoint, name }: Place, stored: Stored): Promise<Values> {
+  const identity = checkpoint.identityOf(name);
+  const form = stored.leaves.map((leaf) => leaf.name).join(' ');
+  const read = async (): Promise<Values> => packedForm(stored, await checkpoint.readFloats(name));
+  return shared(identity && `${identity} ${form}`, read);
+}
+
+/** Held weakly: weights go with the last model that uses them. */
+const held = new Map<string, WeakRef<object>>();
+const underWay = new Map<string, Promise<object>>();
+const collected = new FinalizationRegistry<string>((identity) => {
+  if (!held.get(identity)?.deref()) held.delete(identity);
+});
+
+/** What a tensor of a file was read as; the same object as long as somebody holds it and the file is as it was. */
+async function shared<T extends object>(identity: string | undefined, read: () => Promise<T>): Promise<T> {
+  if (identity === undefined) return await read();
+  const known = held.get(identity)?.deref() ?? underWay.get(identity);
+  if (known) return (await known) as T;
+  const reading = read()
+    .then((found) => keep(identity, found))
+    .finally(() => underWay.delete(identity));
+  underWay.set(identity, reading);
+  return await reading;
+}
+
+function keep<T extends object>(identity: string, read: T): T {
+  held.set(identity, new WeakRef(read));
+  collected.register(read, identity);
+  return read;
+}

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { RecipeInput } from '../src/recipes/schema/index.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,13 +20,13 @@ const { values } = parseArgs({
   },
 });
 const built = new URL('../dist/index.js', import.meta.url).href;
+type Way = 'adapters' | 'models';
 const { load, train } = (await import(built)) as typeof import('../src/index.ts');
 
-const methods = {
+const methods: Readonly<Record<Way, RecipeInput['method']>> = {
   adapters: { name: 'lora', r: 8, lora_alpha: 16, target_modules: ['query', 'value'] },
   models: { name: 'full' },
-} as const;
-type Way = keyof typeof methods;
+};
 
 const words = ['bread', 'rain', 'music', 'court', 'engine', 'garden', 'market', 'river', 'school', 'winter', 'doctor'];
 

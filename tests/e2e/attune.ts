@@ -42,6 +42,8 @@ export interface Place {
   /** The working folder. */
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Runs as this user, which takes root. */
+  readonly user?: number | undefined;
 }
 
 /** Nothing of the machine's own caches and no network; texts without colours. */
@@ -56,8 +58,9 @@ function environment(cwd: string): NodeJS.ProcessEnv {
   };
 }
 
-export function start(words: readonly string[], { cwd, env = {} }: Place): Started {
-  const child = spawn(process.execPath, [main, ...words], { cwd, env: { ...environment(cwd), ...env } });
+export function start(words: readonly string[], { cwd, env = {}, user }: Place): Started {
+  const asUser = user === undefined ? {} : { uid: user, gid: user };
+  const child = spawn(process.execPath, [main, ...words], { cwd, env: { ...environment(cwd), ...env }, ...asUser });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

@@ -1,8 +1,18 @@
 /** Where a run goes: nothing that is there is ever replaced, and of two runs one wins. */
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { attune, contentsOf, errorOf, readJson, temporaryFolder, tinyModel, train, writeRecipe } from './attune.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  attune,
+  contentsOf,
+  errorOf,
+  type Finished,
+  readJson,
+  temporaryFolder,
+  tinyModel,
+  train,
+  writeRecipe,
+} from './attune.ts';
 import { tinyRecipe, writeReviews } from './reviews.ts';
 
 const folder = temporaryFolder();
@@ -79,15 +89,63 @@ describe('a place that cannot be written', () => {
       fix: expect.stringContaining('output_dir'),
     });
   });
+});
 
-  const isRoot = process.getuid?.() === 0;
-  if (isRoot) console.warn('SKIPPED: a folder without write permission (root may write everywhere)');
-  it.skipIf(isRoot)('is refused: a folder without permission', async () => {
-    mkdirSync(join(folder, 'closed'));
-    chmodSync(join(folder, 'closed'), 0o500);
-    const finished = await attune(['train', 'recipe.json', 'output_dir=closed/run', '--json'], place);
-    expect(finished.code).toBe(1);
-    expect(errorOf(finished)).toMatchObject({ code: 'OUTPUT_WRITE', where: 'closed/run' });
-    expect(existsSync(join(folder, 'closed/run'))).toBe(false);
+const isRoot = process.getuid?.() === 0;
+/** Root may write everywhere: where the tests run as root, these run as a user who may not. */
+const user = isRoot ? 65_534 : undefined;
+const canJudge =
+  process.platform !== 'win32' && (!isRoot || (await attune(['--version'], { cwd: '/', user })).code === 0);
+if (!canJudge) console.warn('SKIPPED: folders without write permission (nobody but root can run this build)');
+
+describe.skipIf(!canJudge)('a folder without permission', () => {
+  const closed = join(folder, 'closed');
+  const asUser = { cwd: folder, user };
+  const expectClosed = ({ code, stdout }: Finished, where: string) => {
+    expect(code, stdout).toBe(1);
+    expect(errorOf({ code, stdout, stderr: '' })).toEqual({
+      code: 'OUTPUT_WRITE',
+      where,
+      problem: expect.stringMatching(/EACCES: permission denied/),
+      fix: expect.stringMatching(/choose an(other)? (output_dir|--output)/),
+    });
+    expect(readdirSync(closed)).toEqual(['kept.txt']);
+  };
+
+  beforeAll(async () => {
+    await train(['recipe.json', 'output_dir=trained'], place);
+    mkdirSync(closed);
+    writeFileSync(join(closed, 'kept.txt'), 'kept');
+    chmodSync(closed, 0o555);
+    chmodSync(folder, 0o755);
+  });
+
+  // Who may not write in a folder may not clear it away either.
+  afterAll(() => {
+    for (const name of ['closed', 'secret']) chmodSync(join(folder, name), 0o755);
+  });
+
+  it.each(['closed/run', 'closed/a/b', 'closed'])('is refused before training: %s', async (output) => {
+    const finished = await attune(['train', 'recipe.json', `output_dir=${output}`, '--json'], asUser);
+    expectClosed(finished, output);
+  });
+
+  it('is refused for a merged model', async () => {
+    const finished = await attune(['merge', 'trained', '--output', 'closed/model', '--json'], asUser);
+    expectClosed(finished, join(closed, 'model'));
+  });
+
+  it('is refused for a first recipe', async () => {
+    const finished = await attune(['init', '--dir', 'closed', '--json'], asUser);
+    expect(finished.code, finished.stdout).toBe(1);
+    expect(errorOf(finished)).toMatchObject({ code: 'OUTPUT_WRITE', where: expect.stringContaining('closed') });
+  });
+
+  it('is refused for a run that lies in it and that may not be read', async () => {
+    mkdirSync(join(folder, 'secret'));
+    chmodSync(join(folder, 'secret'), 0o000);
+    const finished = await attune(['train', 'recipe.json', 'output_dir=secret', '--json'], asUser);
+    expect(finished.code, finished.stdout).toBe(1);
+    expect(errorOf(finished)).toMatchObject({ code: 'OUTPUT_WRITE', where: 'secret' });
   });
 });

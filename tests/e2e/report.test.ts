@@ -5,8 +5,10 @@ import { convert } from 'html-to-text';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   attune,
+  errorOf,
   linesOf,
   objectOf,
+  type Problem,
   type Run,
   readJson,
   readLines,
@@ -158,6 +160,49 @@ describe('a run that is stopped', () => {
     const answers = answersOf('stopped');
     expect(answers.filter(({ correct }) => correct).length / 30).toBeCloseTo(run.metrics.accuracy!, 12);
     expect(textOf('stopped')).toContain(`stopped at step ${run.steps.toLocaleString('en-US')} of 1,200,000`);
+  });
+});
+
+describe('a run that breaks off', () => {
+  const broken = async (output: string, ...words: string[]): Promise<Problem> => {
+    const finished = await attune(['train', 'recipe.json', ...words, `output_dir=${output}`, '--json'], place);
+    expect(finished.code, finished.stdout).toBe(3);
+    const error = errorOf(finished);
+    // The loss itself may be no number, and the error says so.
+    expect(report(output).replaceAll(error.problem, '')).not.toMatch(/NaN|undefined|\[object/);
+    return error;
+  };
+
+  it('leaves its error and its curves, and what its best model reached', async () => {
+    const late = [
+      'learning_rate=1e12',
+      'warmup_steps=48',
+      'lr_scheduler_type=linear',
+      'eval_steps=1',
+      'logging_steps=1',
+    ];
+    const error = await broken('late', ...late);
+    const run = readJson<Run>(folder, 'late/run.json');
+    const text = textOf('late');
+    expect(text).toContain(`stopped at step ${run.steps} of 24`);
+    for (const part of [error.problem, error.fix, error.code, 'The model of step 1 was saved.']) {
+      expect(text).toContain(part);
+    }
+    expect(report('late')).toContain(`<h2>${error.where}</h2>`);
+    expect(text).toContain('Accuracy on 30 validation rows');
+    expect(text).toContain(percent(run.metrics.accuracy!));
+    expect(answersOf('late').filter(({ correct }) => correct).length / 30).toBeCloseTo(run.metrics.accuracy!, 12);
+    const [train] = [...report('late').matchAll(/<polyline class="\w+" points="([^"]+)"/g)];
+    const logged = readLines<{ loss?: number }>(folder, 'late/metrics.jsonl').filter(({ loss }) => loss !== undefined);
+    expect(train![1]!.split(' ')).toHaveLength(logged.length);
+  });
+
+  it('says that nothing was measured and no model saved, where it is so', async () => {
+    const error = await broken('early', 'learning_rate=1e6');
+    expect(textOf('early')).toContain(error.problem);
+    expect(textOf('early')).toContain('No model was saved.');
+    expect(textOf('early')).toContain('Nothing was measured.');
+    expect(existsSync(join(folder, 'early/predictions.jsonl'))).toBe(false);
   });
 });
 

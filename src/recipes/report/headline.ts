@@ -1,4 +1,5 @@
 /** What a reader wants first: what was trained, and how good it is. */
+import type { Problem } from '../../errors/index.ts';
 import { type Metrics, wilsonInterval } from '../../evaluation/index.ts';
 import { count, percent } from '../figures.ts';
 import { cautions } from './cautions.ts';
@@ -12,9 +13,19 @@ export function headline(input: ReportInput): Html {
   const { run, measured } = input;
   const { recipe, status, task, base_model: base, method } = run;
   return html`<header><h1>${lastPart(recipe.output_dir)}</h1>
-<span class="status ${status}">${status === 'stopped' ? `stopped at step ${count(run.steps)} of ${count(run.total_steps)}` : status}</span></header>
+<span class="status ${status}">${statusText(run)}</span></header>
 <p class="soft"><span title="${base}">${lastPart(base)}</span> · ${task} · ${methodName(method)}</p>
-<section>${measured && run.metrics ? figures(run, run.metrics, measured) : notMeasured}${cautions(input)}</section>`;
+${run.error ? failure(run.error, run) : ''}<section>${measured && run.metrics ? figures(run, run.metrics, measured) : notMeasured}${cautions(input)}</section>`;
+}
+
+const statusText = ({ status, steps, total_steps: all }: RunFacts): string =>
+  status === 'succeeded' ? status : `${status} at step ${count(steps)} of ${count(all)}`;
+
+/** As the command line told it, for whoever comes later. */
+function failure({ code, where, problem, fix }: Problem, { best_step: best }: RunFacts): Html {
+  const kept = best === null ? 'No model was saved.' : `The model of step ${count(best)} was saved.`;
+  return html`<section class="failure"><h2>${where}</h2><p>${problem}</p>
+<p><b>What to do:</b> ${fix}</p><p class="soft">${kept} <code>${code}</code></p></section>`;
 }
 
 const methodName = (method: string): string => (method === 'full' ? 'full fine-tuning' : method);

@@ -1,5 +1,5 @@
 /**
- * recipes/report — report.html and predictions.jsonl of a run, as texts. Imports data, evaluation, yaml.
+ * recipes/report — report.html and predictions.jsonl of a run, as texts. Imports data, evaluation, errors, yaml.
  * Invariant: pure functions; a page needs nothing outside itself, and every text in it is escaped.
  */
 import { comparison } from './comparison.ts';

@@ -35,6 +35,7 @@ function page(rows: readonly Row[], labels: readonly string[], changes: Partial<
   const balance = classBalance(answered.examples, labels);
   const run = {
     status: 'succeeded',
+    error: null,
     base_model: 'org/base',
     labels,
     class_weights: null,

@@ -1,11 +1,13 @@
 /** What a report is made from: what a run's folder says, and how its last answers were judged. */
 import type { ClassCount } from '../../data/index.ts';
+import type { Problem } from '../../errors/index.ts';
 import type { Metrics } from '../../evaluation/index.ts';
 import type { Judgement } from './judgement.ts';
 
 /** The fields of run.json that are shown. */
 export interface RunFacts {
   readonly status: string;
+  readonly error: Problem | null;
   readonly task: string;
   readonly method: string;
   readonly base_model: string;

@@ -34,6 +34,9 @@ header { display: flex; flex-wrap: wrap; gap: 6px 16px; align-items: center; mar
 .status { font-size: 13px; font-weight: 600; border: 1px solid currentColor; border-radius: 99px; padding: 1px 11px;
   color: var(--right); }
 .status.stopped { color: var(--warn); }
+.status.failed { color: var(--wrong); }
+.failure { border-left: 4px solid var(--wrong); overflow-wrap: anywhere; }
+code { font: 13px var(--mono); }
 .headline { display: grid; grid-template-columns: minmax(270px, 1fr) 2fr; gap: 20px 36px; align-items: center; }
 .figure { font-size: 60px; line-height: 1.05; font-weight: 650; letter-spacing: -.03em; white-space: nowrap; }
 .stats { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 16px 24px; margin: 0; }

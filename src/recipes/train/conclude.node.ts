@@ -1,9 +1,9 @@
-/** The end of a run, with its best weights in memory: the threshold, the last figures, the pages that show them. */
+/** The end of a run, good or bad: the threshold, the last figures, the pages that show them. */
 import type { RunRecord } from '../../store/runs/index.ts';
-import { type Measured, measure, remeasured, settledThreshold } from './measure.ts';
+import { fixedThreshold, type Measured, measure, remeasured, settledThreshold } from './measure.ts';
 import { writePages } from './pages.ts';
 import type { PreparedSplit } from './prepareData.node.ts';
-import { finalFields } from './record.node.ts';
+import { failureFields, finalFields } from './record.node.ts';
 import { saveThreshold } from './saved.node.ts';
 import type { Running } from './train.node.ts';
 
@@ -12,6 +12,7 @@ export interface Final extends Measured {
   readonly prepared: PreparedSplit;
 }
 
+/** With the best weights in memory. */
 export async function conclude(running: Running): Promise<RunRecord> {
   const { recipe, data, folder, options } = running;
   const threshold = settledThreshold(running);
@@ -30,9 +31,21 @@ export async function conclude(running: Running): Promise<RunRecord> {
 
 /** On the test rows where there are some; else the best evaluation, of the very weights that were saved. */
 async function measureFinally(running: Running, threshold: number | undefined): Promise<Final | undefined> {
-  const { data, reached } = running;
+  const { data } = running;
   const tested = data.test && (await measure(running, data.test, threshold));
   if (tested) return { ...tested, split: 'test', prepared: data.test! };
+  return bestOf(running, threshold);
+}
+
+function bestOf({ data, reached }: Running, threshold: number | undefined): Final | undefined {
   const best = reached.best && remeasured(reached.best, threshold);
   return best && { ...best, split: 'validation', prepared: data.validation! };
+}
+
+/** The run failed, or a guard stopped it. What it reached before is shown with what went wrong. */
+export async function breakOff(running: Running, failure: unknown): Promise<void> {
+  const { folder, recipe } = running;
+  // Before the pages: on a full disk it matters more than they do.
+  const record = await folder.breakOff(await failureFields(failure, running));
+  await writePages(running, bestOf(running, fixedThreshold(recipe)), record);
 }

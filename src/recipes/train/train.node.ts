@@ -7,14 +7,14 @@ import { createRunFolder, type RunFolder, type RunRecord, refuseUsedFolder } fro
 import { trainSteps } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import { identify, openTarget } from '../target.node.ts';
-import { conclude } from './conclude.node.ts';
+import { breakOff, conclude } from './conclude.node.ts';
 import type { OnTrainEvent } from './events.ts';
 import { type Measured, measure } from './measure.ts';
 import { refuseNotFiniteLoss } from './notFinite.ts';
 import { openModel, type Start, type TrainingModel } from './openModel.node.ts';
 import { planSteps, type StepPlan, scheduleOf, stepBatches } from './plan.ts';
 import { majorityAccuracy, type PreparedData, prepareData } from './prepareData.node.ts';
-import { failureFields, firstFields, memoryBytes } from './record.node.ts';
+import { firstFields, memoryBytes } from './record.node.ts';
 import { restoreBest, saveBest } from './saved.node.ts';
 import { openStepLog } from './stepLog.ts';
 
@@ -78,8 +78,8 @@ export async function runTraining(recipe: Recipe, options: TrainOptions): Promis
   try {
     return await runIn(running);
   } catch (failure) {
-    // Where even that cannot be written, the first failure is still the one to tell.
-    await folder.update(await failureFields(failure, running)).catch(() => undefined);
+    // Where even its end cannot be written, the first failure is still the one to tell.
+    await breakOff(running, failure).catch(() => undefined);
     throw failure;
   }
 }
@@ -91,8 +91,10 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
   const { artifact, adapter } = await openTarget(recipe.init_from, signal);
   if (!adapter) return { source: await readModelFolder(artifact.folder), baseName: artifact.folder };
   const { manifest, folder } = adapter;
-  if (manifest)
-    expectBase(await identify(local.path, { name: local.name, reference: local.reference }), manifest, folder);
+  if (manifest) {
+    const { name, reference } = local;
+    expectBase(await identify(local.path, { name, reference }), manifest, folder);
+  }
   return { source: await readModelFolder(local.path), baseName, initial: adapter };
 }
 

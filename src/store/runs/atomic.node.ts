@@ -1,6 +1,6 @@
 /** Files and folders that appear whole or not at all: written beside their place, then renamed. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const besideName = (path: string): string =>
@@ -26,6 +26,28 @@ export async function replaceFile(path: string, pieces: Iterable<Uint8Array | st
   } catch (failure) {
     await rm(beside, { force: true });
     throw failure;
+  }
+}
+
+/** Where a full disk has no room beside a file: the room that it has already is used. What does not fit is undone. */
+export async function overwrite(path: string, text: string): Promise<void> {
+  const before = await readFile(path);
+  try {
+    await writeOver(path, Buffer.from(text));
+  } catch (failure) {
+    await writeOver(path, before);
+    throw failure;
+  }
+}
+
+async function writeOver(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.writeFile(bytes);
+    await handle.truncate(bytes.length);
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -1,8 +1,8 @@
 /** A run's folder: run.json, metrics.jsonl, model/. Nothing in it is ever half written. */
-import { appendFile, mkdir, readdir, readFile, rmdir, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, mkdir, readdir, readFile, rm, rmdir, stat, truncate } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
-import { replaceFile, replaceFolder, writeDurably } from './atomic.node.ts';
+import { overwrite, replaceFile, replaceFolder, writeDurably } from './atomic.node.ts';
 
 export type RunStatus = 'running' | 'succeeded' | 'failed' | 'stopped';
 /** What run.json holds; the status and whatever else is known so far. */
@@ -14,12 +14,12 @@ export interface RunFolder {
   readonly record: RunRecord;
   /** Adds to run.json. */
   update(fields: Partial<RunRecord>): Promise<RunRecord>;
+  /** Adds to run.json what a run that broke off ends with, even on a full disk. */
+  breakOff(fields: Partial<RunRecord>): Promise<RunRecord>;
   /** Adds a line to metrics.jsonl. */
   log(line: object): Promise<void>;
   replaceFile(name: string, pieces: Iterable<string>): Promise<void>;
   replaceFolder(name: string, fill: (folder: string) => Promise<void>): Promise<void>;
-  /** Takes the folder away again where nothing but run.json came into being. */
-  discard(): Promise<void>;
 }
 
 /** What a run writes: a folder that has one of these holds another run, or a model that would be replaced. */
@@ -45,12 +45,9 @@ export async function refuseUsedFolder(path: string): Promise<void> {
 export async function createRunFolder(path: string, record: RunRecord): Promise<RunFolder> {
   await refuseUsedFolder(path);
   let current = record;
-  try {
-    await mkdir(path, { recursive: true });
-    await writeDurably(join(path, 'run.json'), [recordText(record)], 'wx');
-  } catch (failure) {
-    throw cannotCreate(path, failure as NodeJS.ErrnoException);
-  }
+  await claim(path, recordText(record)).catch((failure) => {
+    throw cannotCreate(path, failure);
+  });
   return {
     path,
     get record() {
@@ -61,14 +58,49 @@ export async function createRunFolder(path: string, record: RunRecord): Promise<
       await guarded(path, () => replaceFile(join(path, 'run.json'), [recordText(current)]));
       return current;
     },
-    log: (line) => guarded(path, () => appendFile(join(path, 'metrics.jsonl'), `${JSON.stringify(line)}\n`)),
+    async breakOff(fields) {
+      current = { ...current, ...fields };
+      const file = join(path, 'run.json');
+      await replaceFile(file, [recordText(current)]).catch(() => overwrite(file, recordText(current)));
+      return current;
+    },
+    log: (line) => guarded(path, () => appendWhole(join(path, 'metrics.jsonl'), `${JSON.stringify(line)}\n`)),
     replaceFile: (name, pieces) => guarded(path, () => replaceFile(join(path, name), pieces)),
     replaceFolder: (name, fill) => guarded(path, () => replaceFolder(join(path, name), fill)),
-    async discard() {
-      await unlink(join(path, 'run.json'));
-      await rmdir(path).catch(() => undefined);
-    },
   };
+}
+
+/** Of two processes one gets the folder. Where run.json cannot be written, what was made for it goes again. */
+async function claim(path: string, text: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true });
+  try {
+    await writeDurably(join(path, 'run.json'), [text], 'wx');
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'EEXIST') throw failure;
+    await rm(join(path, 'run.json'), { force: true }).catch(() => undefined);
+    if (made) await removeEmpty(resolve(path), resolve(made)).catch(() => undefined);
+    throw failure;
+  }
+}
+
+/** A folder and those above it up to `top`, as far as nothing is in them. */
+async function removeEmpty(path: string, top: string): Promise<void> {
+  await rmdir(path);
+  if (path !== top) await removeEmpty(dirname(path), top);
+}
+
+/** A disk that fills up takes the beginning of a line: what does not fit is taken back. */
+async function appendWhole(path: string, text: string): Promise<void> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  try {
+    await appendFile(path, text);
+  } catch (failure) {
+    await truncate(path, size).catch(() => undefined);
+    throw failure;
+  }
 }
 
 function cannotCreate(path: string, failure: NodeJS.ErrnoException): AttuneError {

@@ -65,7 +65,7 @@ const legend = (series: readonly Series[]): Html =>
 
 const gridLine = (tick: number, y: Axis): Html =>
   html`<line class="grid" x1="${margin.left}" x2="${WIDTH - margin.right}" y1="${at(y, tick)}" y2="${at(y, tick)}"/>
-<text class="tick end" x="${margin.left - 8}" y="${at(y, tick)}" dy=".32em">${shown(tick, y)}</text>`;
+<text class="tick end" x="${margin.left - 8}" y="${at(y, tick)}" dy=".32em">${shown(tick, y, FITS)}</text>`;
 
 function markLine({ x: value, text }: NonNullable<Chart['mark']>, x: Axis, bottom: number): Html {
   const place = x.place(value);
@@ -133,10 +133,14 @@ function exactAxis(values: readonly number[], place: Place): Axis {
   };
 }
 
+/** Left of the axis there is room for numbers below this one; a loss that diverges goes far beyond. */
+const FITS = 1e6;
+
 /** All ticks of an axis in one notation. */
-function shown(tick: number, { ticks }: Axis): string {
+function shown(tick: number, { ticks }: Axis, fits = Number.POSITIVE_INFINITY): string {
   if (tick === 0) return '0';
-  if (Math.max(...ticks.map(Math.abs)) < 0.01) return Number(tick.toPrecision(3)).toExponential();
+  const largest = Math.max(...ticks.map(Math.abs));
+  if (largest < 0.01 || largest >= fits) return Number(tick.toPrecision(3)).toExponential().replace('+', '');
   const step = ticks.length > 1 ? ticks[1]! - ticks[0]! : 1;
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   return tick.toLocaleString('en-US', { maximumFractionDigits: decimals });

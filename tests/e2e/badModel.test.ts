@@ -70,7 +70,7 @@ const models: Refusal[] = [
   {
     name: 'an architecture that is not known',
     make: config({ model_type: 'bret' }),
-    says: { code: 'MODEL_UNKNOWN_TYPE', where: 'config.json', problem: 'bret', fix: 'bert' },
+    says: { code: 'MODEL_UNKNOWN_TYPE', where: 'config.json', problem: "'bret'", fix: 'one of these: bert' },
   },
   {
     name: 'a config.json that is no JSON',

@@ -91,7 +91,22 @@ const recipes: Refusal[] = [
   {
     name: 'an unknown method',
     make: withWords('method=loar'),
-    says: { code: 'CONFIG_INVALID', where: 'method', problem: '"loar"', fix: 'full' },
+    says: { code: 'CONFIG_INVALID', where: 'method', problem: '"loar"', fix: 'did you mean lora?' },
+  },
+  {
+    name: 'a misspelt value',
+    make: withWords('training.lr_scheduler_type=linaer'),
+    says: { code: 'CONFIG_INVALID', where: 'lr_scheduler_type', problem: '"linaer"', fix: 'did you mean linear?' },
+  },
+  {
+    name: 'a misspelt setting of a method',
+    make: withWords('method={name: lora, target_module: [query]}'),
+    says: {
+      code: 'CONFIG_UNKNOWN_KEY',
+      where: 'method.target_module',
+      problem: 'no setting',
+      fix: '`target_modules`?',
+    },
   },
   {
     name: 'a missing key',
@@ -149,6 +164,16 @@ const data: Refusal[] = [
     says: { code: 'DATA_EMPTY', where: 'header.csv', problem: 'row', fix: '' },
   },
   {
+    name: 'a header that names a column twice',
+    make: file('twice.csv', 'text,label,text\ngood,a,b\n'),
+    says: { code: 'DATA_HEADER', where: 'twice.csv:1', problem: "'text'", fix: 'its own name' },
+  },
+  {
+    name: 'a header with a column that has no name',
+    make: file('nameless.csv', ',text,label\n0,good,a\n1,bad,b\n'),
+    says: { code: 'DATA_HEADER', where: 'nameless.csv:1', problem: 'column 1 of 3', fix: 'name every column' },
+  },
+  {
     name: 'a kind of file that is not read',
     make: file('train.xlsx', 'PK'),
     says: { code: 'DATA_FILE', where: 'train.xlsx', problem: 'format', fix: '.jsonl' },
@@ -157,6 +182,16 @@ const data: Refusal[] = [
     name: 'a line of broken JSON',
     make: file('broken.jsonl', `${good}{"text": "good", \n${good}`),
     says: { code: 'DATA_SYNTAX', where: 'broken.jsonl:7', problem: 'JSON', fix: '' },
+  },
+  {
+    name: 'a line that is no JSON at all',
+    make: file('words.jsonl', `${good}hello\n`),
+    says: { code: 'DATA_SYNTAX', where: 'words.jsonl:7', problem: 'hello', fix: 'mend the line' },
+  },
+  {
+    name: 'a line that is JSON but no row',
+    make: file('list.jsonl', `${good}["good", "a"]\n`),
+    says: { code: 'DATA_SYNTAX', where: 'list.jsonl:7', problem: 'found a list', fix: '{"text"' },
   },
   {
     name: 'a row of a table with a cell too many',
@@ -170,6 +205,11 @@ const data: Refusal[] = [
       reviews(6).map(({ text, label }) => ({ txt: text, label })),
     ),
     says: { code: 'DATA_COLUMN', where: 'columns.jsonl', problem: "'text'", fix: 'data.columns: {text: txt}' },
+  },
+  {
+    name: 'a missing column, beside those that there are',
+    make: file('films.csv', 'film,year,label\ngood,1999,a\nbad,2001,b\n'),
+    says: { code: 'DATA_COLUMN', where: 'films.csv', problem: 'there are: film, year, label', fix: 'data.columns' },
   },
   {
     name: 'a declared column that is not there',
@@ -205,6 +245,11 @@ const data: Refusal[] = [
     name: 'a file that is not UTF-8',
     make: file('latin1.jsonl', Buffer.from(`${good}${line('très good', 'positive')}`, 'latin1')),
     says: { code: 'DATA_ENCODING', where: 'latin1.jsonl', problem: 'UTF-8', fix: 'UTF-8' },
+  },
+  {
+    name: 'a file that is UTF-16',
+    make: file('wide.jsonl', Buffer.from(`\ufeff${good}`, 'utf16le')),
+    says: { code: 'DATA_ENCODING', where: 'wide.jsonl', problem: 'UTF-16', fix: 'iconv' },
   },
   {
     name: 'too few rows to hold some back',

@@ -234,7 +234,8 @@ describe('an adapter that does not belong', () => {
 
 describe('wishes that choose nothing', () => {
   it.each([
-    ['method={name: lora, r: 0}', /method\.r/, /0/],
+    ['method={name: lora, r: 0}', /method\.r/, /got 0/],
+    ['method={name: lora, r: -3}', /method\.r/, /got -3/],
     ['method={name: lora, target_modules: [qurey]}', /target_modules/, /'qurey' matches nothing/],
     ['method={name: lora, modules_to_save: [poler]}', /modules_to_save/, /'poler' matches nothing/],
     ['method={name: lora, rank_pattern: {key: 2}}', /rank_pattern/, /'key' matches nothing/],
@@ -252,5 +253,11 @@ describe('wishes that choose nothing', () => {
     expect(error.where).toMatch(where);
     expect(error.problem).toMatch(problem);
     expect(existsSync(join(folder, 'refused'))).toBe(false);
+  });
+
+  it('are answered with what there is to choose from', async () => {
+    const words = ['train', 'recipe.json', 'method={name: lora, target_modules: [qurey]}', 'output_dir=refused'];
+    const { fix } = errorOf(await attune([...words, '--json'], place));
+    for (const layer of ['self.query', 'self.value', 'output.dense', 'bert.pooler.dense']) expect(fix).toContain(layer);
   });
 });

@@ -15,7 +15,7 @@ import {
   train,
   writeRecipe,
 } from './attune.ts';
-import { tinyRecipe, writeReviews } from './reviews.ts';
+import { reviews, tinyRecipe, writeReviews, writeRows } from './reviews.ts';
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
@@ -62,6 +62,16 @@ describe('a run', () => {
       recipe: { training: { learning_rate: 0.003, weight_decay: 0.01 }, data: { validation_split: 0 } },
       versions: { attune: expect.stringMatching(/^\d+\.\d+\.\d+/), node: process.version },
     });
+  });
+
+  it('counts texts that are longer than the model reads, and tells of them', async () => {
+    const long = { text: 'good '.repeat(200), label: 'positive' };
+    writeRows(folder, 'long.jsonl', [...reviews(30), long, long]);
+    const words = ['recipe.json', 'data.train=long.jsonl', 'max_steps=1', 'output_dir=long'];
+    const cut = await attune(['train', ...words, '--json'], place);
+    expect(objectOf<{ rows: object }>(cut).rows).toMatchObject({ train: 32, truncated: 2 });
+    expect(cut.stderr).toContain('2 of 86 texts are cut to 32 tokens');
+    expect(readFileSync(join(folder, 'long/report.html'), 'utf8')).toMatch(/Cut to 32 tokens<\/dt><dd>2 \(2\.3 %\)/);
   });
 
   it('measures its own time, memory and size', () => {

@@ -1,12 +1,14 @@
-/** all-MiniLM-L6-v2 against PyTorch: every gradient at step 0, 50 steps of training, the tokenizer. */
+/** all-MiniLM-L6-v2 against PyTorch: every gradient at step 0, 50 steps of training, fully and with LoRA, the tokenizer. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { chunks, collate, type EncodedRow } from '../../src/data/batch.ts';
 import { openTokenizer } from '../../src/data/tokenizer.ts';
 import type { Value } from '../../src/engine/runtime/index.ts';
-import { openTrainer, trainSteps } from '../../src/training/index.ts';
+import { parseMethod } from '../../src/methods/index.ts';
+import { openTrainer, type Schedule, type StepRecord, type Trainer, trainSteps } from '../../src/training/index.ts';
 import { minilmFolder, openClassifier, readGolden, readTensors, relativeError, runtime } from './fixtures.ts';
+import { openPartial } from './partial.ts';
 
 const folder = minilmFolder();
 const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
@@ -18,6 +20,55 @@ async function openWithHead(weight: ArrayLike<number>, bias: ArrayLike<number>) 
   memory.trained.get('classifier.weight')!.arrays.weight.set(Array.from(weight));
   memory.trained.get('classifier.bias')!.arrays.weight.set(Array.from(bias));
   return { program, memory, open: runtime.open, threads: 2, seed: 0, optimizer };
+}
+
+/** Our name of a tensor that PEFT saved. */
+const own = (name: string): string => name.slice('base_model.model.'.length);
+
+/** LoRA from the start that the note in lora.json gives, beside the classifier of the other curve. */
+async function openWithLora(settings: object) {
+  const { classifier } = readGolden('minilm/curve.json');
+  const method = parseMethod({ name: 'lora', ...settings }, 'lora.json');
+  const { program, memory } = await openPartial(method, { model: { folder: folder!, numLabels: 2 } });
+  const weightOf = (name: string) => memory.trained.get(name)!.arrays.weight;
+  weightOf('classifier.weight').set(classifier.weight.flat());
+  weightOf('classifier.bias').set(classifier.bias);
+  let i = 0;
+  for (let layer = 0; layer < 6; layer++) {
+    for (const part of ['query', 'value']) {
+      const values = weightOf(`bert.encoder.layer.${layer}.attention.self.${part}.lora_A.weight`);
+      for (let at = 0; at < values.length; at++, i++) values[at] = 0.1 * (((i * 7919) % 1009) / 1009 - 0.5);
+    }
+  }
+  const options = { memory, open: runtime.open, threads: 2, seed: 0, optimizer };
+  return { trained: memory.trained, trainer: await openTrainer(program, options) };
+}
+
+/** Every step of a golden plan over the rows of curve.json. */
+async function stepsOf(trainer: Trainer, plan: Record<string, number>): Promise<StepRecord[]> {
+  const { rows } = readGolden('minilm/curve.json') as { rows: { input_ids: number[]; label: number }[] };
+  const encoded = rows.map(
+    ({ input_ids, label }): EncodedRow => ({ inputIds: input_ids, tokenTypeIds: input_ids.map(() => 0), label }),
+  );
+  const batches = chunks(encoded, 32).map((batch) => collate(batch, 0));
+  const steps = Array.from({ length: plan.steps! }, (_, step) => ({
+    batches: [batches[step % batches.length]!],
+    epoch: 0,
+    lastOfEpoch: false,
+  }));
+  const { learning_rate: learningRate, warmup_steps: warmupSteps, steps: totalSteps } = plan;
+  const schedule = { name: 'linear', learningRate: learningRate!, warmupSteps: warmupSteps!, totalSteps: totalSteps! };
+  const records: StepRecord[] = [];
+  const options = { schedule: schedule as Schedule, maxGradientNorm: plan.max_grad_norm! };
+  for await (const record of trainSteps(trainer, steps, options)) records.push(record);
+  return records;
+}
+
+function expectCurve(records: readonly StepRecord[], golden: { loss: number[] }): void {
+  expect(records.length).toBe(golden.loss.length);
+  records.forEach(({ loss }, i) => {
+    expect(Math.abs(loss / golden.loss[i]! - 1), `step ${i + 1}`).toBeLessThan(1e-4);
+  });
 }
 
 describe.skipIf(!folder)('all-MiniLM-L6-v2', () => {
@@ -58,31 +109,33 @@ describe.skipIf(!folder)('all-MiniLM-L6-v2', () => {
   });
 
   test('50 steps of AdamW follow the loss curve of PyTorch within 1e-4', async () => {
-    const { rows, plan, classifier, float64 } = readGolden('minilm/curve.json');
-    const encoded = (rows as { input_ids: number[]; label: number }[]).map(
-      ({ input_ids, label }): EncodedRow => ({ inputIds: input_ids, tokenTypeIds: input_ids.map(() => 0), label }),
-    );
-    const batches = chunks(encoded, 32).map((batch) => collate(batch, 0));
-    const steps = Array.from({ length: plan.steps as number }, (_, step) => ({
-      batches: [batches[step % batches.length]!],
-      epoch: 0,
-      lastOfEpoch: false,
-    }));
+    const { plan, classifier, float64 } = readGolden('minilm/curve.json');
     const model = await openWithHead(classifier.weight.flat(), classifier.bias);
     await using trainer = await openTrainer(model.program, model);
-    const schedule = {
-      name: 'linear',
-      learningRate: plan.learning_rate as number,
-      warmupSteps: plan.warmup_steps as number,
-      totalSteps: plan.steps as number,
-    } as const;
-    const losses: number[] = [];
-    const options = { schedule, maxGradientNorm: plan.max_grad_norm as number };
-    for await (const { loss } of trainSteps(trainer, steps, options)) losses.push(loss);
-    expect(losses.length).toBe(float64.loss.length);
-    losses.forEach((loss, i) => {
-      expect(Math.abs(loss / float64.loss[i] - 1), `step ${i + 1}`).toBeLessThan(1e-4);
+    expectCurve(await stepsOf(trainer, plan), float64);
+  });
+
+  test('50 steps of LoRA follow PEFT: loss and every gradient norm within 1e-4, the weights at the end', async () => {
+    const { settings, plan, float64, start, final, trainable_parameters } = readGolden('minilm/lora.json');
+    const { trained, trainer: opened } = await openWithLora(settings);
+    await using trainer = opened;
+    const count = [...trained.values()].reduce((sum, slot) => sum + slot.count, 0);
+    expect(count).toBe(trainable_parameters);
+    for (const [name, values] of Object.entries<number[]>(start)) {
+      expect([...trained.get(own(name))!.arrays.weight.subarray(0, 4)]).toEqual(values.map(Math.fround));
+    }
+    const records = await stepsOf(trainer, plan);
+    expectCurve(records, float64);
+    records.forEach(({ gradientNorm }, i) => {
+      expect(Math.abs(gradientNorm / float64.grad_norm[i] - 1), `norm of step ${i + 1}`).toBeLessThan(1e-4);
     });
+    expect(Object.keys(final).map(own).sort()).toEqual([...trained.keys()].sort());
+    for (const [name, { abs_sum, first }] of Object.entries<{ abs_sum: number; first: number[] }>(final)) {
+      const { weight } = trained.get(own(name))!.arrays;
+      const sum = weight.reduce((total, value) => total + Math.abs(value), 0);
+      expect(Math.abs(sum / abs_sum - 1), name).toBeLessThan(1e-4);
+      expect(relativeError(weight.subarray(0, first.length), first), name).toBeLessThan(1e-3);
+    }
   });
 
   interface TokenizerCase {

@@ -9,18 +9,20 @@ import { classify } from '../../src/tasks/index.ts';
 import { allocateParameters, loadParameters, openTrainer, trainSteps } from '../../src/training/index.ts';
 import { goldenFolder, readGolden, runtime } from './fixtures.ts';
 
-const folder = `${goldenFolder}/bert-tiny/model`;
+const tiny = { folder: `${goldenFolder}/bert-tiny/model`, numLabels: 3 };
 export const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 
 interface Opening {
-  readonly adapter?: Checkpoint;
+  readonly adapter?: Checkpoint | undefined;
   readonly precision?: 'fp32' | 'int8';
+  readonly model?: typeof tiny;
 }
 
-export async function openPartial(method: MethodSettings, { adapter, precision }: Opening = {}) {
+export async function openPartial(method: MethodSettings, { adapter, precision, model = tiny }: Opening = {}) {
+  const { folder, numLabels } = model;
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
   const facts = { defaultTargets: description.architecture.queryAndValue };
-  const program = buildProgram(classify(description, { numLabels: 3 }), {
+  const program = buildProgram(classify(description, { numLabels }), {
     methods: [attachMethod(method, facts)],
     basePrecision: basePrecisionOf(method),
     precision,

@@ -34,23 +34,34 @@ async function openWithLora(settings: object) {
   weightOf('classifier.weight').set(classifier.weight.flat());
   weightOf('classifier.bias').set(classifier.bias);
   let i = 0;
-  for (let layer = 0; layer < 6; layer++) {
-    for (const part of ['query', 'value']) {
-      const values = weightOf(`bert.encoder.layer.${layer}.attention.self.${part}.lora_A.weight`);
-      for (let at = 0; at < values.length; at++, i++) values[at] = 0.1 * (((i * 7919) % 1009) / 1009 - 0.5);
+  const fill = (matrix: 'lora_A' | 'lora_B'): void => {
+    for (let layer = 0; layer < 6; layer++) {
+      for (const part of ['query', 'value']) {
+        const values = weightOf(`bert.encoder.layer.${layer}.attention.self.${part}.${matrix}.weight`);
+        for (let at = 0; at < values.length; at++, i++) values[at] = 0.1 * (((i * 7919) % 1009) / 1009 - 0.5);
+      }
     }
-  }
+  };
+  fill('lora_A');
   const options = { memory, open: runtime.open, threads: 2, seed: 0, optimizer };
-  return { trained: memory.trained, trainer: await openTrainer(program, options) };
+  return { trained: memory.trained, trainer: await openTrainer(program, options), fill };
+}
+
+interface GoldenGradient {
+  readonly norm: number;
+  readonly max_abs: number;
+  readonly positions: readonly number[];
+  readonly values: readonly number[];
+}
+
+function goldenRows(): EncodedRow[] {
+  const { rows } = readGolden('minilm/curve.json') as { rows: { input_ids: number[]; label: number }[] };
+  return rows.map(({ input_ids, label }) => ({ inputIds: input_ids, tokenTypeIds: input_ids.map(() => 0), label }));
 }
 
 /** Every step of a golden plan over the rows of curve.json. */
 async function stepsOf(trainer: Trainer, plan: Record<string, number>): Promise<StepRecord[]> {
-  const { rows } = readGolden('minilm/curve.json') as { rows: { input_ids: number[]; label: number }[] };
-  const encoded = rows.map(
-    ({ input_ids, label }): EncodedRow => ({ inputIds: input_ids, tokenTypeIds: input_ids.map(() => 0), label }),
-  );
-  const batches = chunks(encoded, 32).map((batch) => collate(batch, 0));
+  const batches = chunks(goldenRows(), 32).map((batch) => collate(batch, 0));
   const steps = Array.from({ length: plan.steps! }, (_, step) => ({
     batches: [batches[step % batches.length]!],
     epoch: 0,
@@ -113,6 +124,24 @@ describe.skipIf(!folder)('all-MiniLM-L6-v2', () => {
     const model = await openWithHead(classifier.weight.flat(), classifier.bias);
     await using trainer = await openTrainer(model.program, model);
     expectCurve(await stepsOf(trainer, plan), float64);
+  });
+
+  test('every gradient of LoRA equals that of PEFT within 1e-4', async () => {
+    const { settings, gradients, loss_sum } = readGolden('minilm/lora_gradients.json');
+    const { trained, trainer: opened, fill } = await openWithLora(settings);
+    await using trainer = opened;
+    fill('lora_B');
+    const batch = collate(goldenRows().slice(0, 8), 0);
+    const { sum } = await trainer.gradients([batch], 1);
+    expect(Math.abs(sum / loss_sum - 1)).toBeLessThan(1e-5);
+    expect(Object.keys(gradients).map(own).sort()).toEqual([...trained.keys()].sort());
+    for (const [name, { norm, max_abs, positions, values }] of Object.entries<GoldenGradient>(gradients)) {
+      const { gradient } = trained.get(own(name))!.arrays;
+      const sampled = positions.map((position) => gradient[position]!);
+      expect(relativeError(sampled, values, max_abs), name).toBeLessThan(1e-4);
+      const square = gradient.reduce((total, value) => total + value * value, 0);
+      expect(Math.abs(Math.sqrt(square) / norm - 1), name).toBeLessThan(1e-4);
+    }
   });
 
   test('50 steps of LoRA follow PEFT: loss and every gradient norm within 1e-4, the weights at the end', async () => {

@@ -1,4 +1,4 @@
-"""tests/golden/minilm/lora.json: fifty steps of LoRA on all-MiniLM-L6-v2 from a start given by a formula. Run by make.py."""
+"""tests/golden/minilm/lora*.json: LoRA on all-MiniLM-L6-v2 from a start given by a formula, its gradients and fifty steps. Run by make.py."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForSequenceClassification
 
 from bert_tiny import drift, summary
-from oracle import digits, made_by, write_json
+from oracle import digits, made_by, pad, summed_loss, write_json
 from curves import Plan, largest_relative, rounded, train
 from lora import lora_layers, plain_name, trained
 from minilm import FOLDER
@@ -23,6 +23,14 @@ NOTE = (
     "sums by 1.2e-4, eps = 1e-6 the losses by 7.7e-3. all_linear: what PEFT makes of target_modules \"all-linear\" (r 8): "
     "with 20 names or more it saves the shortest endings that fit no other module"
 )
+
+
+GRADIENTS_NOTE = (
+    "gradients of the summed loss of the first eight rows of curve.json, with its classifier, in double precision. Every A "
+    "is that of lora.json; every B goes on with the same formula after the last A, in the same order of layers: with B zero "
+    "no gradient would reach A. values are those at the flat positions"
+)
+PROBES = 16
 
 
 def read_curve() -> dict:
@@ -66,7 +74,38 @@ def final_summary(model: PeftModel) -> dict:
     return {name: entries[name] for name in trained(model)}
 
 
+def probe(gradient: torch.Tensor) -> dict:
+    at = torch.linspace(0, len(gradient) - 1, PROBES).long()
+    sizes = {"norm": digits(float(gradient.norm()), 8), "max_abs": digits(float(gradient.abs().max()), 8)}
+    return sizes | {"positions": at.tolist(), "values": digits(gradient[at].tolist(), 8)}
+
+
+def step0(minilm: Path) -> None:
+    model = open_lora(minilm, torch.float64)
+    layers = lora_layers(model).values()
+    first = sum(layer.lora_A["default"].weight.numel() for layer in layers)
+    for layer in layers:
+        b = layer.lora_B["default"].weight
+        b.data = start_values(first, b.numel()).reshape(b.shape).double()
+        first += b.numel()
+    batch = pad([row | {"token_type_ids": [0] * len(row["input_ids"])} for row in read_curve()["rows"][:8]])
+    labels = batch.pop("labels")
+    loss = summed_loss(model(**batch).logits, labels)
+    loss.backward()
+    write_json(
+        FOLDER / "lora_gradients.json",
+        {
+            "made_by": made_by("minilm_lora.py", None, {"gradient_relative_to_max_abs": 1e-4}),
+            "note": GRADIENTS_NOTE,
+            "settings": SETTINGS,
+            "loss_sum": digits(float(loss.detach()), 10),
+            "gradients": {name: probe(p.grad.flatten()) for name, p in trained(model).items()},
+        },
+    )
+
+
 def make(minilm: Path, data: Path) -> None:
+    step0(minilm)
     rows = [row | {"token_type_ids": [0] * len(row["input_ids"])} for row in read_curve()["rows"]]
     models = {dtype: open_lora(minilm, dtype) for dtype in (torch.float64, torch.float32)}
     parts = trained(models[torch.float32])

@@ -7,6 +7,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'tests/{golden,contracts,e2e,house}/**/*.test.ts'],
     exclude: ['**/*.slow.test.ts', '**/node_modules/**'],
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
     ...reporters('unit'),

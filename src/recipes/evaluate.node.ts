@@ -4,11 +4,12 @@ import { checkLabels, throwProblems } from '../data/index.ts';
 import { AttuneError } from '../errors/index.ts';
 import { type Evaluation, evaluateClassifier } from '../evaluation/index.ts';
 import { openClassifier } from '../inference/classifier.node.ts';
+import { ownExamples } from './ownData.node.ts';
 import { openTarget } from './target.node.ts';
 import { readExamples } from './train/prepareData.node.ts';
 
 export interface EvaluateOptions {
-  /** Labelled files; left out, a run's own test data, or else its validation data. */
+  /** Labelled files; left out, a run's own test data, or else its validation data, given or held back. */
   readonly data?: readonly string[];
   readonly signal: AbortSignal;
 }
@@ -16,10 +17,10 @@ export interface EvaluateOptions {
 const DEFAULT_BATCH = 64;
 
 export async function evaluateTarget(reference: string, { data, signal }: EvaluateOptions): Promise<Evaluation> {
-  const { artifact, recipe, maxLength: trainedLength } = await openTarget(reference, signal);
-  const paths = data ?? recipe?.data.test ?? recipe?.data.validation;
-  if (!paths) throw noData(reference);
-  const examples = await readExamples(paths, recipe?.data.columns);
+  const { artifact, run, recipe, maxLength: trainedLength } = await openTarget(reference, signal);
+  const own = async () => (run && recipe ? await ownExamples(run, recipe) : undefined);
+  const examples = data ? await readExamples(data, recipe?.data.columns) : await own();
+  if (!examples) throw noData(reference);
   const batchSize = recipe?.evaluation.per_device_eval_batch_size ?? DEFAULT_BATCH;
   const options = { threads: availableParallelism(), maxLength: trainedLength, batchSize };
   await using model = await openClassifier(artifact, options);

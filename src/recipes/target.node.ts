@@ -24,7 +24,8 @@ export const ADAPTER_FOLDER = 'adapter';
 export interface Target {
   readonly artifact: Artifact;
   readonly adapter?: Adapter;
-  /** Where the target is a run: its recipe. */
+  /** Where the target is a run: run.json, and the recipe in it. */
+  readonly run?: RunRecord;
   readonly recipe?: Recipe;
   /** The length of inputs that it was trained with, where that is known. */
   readonly maxLength?: number | undefined;
@@ -37,7 +38,7 @@ export async function openTarget(reference: string, signal: AbortSignal): Promis
   if (adapter) return openAdapter(adapter, signal);
   const { path } = await fetchModel(reference, { signal });
   const fetched = await readAdapter(path);
-  return fetched ? openAdapter(fetched, signal) : { artifact: await wholeModel(path) };
+  return fetched ? openAdapter(fetched, signal) : await wholeModel(path);
 }
 
 async function openRun(run: RunRecord, reference: string, signal: AbortSignal): Promise<Target> {
@@ -45,14 +46,14 @@ async function openRun(run: RunRecord, reference: string, signal: AbortSignal): 
   const recipe = recipeOf(run, { where: reference, hasModel: kept !== undefined });
   const maxLength = recipe.data.max_length;
   const adapter = await readAdapter(kept!);
-  if (!adapter) return { artifact: await wholeModel(kept!), recipe, maxLength };
-  return { ...(await openAdapter(adapter, signal)), recipe, maxLength };
+  const opened = adapter ? await openAdapter(adapter, signal) : await wholeModel(kept!);
+  return { ...opened, run, recipe, maxLength };
 }
 
-const wholeModel = async (folder: string): Promise<Artifact> => ({
-  folder,
-  threshold: (await readModelNotes(folder))?.threshold,
-});
+async function wholeModel(folder: string): Promise<Target> {
+  const { threshold, max_length: maxLength } = (await readModelNotes(folder)) ?? {};
+  return { artifact: { folder, threshold }, maxLength };
+}
 
 function recipeOf({ recipe, status }: RunRecord, { where, hasModel }: { where: string; hasModel: boolean }): Recipe {
   const isOver = status === 'succeeded' || status === 'stopped';
@@ -76,11 +77,12 @@ async function openAdapter(adapter: Adapter, signal: AbortSignal): Promise<Targe
   return { artifact: { folder: base.path, adapter: source, threshold }, adapter, maxLength };
 }
 
-/** PEFT writes a base's path as its trainer saw it: from here, or from the adapter's own folder. */
-async function fetchBase({ baseReference, folder }: Adapter, signal: AbortSignal) {
-  const beside = join(folder, baseReference);
-  return await fetchModel(existsSync(join(beside, 'config.json')) ? beside : baseReference, { signal });
-}
+const fetchBase = (adapter: Adapter, signal: AbortSignal) =>
+  fetchModel(baseFolder(adapter) ?? adapter.baseReference, { signal });
+
+/** A base that lies in a folder. PEFT writes its path as its trainer saw it: from here, or from the adapter's own folder. */
+export const baseFolder = ({ baseReference, folder }: Adapter): string | undefined =>
+  [join(folder, baseReference), baseReference].find((path) => existsSync(join(path, 'config.json')));
 
 /** What tells one base from another. */
 export async function identify(

@@ -199,6 +199,18 @@ describe('hf and merge', () => {
   });
 });
 
+describe('a whole model', () => {
+  it('is opened again with the length that it was trained with', async () => {
+    await train(['recipe.json', 'data.max_length=8', 'max_steps=2', 'output_dir=short'], place);
+    await leave('export', 'short', '--to', 'hf', '--output', 'short-hf');
+    const long = [{ text: 'good the film was good and bad bad bad bad bad bad bad' }];
+    writeRows(folder, 'long.jsonl', long);
+    expect(await predict('short-hf', 'long.jsonl')).toEqual(await predict('short', 'long.jsonl'));
+    // Its end does count where it is read.
+    expect(await predict('short/model', 'long.jsonl')).not.toEqual(await predict('short', 'long.jsonl'));
+  });
+});
+
 describe('a model with a threshold', () => {
   beforeAll(async () => {
     const two = reviews(60, 0, twoLabels);
@@ -238,6 +250,25 @@ describe('peft', () => {
     expect(files).toEqual(['adapter_config.json', 'adapter_model.safetensors', 'attune.json']);
     expect(difference).toBeUndefined();
     expect(await predict('peft')).toEqual(await predict('lora'));
+  });
+
+  it('finds its base from its new place, also where the old adapter named it from its own', async () => {
+    mkdirSync(join(folder, 'shipped'));
+    cpSync(join(folder, 'lora/adapter'), join(folder, 'shipped/adapter'), { recursive: true });
+    for (const [file, change] of [
+      ['adapter_config.json', { base_model_name_or_path: '../../base' }],
+      [
+        'attune.json',
+        { base: { ...readJson<{ base: object }>(folder, 'lora/adapter/attune.json').base, reference: '../../base' } },
+      ],
+    ] as const) {
+      const path = join(folder, 'shipped/adapter', file);
+      writeFileSync(path, JSON.stringify({ ...readJson(path), ...change }));
+    }
+    await leave('export', 'shipped/adapter', '--to', 'peft', '--output', 'further/away/peft');
+    const config = readJson(folder, 'further/away/peft/adapter_config.json');
+    expect(config.base_model_name_or_path).toBe(join(folder, 'base'));
+    expect(await predict('further/away/peft')).toEqual(await predict('lora'));
   });
 
   it.each([

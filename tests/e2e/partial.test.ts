@@ -142,7 +142,7 @@ describe('init_from', () => {
     await train(['recipe.json', 'method=full', 'learning_rate=0.003', 'output_dir=whole'], place);
     const run = await train(['recipe.json', 'init_from=whole', 'max_steps=2', 'output_dir=beside-whole'], place);
     const manifest = readJson<{ base: { name: string } }>(folder, 'beside-whole/adapter/attune.json');
-    expect(manifest.base.name).toBe('whole/model');
+    expect(manifest.base.name).toBe(join(folder, 'whole/model'));
     const evaluated = objectOf<{ metrics: object }>(await attune(['eval', 'beside-whole', '--json'], place));
     expect(evaluated.metrics).toEqual(run.metrics);
   });

@@ -58,6 +58,37 @@ describe('attune eval', () => {
     expect(found.metrics.accuracy).toBe(metrics.accuracy);
   });
 
+  it('measures a run on the rows that it held back, from any folder', async () => {
+    const words = ['recipe.json', '~data.validation', 'validation_split=0.25', 'output_dir=split'];
+    const { metrics } = await train(words, place);
+    for (const cwd of [folder, temporaryFolder()]) {
+      const finished = await attune(['eval', join(folder, 'split'), '--json'], { cwd });
+      expect(finished.code, finished.stdout).toBe(0);
+      expect(objectOf(finished)).toMatchObject({ examples: 24, metrics });
+    }
+  });
+
+  it('refuses rows that were held back from a file that has changed since', async () => {
+    writeRows(folder, 'changing.jsonl', reviews(60));
+    const words = ['data.train=changing.jsonl', '~data.validation', 'max_steps=1', 'output_dir=changed'];
+    await train(['recipe.json', ...words], place);
+    writeRows(folder, 'changing.jsonl', reviews(61));
+    const finished = await attune(['eval', 'changed', '--json'], place);
+    expect(finished.code).toBe(2);
+    expect(errorOf(finished)).toEqual({
+      code: 'DATA_FILE',
+      where: join(folder, 'changing.jsonl'),
+      problem: expect.stringContaining('changed since the run'),
+      fix: expect.stringContaining('--data'),
+    });
+  });
+
+  it('finds the data of a run from another folder', async () => {
+    const finished = await attune(['eval', join(folder, 'run'), '--json'], { cwd: temporaryFolder() });
+    expect(finished.code, finished.stdout).toBe(0);
+    expect(objectOf(finished)).toMatchObject({ examples: 30, metrics: run.metrics });
+  });
+
   it('refuses labels that the model does not know', async () => {
     writeRows(folder, 'unknown.jsonl', [{ text: 'good', label: 'positve' }]);
     const finished = await attune(['eval', 'run', '--data', 'unknown.jsonl', '--json'], place);

@@ -7,9 +7,8 @@ import { classifierConfig } from '../classifierConfig.ts';
 import type { PlainModel } from './plainModel.node.ts';
 
 export async function writeHuggingFace(folder: string, model: PlainModel): Promise<void> {
-  const { source, labels, tensors, threshold } = model;
+  const { source, labels, tensors, threshold, maxLength } = model;
   await writeModel(folder, { config: classifierConfig(source, labels), tensors, tokenizerFolder: source.folder });
-  if (threshold === undefined) return;
-  const notes: ModelNotes = { format: 1, kind: 'model', threshold };
+  const notes: ModelNotes = { format: 1, kind: 'model', threshold, max_length: maxLength };
   await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(notes, null, 2)}\n`]);
 }

@@ -96,7 +96,8 @@ interface Parts {
   readonly validation?: readonly ClassificationExample[];
 }
 
-function holdBack(examples: readonly ClassificationExample[], fraction: number, seed: number): Parts {
+/** The same rows for the same rows, share and seed. */
+export function holdBack(examples: readonly ClassificationExample[], fraction: number, seed: number): Parts {
   if (fraction === 0) return { train: examples };
   const from = stream(seed, 'validation split');
   return stratifiedSplit(examples, {
@@ -127,7 +128,7 @@ function encodeSplit(
   return { examples, rows, truncated };
 }
 
-async function hashFiles(paths: readonly string[]): Promise<Record<string, string>> {
+export async function hashFiles(paths: readonly string[]): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
   for (const path of await expandPaths(paths)) {
     const hash = createHash('sha256');

@@ -20,6 +20,8 @@ export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRec
   status: 'running',
   error: null,
   recipe,
+  /** Where the recipe's relative paths start. */
+  working_folder: process.cwd(),
   method: recipe.method.name,
   task: recipe.task,
   base_model: local.name,

@@ -1,4 +1,5 @@
 /** One training run from its recipe to its folder. Reads top to bottom; the arithmetic is in the rooms below. */
+import { resolve } from 'node:path';
 import { isBetter, type Metrics } from '../../evaluation/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
 import { type Adapter, expectBase } from '../../store/adapters/index.ts';
@@ -89,7 +90,7 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
   const baseName = local.name;
   if (recipe.init_from === undefined) return { source: await readModelFolder(local.path), baseName };
   const { artifact, adapter } = await openTarget(recipe.init_from, signal);
-  if (!adapter) return { source: await readModelFolder(artifact.folder), baseName: artifact.folder };
+  if (!adapter) return { source: await readModelFolder(artifact.folder), baseName: resolve(artifact.folder) };
   const { manifest, folder } = adapter;
   if (manifest) {
     const { name, reference } = local;

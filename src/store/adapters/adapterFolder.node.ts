@@ -13,7 +13,7 @@ import { writeDurably } from '../runs/atomic.node.ts';
 import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
 import { isCopy, ownName, type PeftConfig, peftFromSettings, peftName, settingsFromPeft } from './peftConfig.ts';
 
-const PEFT_CONFIG = 'adapter_config.json';
+export const PEFT_CONFIG = 'adapter_config.json';
 const PEFT_WEIGHTS = 'adapter_model.safetensors';
 const TRAINED_WEIGHTS = 'trained.safetensors';
 

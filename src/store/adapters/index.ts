@@ -2,7 +2,14 @@
  * store/adapters — what partial methods save, and what binds it to its base. Imports methods, files, errors.
  * Invariant: an adapter never opens half: every tensor is named, and an unknown kind is refused.
  */
-export { type Adapter, readAdapter, readModelNotes, type SavedAdapter, writeAdapter } from './adapterFolder.node.ts';
+export {
+  type Adapter,
+  PEFT_CONFIG,
+  readAdapter,
+  readModelNotes,
+  type SavedAdapter,
+  writeAdapter,
+} from './adapterFolder.node.ts';
 export {
   type BaseIdentity,
   configHash,

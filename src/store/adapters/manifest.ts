@@ -36,7 +36,13 @@ export type Manifest = z.infer<typeof manifest>;
 export const parseManifest = (value: unknown, where: string): Manifest => parseAs(manifest, value, where);
 
 /** The same file beside a whole model: what its config.json has no field for. */
-const modelNotes = z.object({ format: z.literal(1), kind: z.literal('model'), threshold });
+const modelNotes = z.object({
+  format: z.literal(1),
+  kind: z.literal('model'),
+  threshold,
+  /** The length of inputs that it was trained with. */
+  max_length: z.int().positive().optional(),
+});
 
 export type ModelNotes = z.infer<typeof modelNotes>;
 

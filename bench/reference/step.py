@@ -3,7 +3,7 @@
 python bench/reference/step.py --model FOLDER [--method full|lora] [--precision fp32|bf16]
     [--batch 32] [--tokens 128] [--steps 10] [--threads 2]
 A line per step {"step", "ms"}, then one with the settings, the least, the median and the peak memory.
-A step is forward, backward, clipping (with --clip) and the fused AdamW; ids are random, no row is padded.
+A step is forward, backward, clipping and the fused AdamW; ids are random, no row is padded.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from transformers import AutoModelForSequenceClassification
 
 def open_model(folder: Path, method: str, dropout: float | None) -> torch.nn.Module:
     changes = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, **changes)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, dtype=torch.float32, **changes)
     if method == "lora":
         config = LoraConfig(r=8, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS")
         model = get_peft_model(model, config)
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=2, help="steps before those that are printed")
-    parser.add_argument("--clip", type=float, default=0.0, help="largest gradient norm; 0: no clipping")
+    parser.add_argument("--clip", type=float, default=1.0, help="largest gradient norm; 0: no clipping")
     parser.add_argument("--dropout", type=float, help="in place of the model's own")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()

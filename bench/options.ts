@@ -20,7 +20,7 @@ export interface Options {
   readonly save: boolean;
 }
 
-export const usage = `npx tsx bench/run.ts --model FOLDER --python PYTHON [options]
+export const usage = `npm run bench -- --model FOLDER --python PYTHON [options]
   --model FOLDER    all-MiniLM-L6-v2, or another BERT
   --python PYTHON   of an environment made from tools/golden/requirements.txt
   --data FOLDER     holds sst2/train.jsonl and sst2/validation.jsonl   (../shared/data)

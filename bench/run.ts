@@ -10,6 +10,8 @@ import { aligned, tableOf } from './table.ts';
 import type { Case, Place, Workload } from './workload.ts';
 import { workloads } from './workloads/index.ts';
 
+const BUSY = 0.5;
+
 async function measureCase({ name, sides }: Case, workload: Workload, rounds: number): Promise<CaseResult> {
   if (workload.warmUp) for (const side of sides) await side.measure();
   const measured = sides.map((): Figures[] => []);
@@ -23,6 +25,7 @@ async function measureWorkload(name: string, place: Place): Promise<WorkloadResu
   const workload = workloads[name]!;
   const loadBefore = loadNow();
   console.log(`\n${name}: ${workload.about}`);
+  if (loadBefore > BUSY) console.log(`  the machine is busy (load ${loadBefore}): rates say little`);
   const cases: CaseResult[] = [];
   for (const one of workload.cases(place)) {
     const result = await measureCase(one, workload, place.options.rounds);

@@ -3,12 +3,17 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { benchmarksPage } from '../../bench/page.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { errorsPage } from '../../tools/writeErrors.ts';
 import { exists, filesBelow, read, root } from './files.ts';
 
 test('docs/errors.md lists the codes of src/errors/codes.ts', () => {
   expect(read('docs/errors.md'), 'run `npm run docs:errors`').toBe(errorsPage());
+});
+
+test('docs/benchmarks.md shows the newest results of bench/results', () => {
+  expect(read('docs/benchmarks.md'), 'run `npm run docs:benchmarks`').toBe(benchmarksPage());
 });
 
 describe('ARCHITECTURE.md', () => {

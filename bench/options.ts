@@ -13,6 +13,7 @@ export interface Options {
   readonly batch: number;
   readonly steps: number;
   readonly threads: number;
+  readonly seed: number;
   /** In place of the model's own. */
   readonly dropout: number | undefined;
   /** Also the reference as it comes. */
@@ -30,6 +31,7 @@ export const usage = `npm run bench -- --model FOLDER --python PYTHON [options]
   --batch N         rows of a batch                                    (32)
   --steps N         timed steps of a round of synthetic rows           (6)
   --threads N                                                          (2)
+  --seed N                                                             (42)
   --dropout RATE    in place of the model's own, on both sides
   --defaults        also the reference as it comes: fp32, and bf16 without grouping
   --no-save         print only`;
@@ -47,6 +49,7 @@ export function readOptions(words: readonly string[]): Options {
       batch: { type: 'string', default: '32' },
       steps: { type: 'string', default: '6' },
       threads: { type: 'string', default: '2' },
+      seed: { type: 'string', default: '42' },
       dropout: { type: 'string' },
       defaults: { type: 'boolean', default: false },
       'no-save': { type: 'boolean', default: false },
@@ -54,7 +57,7 @@ export function readOptions(words: readonly string[]): Options {
   });
   const { model, python, data, only, defaults } = values;
   if (!model || !python) throw new Error(`--model and --python are needed\n${usage}`);
-  const number = (name: 'rounds' | 'rows' | 'batch' | 'steps' | 'threads' | 'dropout'): number => {
+  const number = (name: 'rounds' | 'rows' | 'batch' | 'steps' | 'threads' | 'seed' | 'dropout'): number => {
     const value = Number(values[name]);
     if (!(value >= 0)) throw new Error(`--${name} is ${values[name]}\n${usage}`);
     return value;
@@ -67,6 +70,7 @@ export function readOptions(words: readonly string[]): Options {
     batch: number('batch'),
     steps: number('steps'),
     threads: number('threads'),
+    seed: number('seed'),
     dropout: values.dropout === undefined ? undefined : number('dropout'),
     save: !values['no-save'],
   };

@@ -47,8 +47,8 @@ const folder = join(root, 'bench/results');
 const commitName = (): string =>
   execFileSync('git', ['describe', '--always', '--dirty', '--exclude=*'], { cwd: root, encoding: 'utf8' }).trim();
 
-export const settingsOf = ({ rounds, rows, batch, steps, threads, dropout }: Options) => ({
-  ...{ rounds, rows, batch, steps, threads },
+export const settingsOf = ({ rounds, rows, batch, steps, threads, seed, dropout }: Options) => ({
+  ...{ rounds, rows, batch, steps, threads, seed },
   dropout: dropout ?? null,
 });
 

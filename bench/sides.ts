@@ -23,7 +23,8 @@ export async function trainAttune(recipe: Recipe, { options, folder }: Place, ma
   const here = mkdtempSync(join(folder, 'attune-'));
   const whole = { model: options.model, task: 'text-classification', threads: options.threads, output_dir: 'run' };
   const dropout = options.dropout === undefined ? {} : { dropout: options.dropout };
-  const training = { per_device_train_batch_size: options.batch, ...dropout, ...recipe.training };
+  const shared = { per_device_train_batch_size: options.batch, seed: options.seed, ...dropout };
+  const training = { ...shared, ...recipe.training };
   writeFileSync(join(here, 'recipe.json'), JSON.stringify({ ...whole, ...recipe, training }));
   const finished = await runProcess(process.execPath, [command, 'train', 'recipe.json', '--json'], { cwd: here, mark });
   const lines = readFileSync(join(here, 'run/metrics.jsonl'), 'utf8').trim().split('\n');

@@ -74,7 +74,7 @@ def training_arguments(options: argparse.Namespace, folder: str) -> TrainingArgu
         optim="adamw_torch_fused",
         bf16=options.precision == "bf16",
         use_cpu=True,
-        seed=42,
+        seed=options.seed,
         save_strategy="no",
         report_to="none",
         logging_steps=50,
@@ -98,6 +98,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--group-by-length", action="store_true")
+    parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--dropout", type=float, help="in place of the model's own")
     parser.add_argument("--max-steps", type=int, default=-1, help="stop early, without evaluation")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -107,7 +108,7 @@ def read_options() -> argparse.Namespace:
 def main() -> None:
     options = read_options()
     torch.set_num_threads(options.threads)
-    transformers.set_seed(42)
+    transformers.set_seed(options.seed)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(options.model)

@@ -137,6 +137,7 @@ export const referenceOptions = (
   ...modelOptions(place),
   ...{ train, validation, method, epochs, precision },
   batch: place.options.batch,
+  seed: place.options.seed,
   'learning-rate': learningRate,
   'group-by-length': grouped,
 });

@@ -7,7 +7,7 @@ export const basePrecision = z
   .default('fp32')
   .meta({
     description:
-      'How the frozen weights of linear layers are kept: as they are, or in 8 bits, which takes a quarter of the memory ' +
-      'and makes steps faster; products are then rounded.',
-    aliases: ['quantization_bit', 'load_in_8bit', 'quantization'],
+      'How the frozen weights of linear layers are kept: as they are; in 8 bits, which halves their memory and makes ' +
+      'steps faster, with products that are rounded; or in 4 bits (with `lora`: QLoRA), which takes a third.',
+    aliases: ['quantization_bit', 'load_in_8bit', 'load_in_4bit', 'quantization'],
   });

@@ -11,7 +11,6 @@ import { feedsOf, readTensors, relativeError, runtime } from './fixtures.ts';
 import { lossCurve, openPartial } from './partial.ts';
 
 const lora = methods.lora.settings.parse({ name: 'lora', target_modules: 'all-linear' });
-const lora8 = { ...lora, base_precision: 'int8' } as const;
 const full = methods.full.settings.parse({ name: 'full' });
 const golden = await readTensors('bert-tiny/step0.safetensors');
 const feeds = feedsOf(golden);
@@ -24,7 +23,7 @@ async function logitsOf({ program, memory }: Opened): Promise<Float32Array> {
 }
 
 describe('a straight-through gradient is that of the exact layer, up to rounding', () => {
-  const [rows, ins, outs] = [16, 24, 12];
+  const [rows, ins, outs] = [16, 64, 32];
   const drawn = (name: string, count: number) => {
     const from = stream(1, name);
     return Float64Array.from({ length: count }, (_, i) => Math.fround(normal(from, i)));
@@ -37,7 +36,7 @@ describe('a straight-through gradient is that of the exact layer, up to rounding
   const matrix = drawn('weight', outs * ins);
   const { leaves, unpacked, pack } = storageOf('int8', 'w', [outs, ins]) as Stored;
   const packed = pack(Float32Array.from(matrix));
-  const values = new Map([
+  const values = new Map<typeof x, HostArray>([
     [x, host(drawn('x', rows * ins), rows, ins)],
     [weight, host(matrix, outs, ins)],
     [bias, host(drawn('bias', outs), outs)],
@@ -47,6 +46,21 @@ describe('a straight-through gradient is that of the exact layer, up to rounding
   const gradientsOf = (y: ReturnType<typeof linear>, wanted: (typeof x)[]) =>
     interpret(gradients(sumAll(mul(y, dy)), wanted), values, {}).map(({ data }) => data);
   const exact = gradientsOf(linear(x, weight, bias), [x, bias, weight]);
+
+  test('frozen, in blocks of 4 bits: of one step in sixteen', () => {
+    const four = storageOf('int4', 'four', [outs, ins]) as Stored;
+    four.pack(Float32Array.from(matrix)).forEach((data, i) => {
+      const leaf = four.leaves[i]!;
+      values.set(leaf, host(data as Uint8Array, ...(leaf.shape as number[])));
+    });
+    const y = linear(x, four.unpacked, bias);
+    gradientsOf(y, [x, bias]).forEach((found, i) => {
+      expect(relativeError(found, exact[i]!)).toBeLessThan(0.15);
+    });
+    const [unpacked] = interpret([four.unpacked], values, {});
+    // Half a step; a whole one opposite to the farthest value of a block, where the steps end at 7.
+    expect(relativeError(unpacked!.data, matrix)).toBeLessThan(1 / 8 + 1e-6);
+  });
 
   test.each([
     ['frozen, by rows and by columns', linear(x, unpacked, bias), [x, bias]],
@@ -70,21 +84,26 @@ const leavesByName = ([forward, forwardScale, backward, backwardScale]: Stored['
   backwardScale: backwardScale!,
 });
 
-test('over a base of 8 bits the model answers nearly as before, learns, and leaves the base as it is', async () => {
-  const exact = await openPartial(lora);
-  const rounded = await openPartial(lora8);
-  const difference = relativeError(await logitsOf(rounded), await logitsOf(exact));
-  expect(difference).toBeGreaterThan(1e-5);
-  expect(difference).toBeLessThan(0.1);
-  const before = [...rounded.memory.packed.values()].map((form) => Object.values(form).map(({ data }) => data.slice()));
-  const [wanted, found] = [await lossCurve(exact, plan), await lossCurve(rounded, plan)];
-  expect(fall(found)).toBeGreaterThan(fall(wanted) / 2);
-  const after = [...rounded.memory.packed.values()].map((form) => Object.values(form).map(({ data }) => data));
-  expect(after).toEqual(before);
-});
+test.each(['int8', 'int4'] as const)(
+  'over a base in %s the model answers nearly as before, learns, and leaves it',
+  async (base_precision) => {
+    const exact = await openPartial(lora);
+    const rounded = await openPartial({ ...lora, base_precision });
+    const difference = relativeError(await logitsOf(rounded), await logitsOf(exact));
+    expect(difference).toBeGreaterThan(1e-5);
+    expect(difference).toBeLessThan(base_precision === 'int8' ? 0.1 : 0.5);
+    const before = [...rounded.memory.packed.values()].map((form) =>
+      Object.values(form).map(({ data }) => data.slice()),
+    );
+    const [wanted, found] = [await lossCurve(exact, plan), await lossCurve(rounded, plan)];
+    expect(fall(found)).toBeGreaterThan(fall(wanted) / 2);
+    const after = [...rounded.memory.packed.values()].map((form) => Object.values(form).map(({ data }) => data));
+    expect(after).toEqual(before);
+  },
+);
 
 test('frozen matrices are held in 8 bits alone; the head, embeddings and vectors as they are', async () => {
-  const { memory, program } = await openPartial(lora8);
+  const { memory, program } = await openPartial({ ...lora, base_precision: 'int8' });
   const kept = program.parameters.filter(({ parameter: { trainable } }) => !trainable).map((one) => one.parameter);
   for (const { name, shape } of kept) {
     const isMatrix = shape.length === 2 && !name.includes('embeddings');

@@ -6,6 +6,7 @@ import type { Operation } from '../graph/index.ts';
 import { broadcastRows } from './broadcast.ts';
 import { dropoutRows } from './dropout.ts';
 import { elementwiseRows } from './elementwise.ts';
+import { int4Rows } from './int4.ts';
 import { int8Rows } from './int8.ts';
 import { lookupRows } from './lookup.ts';
 import { matmulRows } from './matmul.ts';
@@ -26,6 +27,7 @@ export const operations: Readonly<Record<string, Operation<any>>> = {
   ...lookupRows,
   ...quantisedRows,
   ...int8Rows,
+  ...int4Rows,
   ...dropoutRows,
 };
 
@@ -53,11 +55,12 @@ export {
   toInt32,
   where,
 } from './elementwise.ts';
+export { type Int4Weight, unpackInt4 } from './int4.ts';
 export { type Int8Weight, switchBackLinear, unpackInt8 } from './int8.ts';
 export { gather, pick, scatteredRows } from './lookup.ts';
 export { linear, type MatmulAttributes, matmul } from './matmul.ts';
 export { layerNorm, logSumExp, softmax } from './normalise.ts';
-export { quantiseRows, READ, SUMMED, transposed } from './quantise.ts';
+export { BLOCK, quantiseBlocks, quantiseRows, READ, SUMMED, transposed } from './quantise.ts';
 export { quantisedGather, quantisedLinear } from './quantised.ts';
 export { meanLast, sumAll } from './reduce.ts';
 export { reshape } from './reshape.ts';

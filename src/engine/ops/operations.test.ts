@@ -91,7 +91,7 @@ test('scatter sums every row of a repeated index, on two threads, each time', as
 });
 
 /** Rows that round, with the gradient of what they would be without rounding: checked in a test of their own. */
-const straightThrough = new Set(['int8Linear', 'switchBack']);
+const straightThrough = new Set(['int8Linear', 'switchBack', 'int4Linear']);
 /** Comparisons, casts, and weights that are never trained: not every input of floats has a gradient. */
 const unsmooth = new Set([
   'less',
@@ -100,6 +100,7 @@ const unsmooth = new Set([
   'toInt32',
   'quantisedLinear',
   'unpackInt8',
+  'unpackInt4',
   'switchBackInput',
   ...straightThrough,
 ]);

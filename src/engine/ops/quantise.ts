@@ -7,6 +7,9 @@
 export const SUMMED = 63;
 export const READ = 127;
 
+/** Neighbours that share a scale in 4 bits. */
+export const BLOCK = 32;
+
 export interface QuantisedRows {
   /** Of the matrix's own layout. */
   readonly steps: Int8Array;
@@ -38,4 +41,32 @@ export function transposed<A extends Int8Array | Float32Array>(matrix: A, rows: 
     for (let column = 0; column < width; column++) result[column * rows + row] = matrix[row * width + column]!;
   }
   return result;
+}
+
+export interface QuantisedBlocks {
+  /** Two neighbours a byte, the first in the lower half. */
+  readonly nibbles: Uint8Array;
+  /** One for each block. */
+  readonly scales: Float32Array;
+}
+
+/**
+ * Blocks of 32 neighbours: value ≈ (nibble − 8) · scale. The value that is farthest from 0 is met exactly, at −8 steps,
+ * as llama.cpp's Q4_0 does it.
+ */
+export function quantiseBlocks(data: Float32Array): QuantisedBlocks {
+  const nibbles = new Uint8Array(data.length / 2);
+  const scales = new Float32Array(data.length / BLOCK);
+  for (let block = 0; block < scales.length; block++) {
+    const from = block * BLOCK;
+    let farthest = 0;
+    for (let i = from; i < from + BLOCK; i++) if (Math.abs(data[i]!) > Math.abs(farthest)) farthest = data[i]!;
+    const scale = Math.fround(farthest / -8);
+    scales[block] = scale;
+    for (let i = from; i < from + BLOCK; i++) {
+      const step = scale === 0 ? 8 : Math.min(15, Math.round(data[i]! / scale) + 8);
+      nibbles[i >> 1]! |= i % 2 ? step << 4 : step;
+    }
+  }
+  return { nibbles, scales };
 }

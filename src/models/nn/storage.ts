@@ -1,8 +1,16 @@
 /** How the frozen weight of a linear layer is kept: what it is made of, and what it stands for. */
 import { type Data, input, type Tensor } from '../../engine/graph/index.ts';
-import { quantiseRows, SUMMED, transposed, unpackInt8 } from '../../engine/ops/index.ts';
+import {
+  BLOCK,
+  quantiseBlocks,
+  quantiseRows,
+  SUMMED,
+  transposed,
+  unpackInt4,
+  unpackInt8,
+} from '../../engine/ops/index.ts';
 
-export const basePrecisions = ['fp32', 'int8'] as const;
+export const basePrecisions = ['fp32', 'int8', 'int4'] as const;
 export type BasePrecision = (typeof basePrecisions)[number];
 
 export interface Stored {
@@ -32,7 +40,26 @@ const int8: Storage = (name, [out, width]) => {
   };
 };
 
-/** Undefined where the weight is kept as it is. */
+const int4: Storage = (name, [out, width]) => {
+  const blocks = (form: string, rows: number, columns: number) => ({
+    nibbles: input(`${name}.${form}`, 'uint8', [rows, columns / BLOCK, BLOCK / 2]),
+    scales: input(`${name}.${form}_scale`, 'float32', [rows, columns / BLOCK]),
+  });
+  const forward = blocks('forward', out, width);
+  const backward = blocks('backward', width, out);
+  return {
+    leaves: [forward.nibbles, forward.scales, backward.nibbles, backward.scales],
+    unpacked: unpackInt4({ forward, backward }),
+    pack(values) {
+      const [own, other] = [quantiseBlocks(values), quantiseBlocks(transposed(values, out))];
+      return [own.nibbles, own.scales, other.nibbles, other.scales];
+    },
+  };
+};
+
+/** Undefined where the weight is kept as it is: in 4 bits a matrix must be made of whole blocks both ways. */
 export function storageOf(precision: BasePrecision, name: string, shape: readonly number[]): Stored | undefined {
-  return precision === 'fp32' ? undefined : int8(name, shape as readonly [number, number]);
+  const matrix = shape as readonly [number, number];
+  if (precision === 'int4') return matrix.every((size) => size % BLOCK === 0) ? int4(name, matrix) : undefined;
+  return precision === 'int8' ? int8(name, matrix) : undefined;
 }

@@ -60,6 +60,7 @@ test('fills in every default', () => {
         "num_train_epochs": 3,
         "optim": "adamw",
         "per_device_train_batch_size": 32,
+        "precision": "fp32",
         "seed": 42,
         "train_sampling_strategy": "group_by_length",
         "warmup_ratio": 0,

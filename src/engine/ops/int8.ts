@@ -147,23 +147,31 @@ function roundedTensor({ data }: HostArray): Float64Array {
   return data.map((value) => (within(Math.round(value / size) + zero) - zero) * size);
 }
 
-/** What a trained weight is rounded to for a product: whole steps, and the size of one. */
+/** Number of ONNX's int8. */
+const INT8 = 3;
+
+/** What a trained weight [out, in] is rounded to: whole steps, and the size of one for each row. */
 function roundedWeight(emit: Emitter, weight: string): Pick<Matrix, 'steps' | 'scale'> {
-  const extreme = (type: string): string => emit.node(type, [weight], { keepdims: 0 })[0]!;
+  const extreme = (type: string): string => emit.node(type, [weight, emit.ints([1])], { keepdims: 0 })[0]!;
   const largest = emit.node('Max', [extreme('ReduceMax'), ...emit.node('Neg', [extreme('ReduceMin')])]);
-  const scale = emit.node('Mul', [...largest, emit.scalar(1 / SUMMED, 'float32')])[0]!;
-  const steps = emit.node('QuantizeLinear', [weight, scale, emit.scalar(0, 'int8')])[0]!;
+  const scale = emit.node('Mul', [...largest, emit.scalar(1 / SUMMED, 'float32')])[0]!; // [out]
+  const steps = emit.node('QuantizeLinear', [weight, scale], { axis: 0, output_dtype: INT8 })[0]!; // [out, in]
   return { steps, scale };
 }
 
-function roundedMatrix({ data }: HostArray): Float64Array {
-  const scale = data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / SUMMED;
-  return data.map((value) => Math.round(value / scale) * scale);
+/** The same in numbers: steps, and the size of one for each row. */
+function roundedRows({ shape, data }: HostArray): { steps: Float64Array; scale: Float64Array } {
+  const [rows, width] = shape as [number, number];
+  const scale = Float64Array.from({ length: rows }, (_, row) => {
+    const values = data.subarray(row * width, (row + 1) * width);
+    return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / SUMMED;
+  });
+  return { steps: data.map((value, i) => Math.round(value / scale[Math.floor(i / width)]!)), scale };
 }
 
 /**
  * y = x·Wᵀ + b for a trained W [out, in], forward and for x's gradient in 8 bits; the gradient of W, and W itself, in
- * full (SwitchBack, https://arxiv.org/abs/2304.13013). W is rounded by its largest value, anew in every step.
+ * full (SwitchBack, https://arxiv.org/abs/2304.13013). W is rounded anew in every step, each row by its largest value.
  */
 const switchBackRow: Operation = {
   name: 'switchBack',
@@ -179,8 +187,9 @@ const switchBackRow: Operation = {
   },
   reference: ([x, w, bias], _, [out]) => {
     const [outs, ins] = w!.shape as [number, number];
-    const rounded = roundedMatrix(w!);
-    return [linearReference(x!, { ins, outs, weight: (o, i) => rounded[o * ins + i]!, bias }, sizeOf(out!.shape))];
+    const { steps, scale } = roundedRows(w!);
+    const weight = (o: number, i: number): number => steps[o * ins + i]! * scale[o]!;
+    return [linearReference(x!, { ins, outs, weight, bias }, sizeOf(out!.shape))];
   },
   samples: [
     { inputs: [['batch', 'seq', 4], [3, 4], [3]] },
@@ -193,17 +202,22 @@ const switchBackRow: Operation = {
   ],
 };
 
-/** dy·W, both in 8 bits. */
+/** dy·W, both in 8 bits: the scales of W's rows go into dy before it is rounded, so that the same steps serve again. */
 const switchBackInputRow: Operation = {
   name: 'switchBackInput',
   type: ([dy, w]) => ({ dtype: 'float32', shape: [...dy!.shape.slice(0, -1), w!.shape[1]!] }),
   gradient: () => [],
-  onnx: (emit, [dy, w]) => integerProduct(emit, dy!, roundedWeight(emit, w!)),
+  onnx: (emit, [dy, w]) => {
+    const { steps, scale } = roundedWeight(emit, w!);
+    const [scaled] = emit.node('Mul', [dy!, scale]);
+    return integerProduct(emit, scaled!, { steps, scale: emit.scalar(1, 'float32') });
+  },
   reference: ([dy, w], _, [out]) => {
     const [outs, ins] = w!.shape as [number, number];
-    const rounded = roundedMatrix(w!);
-    const layer = { ins: outs, outs: ins, weight: (i: number, o: number) => rounded[o * ins + i]! };
-    return [linearReference(dy!, layer, sizeOf(out!.shape))];
+    const { steps, scale } = roundedRows(w!);
+    const scaled = { shape: dy!.shape, data: dy!.data.map((value, i) => value * scale[i % outs]!) };
+    const layer = { ins: outs, outs: ins, weight: (i: number, o: number) => steps[o * ins + i]! };
+    return [linearReference(scaled, layer, sizeOf(out!.shape))];
   },
   samples: [
     {

@@ -1,5 +1,4 @@
-/** Rows to the arrays that a graph is fed, and the order in which rows are seen. */
-import { permutation, type Stream } from '../engine/random/index.ts';
+/** Rows to the arrays that a graph is fed. */
 import type { Value } from '../engine/runtime/index.ts';
 
 export interface EncodedRow {
@@ -38,28 +37,6 @@ export function collate(rows: readonly EncodedRow[], padTokenId: number): BatchF
     rows: rows.length,
     tokens: rows.reduce((total, { inputIds }) => total + inputIds.length, 0),
   };
-}
-
-export interface SamplingOptions {
-  readonly lengths: readonly number[];
-  readonly batchSize: number;
-  /** `group_by_length` puts rows of similar length into one batch; the batches still come in random order. */
-  readonly strategy: 'random' | 'group_by_length';
-  readonly stream: Stream;
-  readonly epoch: number;
-}
-
-/** Rows that are sorted by length together: enough to find neighbours, few enough to stay random. */
-const BATCHES_PER_GROUP = 50;
-
-/** The row numbers of each batch of an epoch. */
-export function sampleBatches({ lengths, batchSize, strategy, stream, epoch }: SamplingOptions): number[][] {
-  const order = permutation(stream, lengths.length, 2 * epoch);
-  if (strategy === 'random') return chunks(order, batchSize);
-  const groups = chunks(order, batchSize * BATCHES_PER_GROUP);
-  const sorted = groups.map((group) => group.sort((a, b) => lengths[b]! - lengths[a]!));
-  const batches = sorted.flatMap((group) => chunks(group, batchSize));
-  return permutation(stream, batches.length, 2 * epoch + 1).map((index) => batches[index]!);
 }
 
 /** Batches of similar length, longest first, for passes whose order does not matter. */

@@ -2,7 +2,7 @@
 // B batch · T tokens · D hidden · H heads · C head width · F feed-forward width
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import { add, select, tanh } from '../engine/ops/index.ts';
+import { add, tanh } from '../engine/ops/index.ts';
 import type { Architecture } from './architecture.ts';
 import {
   activationNames,
@@ -10,6 +10,7 @@ import {
   attention,
   type Batch,
   embedding,
+  firstTokens,
   joinResidual,
   layerNorm,
   linear,
@@ -111,8 +112,8 @@ function addAndNorm(scope: Scope, y: Tensor, { sublayer, residual, config }: End
   return joinResidual(scope, projected, { sublayer, residual, norm });
 }
 
-/** Summary of the whole text, read off its first token. [B, D] */
-function summary(model: Scope, x: Tensor, config: BertConfig): Tensor {
+/** Summary of each whole text, read off its first token. [R, D] */
+function summary(model: Scope, x: Tensor, { batch, config }: { batch: Batch; config: BertConfig }): Tensor {
   const fresh = { normal: { standardDeviation: config.initializer_range } };
-  return tanh(linear(model.at('pooler.dense'), select(x, 1, 0), { out: config.hidden_size, fresh }));
+  return tanh(linear(model.at('pooler.dense'), firstTokens(x, batch), { out: config.hidden_size, fresh }));
 }

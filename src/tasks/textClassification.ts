@@ -9,7 +9,7 @@ export interface ClassificationSettings extends LossSettings {
 }
 
 export interface ClassificationOutputs {
-  /** [B, L] */
+  /** R texts: [R, L] */
   readonly logits: Tensor;
   readonly loss: Loss;
 }
@@ -19,10 +19,10 @@ export const classify =
   ({ architecture, config }: ModelDescription, { numLabels, ...settings }: ClassificationSettings) =>
   (root: Scope, batch: Batch): ClassificationOutputs => {
     const base = root.at(architecture.prefix);
-    const summary = architecture.summary(base, architecture.hidden(base, batch, config), config); // [B, D]
+    const summary = architecture.summary(base, architecture.hidden(base, batch, config), { batch, config }); // [R, D]
     const head = root.at(architecture.classifier.name);
     const dropped = head.dropout(summary, architecture.classifier.dropoutRate(config));
     const fresh = { normal: { standardDeviation: config.initializer_range } };
-    const logits = linear(head, dropped, { out: numLabels, fresh, head: true }); // [B, L]
+    const logits = linear(head, dropped, { out: numLabels, fresh, head: true }); // [R, L]
     return { logits, loss: crossEntropy(logits, batch.labels, settings) };
   };

@@ -100,8 +100,10 @@ export function accumulateGradients({ shards }: ParameterMemory, tables: Tables,
     const { kernels, addressOf } = shard;
     for (const { start, count, table } of runsOf(shard, tables)) {
       if (table !== undefined) continue;
-      if (first) new Float32Array(kernels.memory.buffer, addressOf('total', start), count).fill(0);
-      kernels.accumulate(addressOf('total', start), addressOf('gradient', start), count);
+      if (first) {
+        const bytes = new Uint8Array(kernels.memory.buffer);
+        bytes.copyWithin(addressOf('total', start), addressOf('gradient', start), addressOf('gradient', start + count));
+      } else kernels.accumulate(addressOf('total', start), addressOf('gradient', start), count);
     }
   }
 }

@@ -120,8 +120,10 @@ function batchRunner(session: Session, { program, memory, masks, tables, inRows 
   const placeRows = rowPlaces(inRows);
   return async ({ feeds }: MicroBatch, place: Place, region: GradientRegion): Promise<StepLoss> => {
     const [batch, tokens] = feeds.input_ids!.shape as [number, number];
+    const [texts] = feeds.labels!.shape as [number];
     const rows = placeRows({ batch, tokens });
-    await session.run({ ...weights, ...feeds, ...masks.draw({ batch, tokens }, place) }, { ...fixed, ...rows.into });
+    const drawn = masks.draw({ batch, tokens, texts }, place);
+    await session.run({ ...weights, ...feeds, ...drawn }, { ...fixed, ...rows.into });
     for (const { parameter, rows: tensor, ids } of inRows) {
       tables.add(region, parameter, rows.of(tensor), feeds[ids]!.data as Int32Array);
     }

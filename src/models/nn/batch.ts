@@ -1,6 +1,7 @@
 /** What a model reads. Everything per token is [B, T]. */
-import { constant, type Dim, input, type Shape, type Tensor } from '../../engine/graph/index.ts';
-import { less, reshape, toFloat, where } from '../../engine/ops/index.ts';
+// B sequences · T tokens · D hidden · R texts: as many as sequences, or more where they are packed
+import { constant, type Dim, input, type Shape, type Tensor, times } from '../../engine/graph/index.ts';
+import { equal, gather, less, reshape, select, toFloat, where } from '../../engine/ops/index.ts';
 
 export interface Batch {
   readonly inputIds: Tensor;
@@ -9,6 +10,16 @@ export interface Batch {
   readonly attentionMask: Tensor;
   readonly tokenTypeIds: Tensor;
   readonly labels: Tensor;
+  /** Left out where every sequence is one text: then the graph has no trace of it. */
+  readonly packing?: Packing;
+}
+
+/** Several texts one after the other in a sequence. None sees the others, and positions start anew with each. */
+interface Packing {
+  /** Which text of its sequence a token belongs to; 0 on padding. */
+  readonly segmentIds: Tensor;
+  /** Where each text begins, counted through all B·T places. [R] */
+  readonly textStarts: Tensor;
 }
 
 /** The inputs of a graph, under the names that Hugging Face gives them. */
@@ -23,13 +34,32 @@ export function batchInputs({ labels = ['batch'] }: { labels?: Shape } = {}): Ba
   };
 }
 
+/** The same for several texts to a sequence. Labels are one a text, [R]. */
+export const packedInputs = (): Batch => ({
+  ...batchInputs({ labels: ['texts'] }),
+  packing: {
+    segmentIds: input('segment_ids', 'int32', ['batch', 'tokens']),
+    textStarts: input('text_starts', 'int32', ['texts']),
+  },
+});
+
 /** Finite, so that a row which sees nothing does not become NaN. */
 const HIDDEN = -1e9;
 
-/** Bias of a model that reads in both directions: padding is hidden. [B, 1, 1, T] */
-export function paddingBias({ attentionMask }: Batch): Tensor {
+/** Bias of a model that reads in both directions: padding is hidden, and so are other texts. [B, 1, 1 or T, T] */
+export function paddingBias({ attentionMask, packing }: Batch): Tensor {
   const [batch, tokens] = attentionMask.shape as [Dim, Dim];
-  return reshape(where(less(constant(0, 'int32'), attentionMask), 0, HIDDEN), [batch, 1, 1, tokens]);
+  if (!packing) return reshape(where(less(constant(0, 'int32'), attentionMask), 0, HIDDEN), [batch, 1, 1, tokens]);
+  const queries = reshape(packing.segmentIds, [batch, 1, tokens, 1]);
+  const keys = reshape(packing.segmentIds, [batch, 1, 1, tokens]);
+  return where(equal(queries, keys), 0, HIDDEN);
+}
+
+/** What stands at the first token of each text. x [B, T, D] → [R, D] */
+export function firstTokens(x: Tensor, { packing }: Batch): Tensor {
+  if (!packing) return select(x, 1, 0);
+  const [batch, tokens, width] = x.shape as [Dim, Dim, Dim];
+  return gather(reshape(x, [times(batch, tokens), width]), packing.textStarts);
 }
 
 /** 1 where a label counts, 0 where it is −100. */

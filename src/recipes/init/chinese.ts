@@ -29,7 +29,7 @@ export const chinese: Readonly<Record<string, readonly [english: string, transla
     'How often the training data is gone through; may be a fraction.',
     '训练数据要过几遍，可以是小数。',
   ],
-  'training.per_device_train_batch_size': ['Examples that are computed at once.', '每批同时计算的样本数。'],
+  'training.per_device_train_batch_size': ['Examples in a batch.', '每批的样本数。'],
   'training.learning_rate': ['The highest learning rate of the run.', '整个训练中最高的学习率；auto 表示按方法选取。'],
   'training.metric_for_best_model': ['What the best checkpoint is best at.', '按哪项指标选出最好的检查点。'],
   'training.seed': ['The run is the same for the same seed', '随机种子：种子相同，结果就相同。'],

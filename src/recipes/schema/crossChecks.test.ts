@@ -18,6 +18,14 @@ test('settings that do not go together', () => {
     'both kinds of validation': { data: { train: 'a', validation: 'b', validation_split: 0.1 } },
     'a column named twice': { data: { train: 'a', columns: { text: 'x', pair: 'y', label: 'x' } } },
     'two lengths': { data: { train: 'a', max_length: 128 }, training: { max_length: 64 } },
+    'two sizes of a batch': {
+      data: { train: 'a' },
+      training: { tokens_per_batch: 2048, per_device_train_batch_size: 16 },
+    },
+    'packing of texts that are alike': {
+      data: { train: 'a', packing: true },
+      training: { train_sampling_strategy: 'group_by_length' },
+    },
     'two warm-ups': { data: { train: 'a' }, training: { warmup_ratio: 0.1, warmup_steps: 5 } },
     'a warm-up that is not used': {
       data: { train: 'a' },
@@ -58,6 +66,14 @@ test('settings that do not go together', () => {
     two lengths:
     training.max_length: got 64, but \`data.max_length\` is 128
       fix: keep one of the two: they are the same setting  [CONFIG_INVALID]
+
+    two sizes of a batch:
+    training.tokens_per_batch: got 2048, but \`training.per_device_train_batch_size\` is 16
+      fix: keep one of the two: both say how large a batch is  [CONFIG_INVALID]
+
+    packing of texts that are alike:
+    data.packing: got true, but \`training.train_sampling_strategy\` is group_by_length
+      fix: keep one of the two: texts of like length leave nothing to pack  [CONFIG_INVALID]
 
     two warm-ups:
     training.warmup_ratio: got 0.1, but \`training.warmup_steps\` is 5

@@ -58,6 +58,28 @@ export const crossChecks: readonly CrossCheck[] = [
         : undefined,
   },
   {
+    at: 'training.tokens_per_batch',
+    reads: ['training.per_device_train_batch_size'],
+    finds: ({ given: { training } }) =>
+      training.tokens_per_batch !== undefined && training.per_device_train_batch_size !== undefined
+        ? {
+            problem: `got ${training.tokens_per_batch}, but \`training.per_device_train_batch_size\` is ${training.per_device_train_batch_size}`,
+            fix: 'keep one of the two: both say how large a batch is',
+          }
+        : undefined,
+  },
+  {
+    at: 'data.packing',
+    reads: ['training.train_sampling_strategy'],
+    finds: ({ data, given: { training } }) =>
+      data.packing && training.train_sampling_strategy === 'group_by_length'
+        ? {
+            problem: 'got true, but `training.train_sampling_strategy` is group_by_length',
+            fix: 'keep one of the two: texts of like length leave nothing to pack',
+          }
+        : undefined,
+  },
+  {
     at: 'training.warmup_ratio',
     reads: ['training.warmup_steps'],
     finds: ({ training }) =>

@@ -62,4 +62,12 @@ export const dataSettings = z.strictObject({
     unit: 'tokens',
     aliases: ['cutoff_len', 'sequence_len', 'max_seq_length', 'max_seq_len', 'model_max_length', 'maxContextLength'],
   }),
+  packing: z
+    .boolean()
+    .default(false)
+    .meta({
+      description:
+        'Puts several short texts of a batch into one sequence while learning. None sees the others, and gradients are the same: rows come in plain random order, and hardly anything is padded.',
+      aliases: ['sample_packing', 'neat_packing', 'padding_free', 'pack_sequences', 'packed'],
+    }),
 });

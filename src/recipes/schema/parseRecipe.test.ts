@@ -25,6 +25,7 @@ test('fills in every default', () => {
     {
       "data": {
         "max_length": 128,
+        "packing": false,
         "train": [
           "train.jsonl",
         ],
@@ -57,6 +58,7 @@ test('fills in every default', () => {
         "max_grad_norm": 1,
         "max_steps": -1,
         "metric_for_best_model": "accuracy",
+        "micro_batch_tokens": 1024,
         "num_train_epochs": 3,
         "optim": "adamw",
         "per_device_train_batch_size": 32,
@@ -77,6 +79,7 @@ test('gives itself again when parsed again', () => {
     { ...smallest, data: { train: ['a', 'b'], validation: 'v', test: 't' }, evaluation: { eval_steps: 5 } },
     { ...smallest, data: { train: 'a', validation_split: 0 }, training: { max_length: 64, dropout: 0 } },
     { ...smallest, method: { name: 'full' }, training: { early_stopping_patience: 2 }, output_dir: 'out' },
+    { ...smallest, data: { train: 'a', packing: true }, training: { tokens_per_batch: 2048 } },
   ];
   for (const input of inputs) {
     const recipe = parseRecipe(input, '');
@@ -94,6 +97,10 @@ test('settings that depend on others', () => {
   const withLength = parseRecipe({ ...smallest, training: { max_length: 64 } }, '');
   expect(withLength.data.max_length).toBe(64);
   expect(withLength.training).not.toHaveProperty('max_length');
+  const withTokens = parseRecipe({ ...smallest, training: { tokens_per_batch: 2048 } }, '');
+  expect(withTokens.training).not.toHaveProperty('per_device_train_batch_size');
+  const packed = parseRecipe({ ...smallest, data: { train: 'a', packing: true } }, '');
+  expect(packed.training.train_sampling_strategy).toBe('random');
   expect(parseRecipe({ ...smallest, training: { learning_rate: 1e-3 } }, '').training.learning_rate).toBe(1e-3);
   expect(parseRecipe({ ...smallest, $schema: './attune.schema.json' }, '')).not.toHaveProperty('$schema');
 });

@@ -36,7 +36,7 @@ export function resolveRecipe(source: RecipeDocument): Recipe {
 type Parsed = ReturnType<typeof recipeSettings.parse>;
 
 function withDefaults({ $schema: _, ...parsed }: Parsed, { document, name }: RecipeDocument): Recipe {
-  const { max_length: lengthInTraining, ...training } = parsed.training;
+  const { max_length: lengthInTraining, per_device_train_batch_size: batchSize, ...training } = parsed.training;
   const rate = training.learning_rate;
   const split = parsed.data.validation_split ?? (parsed.data.validation ? 0 : 0.1);
   const hasValidation = parsed.data.validation !== undefined || split > 0;
@@ -44,7 +44,12 @@ function withDefaults({ $schema: _, ...parsed }: Parsed, { document, name }: Rec
   return {
     ...parsed,
     data: { ...parsed.data, validation_split: split, max_length: lengthInTraining ?? parsed.data.max_length },
-    training: { ...training, learning_rate: rate === 'auto' ? defaultLearningRate(parsed.method) : rate },
+    training: {
+      ...training,
+      train_sampling_strategy: parsed.data.packing ? 'random' : training.train_sampling_strategy,
+      ...(training.tokens_per_batch === undefined && { per_device_train_batch_size: batchSize }),
+      learning_rate: rate === 'auto' ? defaultLearningRate(parsed.method) : rate,
+    },
     evaluation: isGiven ? parsed.evaluation : withStrategy(parsed.evaluation, hasValidation),
     output_dir: parsed.output_dir ?? `runs/${name ?? nameOf(parsed)}`,
   };

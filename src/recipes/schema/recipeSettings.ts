@@ -77,6 +77,10 @@ type Parsed = z.output<typeof recipeSettings>;
 /** A recipe with every default filled in. Written as a recipe, it gives itself again. */
 export interface Recipe extends Omit<Parsed, '$schema' | 'data' | 'training' | 'output_dir'> {
   readonly data: Parsed['data'] & { readonly validation_split: number };
-  readonly training: Omit<Parsed['training'], 'max_length' | 'learning_rate'> & { readonly learning_rate: number };
+  readonly training: Omit<Parsed['training'], 'max_length' | 'learning_rate' | 'per_device_train_batch_size'> & {
+    readonly learning_rate: number;
+    /** Left out where `tokens_per_batch` says how large a batch is. */
+    readonly per_device_train_batch_size?: number;
+  };
   readonly output_dir: string;
 }

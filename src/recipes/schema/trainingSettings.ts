@@ -25,9 +25,31 @@ const lengthAndRate = {
     .min(1)
     .default(32)
     .meta({
-      description: 'Examples that are computed at once.',
+      description: 'Examples in a batch.',
       unit: 'examples',
+      defaultText: '`32`; nothing where `tokens_per_batch` is given',
       aliases: ['batch_size', 'micro_batch_size', 'train_batch_size', 'per_gpu_train_batch_size'],
+    }),
+  tokens_per_batch: z
+    .int()
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        'Instead of a number of examples: a batch takes as many as these tokens hold, padding counted, so many short texts or few long ones. A longer text is a batch of its own.',
+      unit: 'tokens',
+      defaultText: 'batches by `per_device_train_batch_size`',
+      aliases: ['max_tokens', 'batch_tokens', 'max_tokens_per_batch', 'tokens_per_step', 'train_batch_tokens'],
+    }),
+  micro_batch_tokens: z
+    .int()
+    .min(0)
+    .default(1024)
+    .meta({
+      description:
+        'A batch with more tokens, padding counted, is computed in several parts whose gradients are summed: the same step with less memory. 0 = never.',
+      unit: 'tokens',
+      aliases: ['max_tokens_per_device_batch', 'max_tokens_per_micro_batch', 'auto_find_batch_size'],
     }),
   gradient_accumulation_steps: z
     .int()
@@ -199,6 +221,7 @@ const running = {
     .default('group_by_length')
     .meta({
       description: 'Batches of inputs of like length (less padding, faster), or in plain random order.',
+      defaultText: '`group_by_length`; `random` with `data.packing`',
       aliases: ['group_by_length', 'shuffle', 'length_grouped', 'sampler'],
     }),
   max_length: maxLength.optional().meta({

@@ -6,7 +6,7 @@ import { openCheckpoint } from '../../files/modelFolder.node.ts';
 import { openScorer, type Scorer } from '../../inference/index.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf } from '../../methods/index.ts';
-import { buildProgram, type Parameter } from '../../models/nn/index.ts';
+import { batchInputs, buildProgram, type Parameter, packedInputs } from '../../models/nn/index.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
 import { classify } from '../../tasks/index.ts';
 import {
@@ -56,6 +56,7 @@ export async function openModel(recipe: Recipe, start: Start, { labels, classWei
   const options = { methods: chosen, basePrecision: basePrecisionOf(recipe.method) };
   const learning = buildProgram(classify(source.description, settings), {
     ...options,
+    batch: recipe.data.packing ? packedInputs() : batchInputs(),
     precision: training.precision,
     dropoutRate,
   });

@@ -1,21 +1,64 @@
 /** How many steps a run takes, and which rows each step sees. */
-import { chunks, collate, type EncodedRow, sampleBatches } from '../../data/batch.ts';
+import { chunks, collate, type EncodedRow } from '../../data/batch.ts';
+import { collatePacked, packRows } from '../../data/packing.ts';
+import { type BatchSize, cutByTokens, longestFirst, type SamplingOptions, sampleBatches } from '../../data/sampling.ts';
 import { stream } from '../../engine/random/index.ts';
-import type { Schedule, StepBatches } from '../../training/index.ts';
+import type { MicroBatch, Schedule, StepBatches } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 
 export interface StepPlan {
-  readonly stepsPerEpoch: number;
+  /** Optimizer steps of each epoch that the run enters. The last epoch may be broken off. */
+  readonly stepsOfEpoch: readonly number[];
   readonly totalSteps: number;
   readonly epochs: number;
 }
 
-export function planSteps({ training }: Recipe, rows: number): StepPlan {
-  const batches = Math.ceil(rows / training.per_device_train_batch_size);
-  const stepsPerEpoch = Math.ceil(batches / training.gradient_accumulation_steps);
+/** What the batches of a run depend on, but for the rows themselves. */
+type Batching = Pick<Recipe, 'data' | 'training'>;
+
+export function planSteps(recipe: Batching, lengths: readonly number[]): StepPlan {
+  const { training } = recipe;
   const { max_steps: maxSteps, num_train_epochs: epochs } = training;
-  const totalSteps = maxSteps > 0 ? maxSteps : Math.ceil(epochs * stepsPerEpoch);
-  return { stepsPerEpoch, totalSteps, epochs: totalSteps / stepsPerEpoch };
+  const stepsOfEpoch: number[] = [];
+  let totalSteps = 0;
+  for (let epoch = 0; maxSteps > 0 ? totalSteps < maxSteps : epoch < epochs; epoch++) {
+    const steps = Math.ceil(countBatches(recipe, lengths, epoch) / training.gradient_accumulation_steps);
+    if (steps === 0) throw new Error('internal: there is nothing to learn from');
+    const share = maxSteps > 0 ? 1 : Math.min(1, epochs - epoch);
+    stepsOfEpoch.push(steps);
+    // What binary fractions add to a share (1.3 − 1 > 0.3) must not make a step of its own.
+    totalSteps += Math.ceil(share * steps - 1e-9);
+  }
+  if (maxSteps > 0) totalSteps = maxSteps;
+  return { stepsOfEpoch, totalSteps, epochs: epochsAfter(stepsOfEpoch, totalSteps) };
+}
+
+/** How much of the data has been seen after some steps. */
+export function epochsAfter(stepsOfEpoch: readonly number[], steps: number): number {
+  let left = steps;
+  for (const [epoch, count] of stepsOfEpoch.entries()) {
+    if (left < count) return epoch + left / count;
+    left -= count;
+  }
+  return stepsOfEpoch.length;
+}
+
+const batchSize = ({ data, training }: Batching): BatchSize => {
+  const { tokens_per_batch: tokens, per_device_train_batch_size: rows } = training;
+  return tokens === undefined ? { rows: rows! } : { tokens, packed: data.packing };
+};
+
+const samplingOf = (recipe: Batching, lengths: readonly number[]): Omit<SamplingOptions, 'epoch'> => ({
+  lengths,
+  size: batchSize(recipe),
+  strategy: recipe.training.train_sampling_strategy,
+  stream: stream(recipe.training.seed, 'shuffle'),
+});
+
+function countBatches(recipe: Batching, lengths: readonly number[], epoch: number): number {
+  const size = batchSize(recipe);
+  if ('rows' in size) return Math.ceil(lengths.length / size.rows);
+  return sampleBatches({ ...samplingOf(recipe, lengths), epoch }).length;
 }
 
 export const scheduleOf = ({ training }: Recipe, { totalSteps }: StepPlan): Schedule => ({
@@ -25,28 +68,60 @@ export const scheduleOf = ({ training }: Recipe, { totalSteps }: StepPlan): Sche
   totalSteps,
 });
 
+interface Stepping {
+  readonly recipe: Batching;
+  readonly plan: StepPlan;
+  readonly padTokenId: number;
+}
+
 /** The batches of every step, epoch after epoch, made when they are asked for. */
 export function* stepBatches(
   rows: readonly EncodedRow[],
-  { recipe, plan, padTokenId }: { recipe: Recipe; plan: StepPlan; padTokenId: number },
+  { recipe, plan, padTokenId }: Stepping,
 ): Generator<StepBatches> {
-  const { training } = recipe;
-  const sampling = {
-    lengths: rows.map(({ inputIds }) => inputIds.length),
-    batchSize: training.per_device_train_batch_size,
-    strategy: training.train_sampling_strategy,
-    stream: stream(training.seed, 'shuffle'),
-  };
-  for (let epoch = 0; epoch < Math.ceil(plan.epochs); epoch++) {
-    const steps = chunks(sampleBatches({ ...sampling, epoch }), training.gradient_accumulation_steps);
+  const { gradient_accumulation_steps: accumulated, micro_batch_tokens: limit } = recipe.training;
+  const lengths = rows.map(({ inputIds }) => inputIds.length);
+  const sampling = samplingOf(recipe, lengths);
+  const parts = (recipe.data.packing ? packedParts : paddedParts)({ rows, lengths, limit, padTokenId });
+  for (const epoch of plan.stepsOfEpoch.keys()) {
+    const steps = chunks(sampleBatches({ ...sampling, epoch }), accumulated);
     for (const [index, step] of steps.entries()) {
-      const batches = step.map((batch) =>
-        collate(
-          batch.map((row) => rows[row]!),
-          padTokenId,
-        ),
-      );
+      const batches = step.flatMap(parts);
       yield { batches, epoch: epoch + (index + 1) / steps.length, lastOfEpoch: index === steps.length - 1 };
     }
   }
 }
+
+interface Parting {
+  readonly rows: readonly EncodedRow[];
+  readonly lengths: readonly number[];
+  /** Tokens that are computed at once; 0 = any number. */
+  readonly limit: number;
+  readonly padTokenId: number;
+}
+/** The parts of a batch that are computed one after the other. */
+type Parts = (batch: readonly number[]) => MicroBatch[];
+
+/** Long rows go with long ones, so that less is padded too. */
+const paddedParts =
+  ({ rows, lengths, limit, padTokenId }: Parting): Parts =>
+  (batch) => {
+    const padded = batch.length * longestOf(batch, lengths);
+    const fits = limit === 0 || padded <= limit;
+    const parts = fits ? [batch] : cutByTokens(longestFirst(batch, lengths), lengths, { tokens: limit });
+    return parts.map((part) => collate(membersOf(part, rows), padTokenId));
+  };
+
+const packedParts =
+  ({ rows, lengths, limit, padTokenId }: Parting): Parts =>
+  (batch) => {
+    const sequences = packRows(batch, lengths).map((sequence) => membersOf(sequence, rows));
+    const atOnce = limit === 0 ? sequences.length : Math.max(1, Math.floor(limit / longestOf(batch, lengths)));
+    const count = Math.ceil(sequences.length / atOnce);
+    return chunks(sequences, Math.ceil(sequences.length / count)).map((part) => collatePacked(part, padTokenId));
+  };
+
+const longestOf = (batch: readonly number[], lengths: readonly number[]): number =>
+  Math.max(...batch.map((row) => lengths[row]!));
+const membersOf = (numbers: readonly number[], rows: readonly EncodedRow[]): EncodedRow[] =>
+  numbers.map((row) => rows[row]!);

@@ -7,6 +7,7 @@ import { AttuneError } from '../../errors/index.ts';
 import type { Metrics } from '../../evaluation/index.ts';
 import type { RunRecord } from '../../store/runs/index.ts';
 import { fixedThreshold } from './measure.ts';
+import { epochsAfter } from './plan.ts';
 import { savedFolder } from './saved.node.ts';
 import type { Running } from './train.node.ts';
 import { attuneVersion } from './version.node.ts';
@@ -82,7 +83,7 @@ export async function finalFields(running: Running, { metrics, threshold, stoppe
 /** How far the run came, what it took and what it left. */
 async function figures({ seconds, reached, recipe, data, plan, folder }: Running): Promise<object> {
   const { step, best } = reached;
-  const epochs = step / plan.stepsPerEpoch;
+  const epochs = epochsAfter(plan.stepsOfEpoch, step);
   const tokens = data.train.rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
   const perSecond = (count: number): number => (seconds.train > 0 ? (count * epochs) / seconds.train : 0);
   return {

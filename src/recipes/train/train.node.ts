@@ -69,7 +69,8 @@ export async function runTraining(recipe: Recipe, options: TrainOptions): Promis
   onEvent({ type: 'preparing', what: 'model' });
   await using model = await openModel(recipe, start, data);
   signal.throwIfAborted();
-  const plan = planSteps(recipe, data.train.rows.length);
+  const lengths = data.train.rows.map(({ inputIds }) => inputIds.length);
+  const plan = planSteps(recipe, lengths);
   const first = firstFields({ recipe, local, data, model, plan });
   const folder = await createRunFolder(recipe.output_dir, first);
   const seconds = { load: (performance.now() - started) / 1000, train: 0, evaluate: 0 };

@@ -27,7 +27,7 @@ export function planSteps(recipe: Batching, lengths: readonly number[]): StepPla
     const share = maxSteps > 0 ? 1 : Math.min(1, epochs - epoch);
     stepsOfEpoch.push(steps);
     // What binary fractions add to a share (1.3 − 1 > 0.3) must not make a step of its own.
-    totalSteps += Math.ceil(share * steps - 1e-9);
+    totalSteps += Math.max(1, Math.ceil(share * steps - 1e-9));
   }
   if (maxSteps > 0) totalSteps = maxSteps;
   return { stepsOfEpoch, totalSteps, epochs: epochsAfter(stepsOfEpoch, totalSteps) };

@@ -78,6 +78,9 @@ test('a packed budget is full of tokens, and its parts keep to the limit', () =>
     expect(batches.length).toBeGreaterThan(1);
     for (const { feeds } of batches) expect(feeds.input_ids!.data.length).toBeLessThanOrEqual(64);
   }
+  const parts = steps.flatMap(({ batches }) => batches);
+  const sequences = parts.reduce((sum, { feeds }) => sum + feeds.segment_ids!.shape[0]!, 0);
+  expect(sequences).toBeLessThan(0.7 * lengths.length);
 });
 
 test('a batch beyond the limit is cut into parts of its own rows; 0 never cuts', () => {

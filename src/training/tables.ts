@@ -6,7 +6,7 @@
  */
 import type { Tensor } from '../engine/graph/index.ts';
 import { scatteredRows } from '../engine/ops/index.ts';
-import type { ParameterMemory, Region, Shard, Slot } from './parameterMemory.ts';
+import type { ParameterMemory, Region, Slot } from './parameterMemory.ts';
 
 /** Which gradient region holds the sum of a step: of one batch, or of several. */
 export type GradientRegion = Extract<Region, 'gradient' | 'total'>;
@@ -33,7 +33,6 @@ export function rowGradient(parameter: string, gradient: Tensor): RowGradient | 
 }
 
 interface Table {
-  readonly shard: Shard;
   readonly slot: Slot;
   readonly width: number;
   /** Rows that may be other than zero, by region. */
@@ -53,17 +52,22 @@ export interface Tables {
   learned(parameter: string, region: GradientRegion): Stretch[];
 }
 
-/** The gradients of the memory must be zero: it serves one trainer. */
-export function openTables({ shards }: ParameterMemory, names: Iterable<string>): Tables {
+/** What is in a memory stays in it when one trainer follows another. */
+const known = new WeakMap<Slot, Table>();
+
+function tableIn(slot: Slot): Table {
+  const table = known.get(slot) ?? {
+    slot,
+    width: slot.parameter.shape.at(-1)!,
+    touched: { gradient: new Set<number>(), total: new Set<number>() },
+  };
+  known.set(slot, table);
+  return table;
+}
+
+export function openTables({ trained }: ParameterMemory, names: Iterable<string>): Tables {
   const wanted = new Set(names);
-  const tables = new Map<string, Table>();
-  for (const shard of shards) {
-    for (const slot of shard.slots) {
-      const { name, shape } = slot.parameter;
-      const touched = { gradient: new Set<number>(), total: new Set<number>() };
-      if (wanted.has(name)) tables.set(name, { shard, slot, width: shape.at(-1)!, touched });
-    }
-  }
+  const tables = new Map([...wanted].map((name) => [name, tableIn(trained.get(name)!)]));
   const tableOf = (name: string): Table => tables.get(name)!;
   return {
     names: wanted,

@@ -1,5 +1,6 @@
 /** A pass over labelled rows: metrics as they come, and what the model said of each row for whoever asks. */
 import { batchesByLength, collate, type EncodedRow } from '../data/batch.ts';
+import type { Values } from '../engine/runtime/index.ts';
 import { decide, type Scorer } from '../inference/index.ts';
 import { type ClassificationReducer, classificationReducer, type Metrics } from './metrics.ts';
 
@@ -11,6 +12,8 @@ export interface EvaluationOptions {
   /** Of two labels the second is answered where its probability reaches this. */
   readonly threshold?: number | undefined;
   readonly signal?: AbortSignal;
+  /** What the scorer reads of some rows; left out: the rows themselves as a batch. */
+  readonly feedsOf?: ((batch: readonly number[]) => Promise<Values>) | undefined;
   /** Told the scores of every row, in no particular order. */
   readonly onScores?: (row: number, logits: Float32Array) => void;
 }
@@ -22,13 +25,13 @@ export interface Evaluation {
 }
 
 export async function evaluateClassifier(rows: readonly EncodedRow[], options: EvaluationOptions): Promise<Evaluation> {
-  const { scorer, padTokenId, numLabels, batchSize, threshold, signal, onScores } = options;
+  const { scorer, numLabels, batchSize, threshold, signal, onScores } = options;
+  const feedsOf = options.feedsOf ?? collated(rows, options.padTokenId);
   const reducer = classificationReducer(numLabels);
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   for (const batch of batchesByLength(lengths, batchSize)) {
     signal?.throwIfAborted();
-    const members = batch.map((index) => rows[index]!);
-    const { logits, lossSum, lossCount } = await scorer.score(collate(members, padTokenId).feeds);
+    const { logits, lossSum, lossCount } = await scorer.score(await feedsOf(batch));
     reducer.addLoss(lossSum, lossCount);
     batch.forEach((row, i) => {
       const scores = logits.subarray(i * numLabels, (i + 1) * numLabels);
@@ -38,3 +41,8 @@ export async function evaluateClassifier(rows: readonly EncodedRow[], options: E
   }
   return { metrics: reducer.metrics(), confusion: reducer.confusion, examples: rows.length };
 }
+
+const collated = (rows: readonly EncodedRow[], padTokenId: number) => async (batch: readonly number[]) => {
+  const members = batch.map((index) => rows[index]!);
+  return collate(members, padTokenId).feeds;
+};

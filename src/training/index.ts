@@ -2,17 +2,24 @@
  * training — parameters in memory, gradients, the optimizer, schedules and the loop. Emits records.
  * Imports tasks, data, methods, models, files, engine, errors. Invariant: prints nothing and touches no file.
  */
+export { type FeatureSource, featureBytes, openFeatures } from './features.ts';
 export { type Loaded, type Loading, loadParameters, type NamedCheckpoint, placeParameters } from './loadParameters.ts';
 export { type LoopOptions, type StepBatches, type StepRecord, trainSteps } from './loop.ts';
 export type { MaskSource, Place } from './masks.ts';
 export type { AdamWSettings, Update } from './optimizer.ts';
-export { allocateParameters, type ParameterMemory, packedForm, type Slot, valuesOf } from './parameterMemory.ts';
+export {
+  allocateParameters,
+  type ParameterMemory,
+  packedForm,
+  parameterValues,
+  type Slot,
+  valuesOf,
+} from './parameterMemory.ts';
 export type { Schedule, SchedulerName } from './schedule.ts';
 export {
   gradientOutputs,
   type MicroBatch,
   openTrainer,
-  parameterValues,
   type StepLoss,
   type Trainer,
   type TrainerOptions,

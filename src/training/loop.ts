@@ -22,6 +22,7 @@ export interface StepRecord {
   readonly gradientNorm: number;
   readonly rows: number;
   readonly tokens: number;
+  /** Making the batches is part of it. */
   readonly seconds: number;
 }
 
@@ -39,9 +40,9 @@ export async function* trainSteps(
   { schedule, maxGradientNorm, signal }: LoopOptions,
 ): AsyncGenerator<StepRecord> {
   let step = 0;
+  let started = performance.now();
   for await (const { batches, epoch, lastOfEpoch } of steps) {
     if (signal?.aborted || step >= schedule.totalSteps) return;
-    const started = performance.now();
     const learningRate = learningRateAt(schedule, step);
     step += 1;
     const { sum, count } = await trainer.gradients(batches, step);
@@ -52,6 +53,7 @@ export async function* trainSteps(
     const tokens = batches.reduce((total, batch) => total + batch.tokens, 0);
     const seconds = (performance.now() - started) / 1000;
     yield { step, epoch, lastOfEpoch, loss: sum / count, learningRate, gradientNorm, rows, tokens, seconds };
+    started = performance.now();
   }
 }
 

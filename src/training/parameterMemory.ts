@@ -3,8 +3,8 @@
  * compiled kernels and ONNX Runtime both work on in place. Frozen parameters are plain arrays.
  */
 import { alignFloats, FIRST_ADDRESS, type Kernels, openKernels } from '../engine/kernels/index.ts';
-import type { Values } from '../engine/runtime/index.ts';
-import type { Parameter, Stored } from '../models/nn/index.ts';
+import type { Value, Values } from '../engine/runtime/index.ts';
+import type { Parameter, Program, Stored } from '../models/nn/index.ts';
 
 /** What a WebAssembly memory can address; larger models use several. */
 const MAX_SHARD_BYTES = 2 ** 32 - 2 ** 16;
@@ -105,3 +105,12 @@ export function valuesOf({ trained, frozen }: ParameterMemory, name: string): Fl
   if (!values) throw new Error(`internal: there is no parameter '${name}'`);
   return values;
 }
+
+/** Every parameter as a feed over its own memory. */
+export const parameterValues = ({ parameters }: Program<unknown>, memory: ParameterMemory): Values =>
+  Object.fromEntries(
+    parameters.flatMap(({ parameter: { name, shape } }): [string, Value][] => {
+      const packed = memory.packed.get(name);
+      return packed ? Object.entries(packed) : [[name, { dtype: 'float32', shape, data: valuesOf(memory, name) }]];
+    }),
+  );

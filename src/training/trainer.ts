@@ -1,12 +1,12 @@
 /** The two halves of a step: gradients of a summed loss, and the update that writes weights in place. */
 import { gradients } from '../engine/autodiff/index.ts';
-import { evaluateShape, sizeOf, type Tensor } from '../engine/graph/index.ts';
-import type { OpenSession, Session, Value, Values } from '../engine/runtime/index.ts';
-import { type Program, trainedOf } from '../models/nn/index.ts';
+import { evaluateShape, type Sizes, sizeOf, type Tensor } from '../engine/graph/index.ts';
+import { type OpenSession, type Session, sizesOf, type Value, type Values } from '../engine/runtime/index.ts';
+import { batchInputsOf, type Program, trainedOf } from '../models/nn/index.ts';
 import type { Loss } from '../tasks/index.ts';
 import { type MaskSource, openMasks, type Place } from './masks.ts';
 import { type AdamWSettings, accumulateGradients, gradientNorm, updateParameters } from './optimizer.ts';
-import { type ParameterMemory, valuesOf } from './parameterMemory.ts';
+import { type ParameterMemory, parameterValues } from './parameterMemory.ts';
 import { type GradientRegion, openTables, type RowGradient, rowGradient, type Tables } from './tables.ts';
 
 export interface MicroBatch {
@@ -98,7 +98,7 @@ function splitGradients(outputs: Readonly<Record<string, Tensor>>) {
 }
 
 interface Running {
-  readonly program: Program<unknown>;
+  readonly program: Program<{ loss: Loss }>;
   readonly memory: ParameterMemory;
   readonly masks: MaskSource;
   readonly tables: Tables;
@@ -107,6 +107,7 @@ interface Running {
 
 function batchRunner(session: Session, { program, memory, masks, tables, inRows }: Running) {
   const weights = parameterValues(program, memory);
+  const inputs = batchInputsOf(program);
   const scalars = {
     loss_sum: { dtype: 'float32', shape: [], data: new Float32Array(1) },
     loss_count: { dtype: 'float32', shape: [], data: new Float32Array(1) },
@@ -119,11 +120,9 @@ function batchRunner(session: Session, { program, memory, masks, tables, inRows 
   const fixed = { ...scalars, ...Object.fromEntries(places) };
   const placeRows = rowPlaces(inRows);
   return async ({ feeds }: MicroBatch, place: Place, region: GradientRegion): Promise<StepLoss> => {
-    const [batch, tokens] = feeds.input_ids!.shape as [number, number];
-    const [texts] = feeds.labels!.shape as [number];
-    const rows = placeRows({ batch, tokens });
-    const drawn = masks.draw({ batch, tokens, texts }, place);
-    await session.run({ ...weights, ...feeds, ...drawn }, { ...fixed, ...rows.into });
+    const sizes = sizesOf(inputs, feeds);
+    const rows = placeRows(sizes);
+    await session.run({ ...weights, ...feeds, ...masks.draw(sizes, place) }, { ...fixed, ...rows.into });
     for (const { parameter, rows: tensor, ids } of inRows) {
       tables.add(region, parameter, rows.of(tensor), feeds[ids]!.data as Int32Array);
     }
@@ -135,7 +134,7 @@ function batchRunner(session: Session, { program, memory, masks, tables, inRows 
 function rowPlaces(inRows: readonly RowGradient[]) {
   const distinct = [...new Set(inRows.map(({ rows }) => rows))];
   const rooms = distinct.map(() => new Float32Array(0));
-  return (sizes: { batch: number; tokens: number }) => {
+  return (sizes: Sizes) => {
     const data = distinct.map((tensor, i) => {
       const count = sizeOf(evaluateShape(tensor.shape, sizes));
       if (rooms[i]!.length < count) rooms[i] = new Float32Array(count);
@@ -146,12 +145,3 @@ function rowPlaces(inRows: readonly RowGradient[]) {
     return { into, of: (tensor: Tensor): Float32Array => data[distinct.indexOf(tensor)]! };
   };
 }
-
-/** Every parameter as a feed over its own memory. */
-export const parameterValues = ({ parameters }: Program<unknown>, memory: ParameterMemory): Values =>
-  Object.fromEntries(
-    parameters.flatMap(({ parameter: { name, shape } }): [string, Value][] => {
-      const packed = memory.packed.get(name);
-      return packed ? Object.entries(packed) : [[name, { dtype: 'float32', shape, data: valuesOf(memory, name) }]];
-    }),
-  );

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { EncodedRow } from '../../src/data/batch.ts';
 import { parseRecipe } from '../../src/recipes/schema/index.ts';
-import { planSteps, stepBatches } from '../../src/recipes/train/plan.ts';
-import { openTrainer } from '../../src/training/index.ts';
+import { planSteps, rowParts, stepBatches } from '../../src/recipes/train/plan.ts';
+import { openTrainer, type StepBatches } from '../../src/training/index.ts';
 import { goldenFolder, openClassifier, relativeError, runtime } from '../golden/fixtures.ts';
 
 const lengths = [3, 17, 5, 31, 8, 8, 26, 4, 12, 31, 6, 19];
@@ -18,14 +18,16 @@ const rows = lengths.map(
 const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 const { program, memory } = await openClassifier(`${goldenFolder}/bert-tiny/model`, 3);
 
-function oneStep(training: object) {
+async function oneStep(training: object) {
   const recipe = parseRecipe({ model: 'm', task: 'text-classification', data: { train: 'a' }, training }, '');
   const plan = planSteps(recipe, lengths);
-  return [...stepBatches(rows, { recipe, plan, padTokenId: 0 })][0]!.batches;
+  const steps = stepBatches(rows, { recipe, plan, partsOf: rowParts(rows, recipe, 0) });
+  const { value } = await steps.next();
+  return (value as StepBatches).batches;
 }
 
 async function gradientsOf(training: object) {
-  const batches = oneStep({ per_device_train_batch_size: 12, num_train_epochs: 1, ...training });
+  const batches = await oneStep({ per_device_train_batch_size: 12, num_train_epochs: 1, ...training });
   await using trainer = await openTrainer(program, { memory, open: runtime.open, threads: 2, seed: 0, optimizer });
   const loss = await trainer.gradients(batches, 1);
   const region = batches.length > 1 ? 'total' : 'gradient';

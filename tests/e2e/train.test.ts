@@ -77,7 +77,8 @@ describe('a run', () => {
   it('measures its own time, memory and size', () => {
     const run = readJson<Record<string, number> & { timing: Record<string, number> }>(folder, 'run/run.json');
     const names = ['load_seconds', 'train_seconds', 'eval_seconds', 'examples_per_second', 'tokens_per_second'];
-    expect(Object.keys(run.timing)).toEqual(names);
+    expect(Object.keys(run.timing).sort()).toEqual([...names, 'cache_seconds'].sort());
+    expect(run.timing.cache_seconds).toBe(0);
     for (const name of names) expect(run.timing[name], name).toBeGreaterThan(0);
     expect(run.timing.examples_per_second).toBeCloseTo((96 * 4) / run.timing.train_seconds!, 3);
     expect(run.peak_memory_bytes).toBeGreaterThan(50e6);

@@ -1,4 +1,4 @@
-import { constant, type Node, type Tensor, topological } from '../graph/index.ts';
+import { constant, flowsFrom, type Tensor, topological } from '../graph/index.ts';
 import { add } from '../ops/index.ts';
 
 /**
@@ -7,7 +7,7 @@ import { add } from '../ops/index.ts';
  */
 export function gradients(loss: Tensor, wanted: readonly Tensor[]): Tensor[] {
   const order = topological([loss]);
-  const reaching = reachingSet(order, wanted);
+  const reaching = flowsFrom(order, wanted);
   const gradientOf = new Map<Tensor, Tensor>([[loss, constant(1)]]);
   for (const node of order.reverse()) {
     const y = node.outputs[0]!;
@@ -26,14 +26,4 @@ export function gradients(loss: Tensor, wanted: readonly Tensor[]): Tensor[] {
     if (!found) throw new Error(`internal: the loss does not depend on '${tensor.name ?? 'a wanted tensor'}'`);
     return found;
   });
-}
-
-/** Every tensor that a wanted one flows into. */
-function reachingSet(order: readonly Node[], wanted: readonly Tensor[]): Set<Tensor> {
-  const reaching = new Set<Tensor>(wanted);
-  for (const node of order) {
-    if (!node.inputs.some((x) => reaching.has(x))) continue;
-    for (const y of node.outputs) reaching.add(y);
-  }
-  return reaching;
 }

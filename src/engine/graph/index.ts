@@ -16,6 +16,7 @@ export {
   sameShape,
   times,
 } from './dims.ts';
+export { type Boundary, flowsFrom, frontier } from './frontier.ts';
 export { type HostArray, offsets, sizeOf, strides } from './hostArray.ts';
 export { interpret } from './interpret.ts';
 export {
@@ -31,6 +32,7 @@ export {
   type Target,
 } from './operation.ts';
 export { print } from './print.ts';
+export { rebuild } from './rebuild.ts';
 export {
   constant,
   type Data,

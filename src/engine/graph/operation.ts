@@ -47,6 +47,8 @@ export interface Sample<A> {
 
 export interface Operation<A = void> {
   readonly name: string;
+  /** Many products for each value it makes: what lies above such rows is worth keeping, where it can be kept. */
+  readonly costly?: boolean;
   /** Types of the outputs. Throws where the inputs do not fit. */
   type(inputs: readonly Tensor[], attributes: A): Type | Type[];
   /** dy of the first output to dx of each input; undefined where an input has none. What nobody asks for costs nothing. */

@@ -90,6 +90,7 @@ function unpackedReference(nibbles: HostArray, scales: HostArray): Float64Array 
 /** y = x·Wᵀ + b for x [..., in]. The gradient of x is a product with the transpose as it was rounded on its own. */
 const int4LinearRow: Operation = {
   name: 'int4Linear',
+  costly: true,
   type: ([x, nibbles, , others, , bias]) => {
     const [outs, ins] = sizeOfMatrix(nibbles!);
     expectShape(`weight of int4Linear on [${x!.shape}]`, [ins], [x!.shape.at(-1)!]);

@@ -77,6 +77,7 @@ function steps(...shape: number[]) {
  */
 const int8LinearRow: Operation = {
   name: 'int8Linear',
+  costly: true,
   type: ([x, forward, scale, backward, , bias]) => {
     const [ins, outs] = forward!.shape as [number, number];
     expectShape(`weight of int8Linear on [${x!.shape}]`, [ins], [x!.shape.at(-1)!]);
@@ -175,6 +176,7 @@ function roundedRows({ shape, data }: HostArray): { steps: Float64Array; scale: 
  */
 const switchBackRow: Operation = {
   name: 'switchBack',
+  costly: true,
   type: ([x, w]) => ({ dtype: 'float32', shape: [...x!.shape.slice(0, -1), w!.shape[0]!] }),
   gradient: (dy, [x, w, bias]) => [
     apply<void>(switchBackInputRow, [dy, w!], undefined), // [..., in]

@@ -31,6 +31,7 @@ const swapped = ({ length }: Shape): number[] => [...Array(length - 2).keys(), l
 /** scale · A·B over the last two axes, each transposed first where asked. */
 const matmulRow: Operation<MatmulAttributes> = {
   name: 'matmul',
+  costly: true,
   type: ([a, b], { transA, transB }) => {
     const place = `inner size of matmul [${a!.shape}] · [${b!.shape}]`;
     expectShape(place, [columnsOf(a!, transA)], [rowsOf(b!, transB)]);
@@ -130,6 +131,7 @@ function gemm(emit: Emitter, [x, ...rest]: string[], node: Node): string[] {
 /** y = x·Wᵀ + b for x [..., in], W [out, in], b [out]. */
 const linearRow: Operation = {
   name: 'linear',
+  costly: true,
   type: ([x, w, b]) => {
     expectShape(`weight of linear on [${x!.shape}]`, [w!.shape[1]!], [x!.shape.at(-1)!]);
     if (b) expectShape('bias of linear', b.shape, [w!.shape[0]!]);

@@ -9,6 +9,7 @@ import { gather } from './lookup.ts';
  */
 const quantisedLinearRow: Operation = {
   name: 'quantisedLinear',
+  costly: true,
   type: ([x, w, scale, b]) => {
     const [ins, outs] = w!.shape as [number, number];
     expectShape(`weight of quantisedLinear on [${x!.shape}]`, [ins], [x!.shape.at(-1)!]);

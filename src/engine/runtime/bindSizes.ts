@@ -13,21 +13,29 @@ import { feedOf, type Value, type Values } from './session.ts';
 
 /** Feeds in the order of `inputs`, and the sizes they name. Throws where a feed contradicts the graph or another feed. */
 export function bindFeeds(inputs: readonly Tensor[], feeds: Values): { values: Value[]; sizes: Sizes } {
-  const sizes: Record<string, number> = {};
   const values = inputs.map((tensor) => {
     const value = feedOf(feeds, tensor.name!);
     if (value.dtype !== tensor.dtype || value.shape.length !== tensor.shape.length) throw mismatch(tensor, value);
-    tensor.shape.forEach((dim, axis) => {
-      const size = value.shape[axis]!;
-      if (typeof dim === 'string' && !/[*+]/.test(dim)) sizes[dim] ??= size;
-    });
     return value;
   });
+  const sizes = sizesOf(inputs, feeds);
   inputs.forEach((tensor, i) => {
     const expected = evaluateShape(tensor.shape, sizes);
     if (expected.some((size, axis) => size !== values[i]!.shape[axis])) throw mismatch(tensor, values[i]!, expected);
   });
   return { values, sizes };
+}
+
+/** The sizes that the shapes of the fed inputs name. */
+export function sizesOf(inputs: readonly Tensor[], feeds: Values): Sizes {
+  const sizes: Record<string, number> = {};
+  for (const { name, shape } of inputs) {
+    const fed = feeds[name!]!.shape;
+    shape.forEach((dim, axis) => {
+      if (typeof dim === 'string' && !/[*+]/.test(dim)) sizes[dim] ??= fed[axis]!;
+    });
+  }
+  return sizes;
 }
 
 function mismatch({ name, dtype, shape }: Tensor, value: Value, expected: Shape = shape): Error {

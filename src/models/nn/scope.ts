@@ -13,6 +13,9 @@ export interface Mask {
   readonly name: string;
   readonly tensor: Tensor;
   readonly rate: number;
+  /** What stands there without dropout, and with it. */
+  readonly plain: Tensor;
+  readonly dropped: Tensor;
 }
 
 /** What one build of a model collects. */
@@ -88,7 +91,9 @@ export class Scope {
   /** Softmax over the last axis, then dropout. */
   droppedSoftmax(x: Tensor, configuredRate: number): Tensor {
     const rate = this.build.dropoutRate?.(configuredRate) ?? 0;
-    return rate === 0 ? softmax(x) : droppedSoftmax(x, maskAt(this.build, this.path, x, rate), rate);
+    const plain = softmax(x);
+    if (rate === 0) return plain;
+    return drop(this.build, this.path, { rate, plain, dropped: (mask) => droppedSoftmax(x, mask, rate) });
   }
 
   site(): Site {
@@ -133,15 +138,22 @@ export class Scope {
 }
 
 function dropAt(build: Build, path: string, x: Tensor, rate: number): Tensor {
-  return rate === 0 ? x : dropout(x, maskAt(build, path, x, rate), rate);
+  return rate === 0 ? x : drop(build, path, { rate, plain: x, dropped: (mask) => dropout(x, mask, rate) });
 }
 
-function maskAt(build: Build, path: string, x: Tensor, rate: number): Tensor {
+interface Drop {
+  readonly rate: number;
+  readonly plain: Tensor;
+  readonly dropped: (mask: Tensor) => Tensor;
+}
+
+function drop(build: Build, path: string, { rate, plain, dropped: dropWith }: Drop): Tensor {
   const name = `dropout.${path}`;
   if (build.masks.has(name)) throw new Error(`internal: two dropout sites at '${path}'`);
-  const tensor = input(name, 'uint8', x.shape);
-  build.masks.set(name, { name, tensor, rate });
-  return tensor;
+  const tensor = input(name, 'uint8', plain.shape);
+  const dropped = dropWith(tensor);
+  build.masks.set(name, { name, tensor, rate, plain, dropped });
+  return dropped;
 }
 
 function declare(build: Build, parameter: Parameter): Tensor {

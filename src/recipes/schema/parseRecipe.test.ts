@@ -50,6 +50,7 @@ test('fills in every default', () => {
         "class_weights": "none",
         "dropout": "auto",
         "early_stopping_patience": 0,
+        "feature_cache": "auto",
         "gradient_accumulation_steps": 1,
         "label_smoothing_factor": 0,
         "learning_rate": 0.00005,

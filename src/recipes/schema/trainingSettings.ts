@@ -149,7 +149,8 @@ const regularisation = {
     .union([z.literal('auto'), z.number().min(0).max(0.9)])
     .default('auto')
     .meta({
-      description: "Share of activations that is dropped while training. auto = what the model's config.json says.",
+      description:
+        "Share of activations that is dropped while training. auto = what the model's config.json says, but none in frozen layers below everything that is trained, where their outputs can be kept.",
       aliases: ['hidden_dropout_prob', 'dropout_rate', 'dropout_prob'],
     }),
   label_smoothing_factor: z
@@ -223,6 +224,15 @@ const running = {
       description: 'Batches of inputs of like length (less padding, faster), or in plain random order.',
       defaultText: '`group_by_length`; `random` with `data.packing`',
       aliases: ['group_by_length', 'shuffle', 'length_grouped', 'sampler'],
+    }),
+  feature_cache: z
+    .union([z.enum(['auto', 'off']), z.number().min(0)])
+    .default('auto')
+    .meta({
+      description:
+        'Memory for the outputs of frozen layers, which are computed once for each example; what it does not hold lies on disk while the run lasts. auto = a quarter of the free memory; off = computed at every step.',
+      unit: 'megabytes',
+      aliases: ['cache_features', 'feature_caching', 'cache_embeddings', 'cache_activations'],
     }),
   max_length: maxLength.optional().meta({
     description: 'Another place for `data.max_length`.',

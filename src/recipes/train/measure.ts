@@ -6,6 +6,7 @@ import {
   type Metrics,
   metricsWith,
 } from '../../evaluation/index.ts';
+import type { FeatureSource } from '../../training/index.ts';
 import type { PreparedSplit } from './prepareData.node.ts';
 import type { Running } from './train.node.ts';
 
@@ -17,30 +18,39 @@ export interface Measured {
 /** Undefined where the signal was aborted meanwhile: a long evaluation does not keep a run from stopping. */
 export async function measure(
   { recipe, source, data, model, seconds, options }: Running,
-  { rows }: PreparedSplit,
+  split: PreparedSplit,
   threshold = fixedThreshold(recipe),
 ): Promise<Measured | undefined> {
   const started = performance.now();
+  const { rows } = split;
   const numLabels = data.labels.length;
+  const { signal } = options;
+  const kept = split === data.validation ? model.frozen : undefined;
   const logits = new Float32Array(rows.length * numLabels);
   try {
     const { metrics } = await evaluateClassifier(rows, {
-      scorer: model.scorer,
+      scorer: kept?.scorer ?? model.scorer,
+      feedsOf: kept?.validation && featureFeeds(kept.validation, signal),
       padTokenId: source.tokenizer.padTokenId,
       numLabels,
       batchSize: recipe.evaluation.per_device_eval_batch_size,
       threshold,
-      signal: options.signal,
+      signal,
       onScores: (row, scores) => logits.set(scores, row * numLabels),
     });
     return { metrics, answers: { numLabels, truths: rows.map(({ label }) => label), logits } };
   } catch (failure) {
-    if (failure === options.signal.reason) return undefined;
+    if (failure === signal.reason) return undefined;
     throw failure;
   } finally {
     seconds.evaluate += (performance.now() - started) / 1000;
   }
 }
+
+const featureFeeds = (source: FeatureSource, signal: AbortSignal) => async (rows: readonly number[]) => {
+  if (!(await source.prepare(rows, signal))) signal.throwIfAborted();
+  return source.feeds(rows);
+};
 
 /** A threshold that is to be chosen is chosen at the end: until then the likelier label is answered. */
 export function fixedThreshold({ evaluation: { threshold } }: Running['recipe']): number | undefined {

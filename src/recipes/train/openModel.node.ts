@@ -17,6 +17,7 @@ import {
   type Trainer,
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
+import { divide, type FrozenPart, openFrozenPart } from './frozenPart.node.ts';
 import type { PreparedData } from './prepareData.node.ts';
 
 /** What a run starts from: a model's folder, and perhaps an adapter that it goes on with. */
@@ -30,6 +31,10 @@ export interface Start {
 export interface TrainingModel extends AsyncDisposable {
   readonly trainer: Trainer;
   readonly scorer: Scorer;
+  /** Where the frozen layers' outputs are kept: then the trainer reads these. */
+  readonly frozen: FrozenPart | undefined;
+  /** Why they are not, where they could be. */
+  readonly refused: string | undefined;
   readonly memory: ParameterMemory;
   readonly parameters: readonly Parameter[];
   /** Every weight is trained. */
@@ -44,10 +49,11 @@ export interface TrainingModel extends AsyncDisposable {
 const threadsOf = ({ threads }: Pick<Recipe, 'threads'>): number =>
   threads === 'auto' ? availableParallelism() : threads;
 
-type Known = Pick<PreparedData, 'labels' | 'classWeights'>;
+type Known = Pick<PreparedData, 'labels' | 'classWeights' | 'train' | 'validation'>;
 
-export async function openModel(recipe: Recipe, start: Start, { labels, classWeights }: Known): Promise<TrainingModel> {
+export async function openModel(recipe: Recipe, start: Start, data: Known): Promise<TrainingModel> {
   const { source } = start;
+  const { labels, classWeights } = data;
   const { training } = recipe;
   const facts = { defaultTargets: source.description.architecture.queryAndValue };
   const chosen = [attachMethod(recipe.method, facts)];
@@ -72,13 +78,18 @@ export async function openModel(recipe: Recipe, start: Start, { labels, classWei
     epsilon: training.adam_epsilon,
     weightDecay: training.weight_decay,
   };
-  const trainer = await openTrainer(learning, { memory, open, threads, seed: training.seed, optimizer });
+  const { learning: learned, cuts, refused } = divide(recipe, { learning, measured }, data);
+  const { padTokenId } = source.tokenizer;
+  const frozen = cuts && (await openFrozenPart(cuts, { recipe, data, memory, open, threads, padTokenId }));
+  const trainer = await openTrainer(learned, { memory, open, threads, seed: training.seed, optimizer });
   const scorer = await openScorer(measured, { memory, open, threads });
   const count = (all: typeof parameters): number =>
     all.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   return {
     trainer,
     scorer,
+    frozen,
+    refused,
     memory,
     parameters,
     isWhole: recipe.method.name === 'full',
@@ -90,6 +101,7 @@ export async function openModel(recipe: Recipe, start: Start, { labels, classWei
     async [Symbol.asyncDispose]() {
       await trainer[Symbol.asyncDispose]();
       await scorer[Symbol.asyncDispose]();
+      await frozen?.[Symbol.asyncDispose]();
     },
   };
 }

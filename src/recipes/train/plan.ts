@@ -68,28 +68,44 @@ export const scheduleOf = ({ training }: Recipe, { totalSteps }: StepPlan): Sche
   totalSteps,
 });
 
+/** The parts of a batch that are computed one after the other; undefined ends the steps. */
+export type Parts = (
+  batch: readonly number[],
+) => readonly MicroBatch[] | undefined | Promise<readonly MicroBatch[] | undefined>;
+
 interface Stepping {
   readonly recipe: Batching;
   readonly plan: StepPlan;
-  readonly padTokenId: number;
+  readonly partsOf: Parts;
 }
 
 /** The batches of every step, epoch after epoch, made when they are asked for. */
-export function* stepBatches(
+export async function* stepBatches(
   rows: readonly EncodedRow[],
-  { recipe, plan, padTokenId }: Stepping,
-): Generator<StepBatches> {
-  const { gradient_accumulation_steps: accumulated, micro_batch_tokens: limit } = recipe.training;
-  const lengths = rows.map(({ inputIds }) => inputIds.length);
-  const sampling = samplingOf(recipe, lengths);
-  const parts = (recipe.data.packing ? packedParts : paddedParts)({ rows, lengths, limit, padTokenId });
+  { recipe, plan, partsOf }: Stepping,
+): AsyncGenerator<StepBatches> {
+  const sampling = samplingOf(
+    recipe,
+    rows.map(({ inputIds }) => inputIds.length),
+  );
   for (const epoch of plan.stepsOfEpoch.keys()) {
-    const steps = chunks(sampleBatches({ ...sampling, epoch }), accumulated);
+    const steps = chunks(sampleBatches({ ...sampling, epoch }), recipe.training.gradient_accumulation_steps);
     for (const [index, step] of steps.entries()) {
-      const batches = step.flatMap(parts);
+      const batches: MicroBatch[] = [];
+      for (const batch of step) {
+        const parts = await partsOf(batch);
+        if (!parts) return;
+        batches.push(...parts);
+      }
       yield { batches, epoch: epoch + (index + 1) / steps.length, lastOfEpoch: index === steps.length - 1 };
     }
   }
+}
+
+/** Rows as they are, in parts that are small enough. */
+export function rowParts(rows: readonly EncodedRow[], { data, training }: Batching, padTokenId: number) {
+  const lengths = rows.map(({ inputIds }) => inputIds.length);
+  return (data.packing ? packedParts : paddedParts)({ rows, lengths, limit: training.micro_batch_tokens, padTokenId });
 }
 
 interface Parting {
@@ -99,13 +115,11 @@ interface Parting {
   readonly limit: number;
   readonly padTokenId: number;
 }
-/** The parts of a batch that are computed one after the other. */
-type Parts = (batch: readonly number[]) => MicroBatch[];
 
 /** Long rows go with long ones, so that less is padded too. */
 const paddedParts =
-  ({ rows, lengths, limit, padTokenId }: Parting): Parts =>
-  (batch) => {
+  ({ rows, lengths, limit, padTokenId }: Parting) =>
+  (batch: readonly number[]): MicroBatch[] => {
     const padded = batch.length * longestOf(batch, lengths);
     const fits = limit === 0 || padded <= limit;
     const parts = fits ? [batch] : cutByTokens(longestFirst(batch, lengths), lengths, { tokens: limit });
@@ -113,8 +127,8 @@ const paddedParts =
   };
 
 const packedParts =
-  ({ rows, lengths, limit, padTokenId }: Parting): Parts =>
-  (batch) => {
+  ({ rows, lengths, limit, padTokenId }: Parting) =>
+  (batch: readonly number[]): MicroBatch[] => {
     const sequences = packRows(batch, lengths).map((sequence) => membersOf(sequence, rows));
     const atOnce = limit === 0 ? sequences.length : Math.max(1, Math.floor(limit / longestOf(batch, lengths)));
     const count = Math.ceil(sequences.length / atOnce);

@@ -12,7 +12,7 @@ import { savedFolder } from './saved.node.ts';
 import type { Running } from './train.node.ts';
 import { attuneVersion } from './version.node.ts';
 
-export const memoryBytes = (): number => process.memoryUsage().rss;
+export const memoryBytes = (): number => process.memoryUsage.rss();
 const KIBIBYTE = 1024;
 
 type Known = Pick<Running, 'recipe' | 'local' | 'data' | 'model' | 'plan'>;
@@ -81,18 +81,23 @@ export async function finalFields(running: Running, { metrics, threshold, stoppe
 }
 
 /** How far the run came, what it took and what it left. */
-async function figures({ seconds, reached, recipe, data, plan, folder }: Running): Promise<object> {
+async function figures({ seconds, reached, recipe, data, model, plan, folder }: Running): Promise<object> {
   const { step, best } = reached;
   const epochs = epochsAfter(plan.stepsOfEpoch, step);
   const tokens = data.train.rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
-  const perSecond = (count: number): number => (seconds.train > 0 ? (count * epochs) / seconds.train : 0);
+  const cacheSeconds = model.frozen?.train.seconds ?? 0;
+  // A run that is stopped before its first step has only filled the cache.
+  const trainSeconds = Math.max(seconds.train, cacheSeconds);
+  const perSecond = (count: number): number => (trainSeconds > 0 ? (count * epochs) / trainSeconds : 0);
   return {
     metrics: best?.metrics ?? null,
     best_step: best?.step ?? null,
     steps: step,
     timing: {
       load_seconds: seconds.load,
-      train_seconds: seconds.train,
+      train_seconds: trainSeconds,
+      // The part of train_seconds in which outputs of frozen layers were computed, once for each row.
+      cache_seconds: cacheSeconds,
       eval_seconds: seconds.evaluate,
       examples_per_second: perSecond(data.train.rows.length),
       tokens_per_second: perSecond(tokens),

@@ -8,6 +8,7 @@ import { createRunFolder, type RunFolder, type RunRecord, refuseUsedFolder } fro
 import { trainSteps } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import { identify, openTarget } from '../target.node.ts';
+import { partsOf } from './batches.ts';
 import { breakOff, conclude } from './conclude.node.ts';
 import type { OnTrainEvent } from './events.ts';
 import { type Measured, measure } from './measure.ts';
@@ -101,8 +102,9 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
 }
 
 async function runIn(running: Running): Promise<RunRecord> {
-  const { data, folder, options } = running;
+  const { data, folder, options, model } = running;
   options.onEvent(startedEvent(running));
+  if (model.refused) options.onEvent({ type: 'note', text: model.refused });
   const measured = running.recipe.evaluation.eval_strategy !== 'no';
   const before = measured && data.validation ? (await measure(running, data.validation))?.metrics : undefined;
   if (before) {
@@ -121,10 +123,9 @@ async function runIn(running: Running): Promise<RunRecord> {
 
 /** Trains until the steps end, nothing gets better, or the signal is aborted. */
 async function learn(running: Running): Promise<void> {
-  const { recipe, source, data, model, plan, folder, options, reached } = running;
+  const { recipe, data, model, plan, folder, options, reached } = running;
   const { training, evaluation } = recipe;
-  const padTokenId = source.tokenizer.padTokenId;
-  const steps = stepBatches(data.train.rows, { recipe, plan, padTokenId });
+  const steps = stepBatches(data.train.rows, { recipe, plan, partsOf: partsOf(running) });
   const loop = { schedule: scheduleOf(recipe, plan), maxGradientNorm: training.max_grad_norm, signal: options.signal };
   const log = openStepLog({ everySteps: training.logging_steps, lastStep: plan.totalSteps });
   let worse = 0;

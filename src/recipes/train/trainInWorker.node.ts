@@ -7,7 +7,7 @@ import type { TrainEvent } from './events.ts';
 import type { TrainOptions } from './train.node.ts';
 
 export type FromWorker =
-  | { readonly kind: 'event'; readonly event: TrainEvent }
+  | { readonly kind: 'events'; readonly events: readonly TrainEvent[] }
   | { readonly kind: 'done'; readonly record: RunRecord }
   | {
       readonly kind: 'failed';
@@ -23,7 +23,7 @@ export function trainInWorker(recipe: Recipe, { onEvent, signal }: TrainOptions)
   signal.addEventListener('abort', stop, { once: true });
   return new Promise<RunRecord>((resolve, reject) => {
     worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'event') onEvent(message.event);
+      if (message.kind === 'events') message.events.forEach(onEvent);
       else if (message.kind === 'done') resolve(message.record);
       else reject(errorOf(message));
     });

@@ -2,23 +2,41 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { AttuneError } from '../../errors/index.ts';
 import type { Recipe } from '../schema/index.ts';
+import type { TrainEvent } from './events.ts';
 import { runTraining } from './train.node.ts';
 import type { FromWorker } from './trainInWorker.node.ts';
+
+const SEND_EVERY_MS = 50;
 
 const send = (message: FromWorker): void => parentPort!.postMessage(message);
 const stop = new AbortController();
 parentPort!.on('message', () => stop.abort());
 
+let waiting: TrainEvent[] = [];
+let sentAt = Number.NEGATIVE_INFINITY;
+
+/** Steps of a small head are shorter than the sending of an event: those that follow closely travel together. */
+function tell(event: TrainEvent): void {
+  waiting.push(event);
+  const canWait = event.type === 'step' && !event.lastOfEpoch;
+  if (!canWait || performance.now() - sentAt >= SEND_EVERY_MS) sendWaiting();
+}
+
+function sendWaiting(): void {
+  if (waiting.length > 0) send({ kind: 'events', events: waiting });
+  waiting = [];
+  sentAt = performance.now();
+}
+
 try {
-  const record = await runTraining(workerData as Recipe, {
-    signal: stop.signal,
-    onEvent: (event) => send({ kind: 'event', event }),
-  });
+  const record = await runTraining(workerData as Recipe, { signal: stop.signal, onEvent: tell });
+  sendWaiting();
   send({ kind: 'done', record });
 } catch (failure) {
   const { code, where, problem, fix } = failure as AttuneError;
   const known = failure instanceof AttuneError ? { code, where, problem, fix } : undefined;
   const { name, message, stack } = failure as Error;
+  sendWaiting();
   send({ kind: 'failed', known, thrown: { name, message, stack } });
 } finally {
   parentPort!.close();

@@ -12,3 +12,4 @@ export {
   refuseUsedFolder,
 } from './runFolder.node.ts';
 export { copyTokenizer, type SavedModel, writeModel } from './saveModel.node.ts';
+export { openScratchFile, type ScratchFile } from './scratchFile.node.ts';

@@ -114,7 +114,7 @@ function outputExists(path: string, problem: string): AttuneError {
   return new AttuneError({ code: 'OUTPUT_EXISTS', where: `output_dir ${path}`, problem, fix });
 }
 
-function cannotWrite(path: string, failure: NodeJS.ErrnoException): AttuneError {
+export function cannotWrite(path: string, failure: NodeJS.ErrnoException): AttuneError {
   const full = failure.code === 'ENOSPC' || failure.code === 'EDQUOT';
   return new AttuneError(
     {

@@ -115,8 +115,10 @@ test('frozen matrices are held in 8 bits alone; the head, embeddings and vectors
 test('full tuning in 8 bits learns, with other gradients than the exact ones', async () => {
   const exact = await openPartial(full);
   const rounded = await openPartial(full, { precision: 'int8' });
-  const wanted = await lossCurve(exact, plan);
-  const found = await lossCurve(rounded, plan);
+  // All layers together take smaller steps.
+  const careful = { ...plan, learning_rate: 0.002 };
+  const wanted = await lossCurve(exact, careful);
+  const found = await lossCurve(rounded, careful);
   expect(found).not.toEqual(wanted);
   expect(fall(found)).toBeGreaterThan(fall(wanted) / 2);
 });

@@ -204,7 +204,13 @@ const switchBackRow: Operation = {
   ],
 };
 
-/** dy·W, both in 8 bits: the scales of W's rows go into dy before it is rounded, so that the same steps serve again. */
+/** Divides a row of zeros. */
+const TINY = 1e-30;
+
+/**
+ * dy·W, both in 8 bits. The scales of W's rows go into dy before it is rounded, so that the same steps serve again; and
+ * each row of dy is rounded by its own largest value, for gradients differ between tokens by orders of magnitude.
+ */
 const switchBackInputRow: Operation = {
   name: 'switchBackInput',
   type: ([dy, w]) => ({ dtype: 'float32', shape: [...dy!.shape.slice(0, -1), w!.shape[1]!] }),
@@ -212,14 +218,24 @@ const switchBackInputRow: Operation = {
   onnx: (emit, [dy, w]) => {
     const { steps, scale } = roundedWeight(emit, w!);
     const [scaled] = emit.node('Mul', [dy!, scale]);
-    return integerProduct(emit, scaled!, { steps, scale: emit.scalar(1, 'float32') });
+    const over = (type: string): string[] => emit.node(type, [scaled!, emit.ints([-1])], { keepdims: 1 });
+    const extremes = [...over('ReduceMax'), ...emit.node('Neg', over('ReduceMin')), emit.scalar(TINY, 'float32')];
+    const largest = emit.node('Max', extremes); // [..., 1]
+    const [even] = emit.node('Div', [scaled!, ...largest]);
+    const y = integerProduct(emit, even!, { steps, scale: emit.scalar(1, 'float32') });
+    return emit.node('Mul', [...y, ...largest]);
   },
   reference: ([dy, w], _, [out]) => {
     const [outs, ins] = w!.shape as [number, number];
     const { steps, scale } = roundedRows(w!);
-    const scaled = { shape: dy!.shape, data: dy!.data.map((value, i) => value * scale[i % outs]!) };
+    const scaled = dy!.data.map((value, i) => value * scale[i % outs]!);
+    const largest = Float64Array.from({ length: scaled.length / outs }, (_, row) =>
+      scaled.subarray(row * outs, (row + 1) * outs).reduce((most, value) => Math.max(most, Math.abs(value)), TINY),
+    );
+    const even = { shape: dy!.shape, data: scaled.map((value, i) => value / largest[Math.floor(i / outs)]!) };
     const layer = { ins: outs, outs: ins, weight: (i: number, o: number) => steps[o * ins + i]! };
-    return [linearReference(scaled, layer, sizeOf(out!.shape))];
+    const y = linearReference(even, layer, sizeOf(out!.shape));
+    return [y.map((value, i) => value * largest[Math.floor(i / ins)]!)];
   },
   samples: [
     {

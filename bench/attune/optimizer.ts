@@ -2,16 +2,18 @@
  * AdamW over 22.7M parameters. Prints {"update_ms"}, the fastest of 12.
  *   npx tsx bench/attune/optimizer.ts
  */
+import type { Parameter } from '../../src/models/nn/index.ts';
 import { updateParameters } from '../../src/training/optimizer.ts';
 import { allocateParameters } from '../../src/training/parameterMemory.ts';
 import { openTables } from '../../src/training/tables.ts';
 
-const parameter = {
+const parameter: Parameter = {
   name: 'weight',
   shape: [59_150, 384],
   head: false,
   trainable: true,
   added: false,
+  gradient: 'always',
   learningRateScale: 1,
   depth: 0,
 };

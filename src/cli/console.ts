@@ -9,6 +9,8 @@ export interface Console {
   readonly json: boolean;
   /** For texts of `text`. They are plain when that goes to no terminal. */
   readonly colors: Colors;
+  /** For texts of `note`. */
+  readonly noteColors: Colors;
   /** A result for people. */
   text(text: string): void;
   /** A result for programs: one line of JSON, printed with `--json` only. */
@@ -51,6 +53,7 @@ export function openConsole({ stdout, stderr, env, json, color, verbose }: Conso
   return {
     json,
     colors: json ? errorColors : resultColors,
+    noteColors: errorColors,
     text: (text) => (json ? note(text) : results.write(`${text}\n`)),
     object: (value) => json && results.write(`${JSON.stringify(value)}\n`),
     note,

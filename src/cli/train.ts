@@ -1,5 +1,6 @@
 import type { TrainEvent } from '../recipes/index.ts';
 import { type Call, defineCommand, type Options } from './command.ts';
+import type { Colors } from './console.ts';
 import { bytes, count, duration } from './figures.ts';
 import type { TrainingProgress } from './progress.ts';
 import { interrupted } from './runCommandLine.ts';
@@ -48,9 +49,17 @@ function narrator({ out }: Pick<Call<Options>, 'out'>): { event(event: TrainEven
       case 'note':
         progress?.line(event.text);
         return;
+      case 'guard':
+        out.note(guardLine(event, out.noteColors));
+        return;
     }
   };
   return { event: tell, stop: () => progress?.stop() };
+}
+
+function guardLine({ event, text }: Extract<TrainEvent, { type: 'guard' }>, { red, yellow }: Colors): string {
+  const word = event.replace('_', ' ');
+  return `${event === 'stopped' ? red(word) : yellow(word)} ${text}`;
 }
 
 function startLines(event: Extract<TrainEvent, { type: 'started' }>): string[] {
@@ -74,6 +83,18 @@ interface Timing {
   readonly examples_per_second: number;
 }
 
+interface GuardCounts {
+  readonly skipped_steps: number;
+  readonly rollbacks: number;
+  readonly warnings: number;
+}
+
+/** What should not be overlooked at the end of a long run. */
+function guardLines({ skipped_steps, rollbacks, warnings }: GuardCounts, yellow: Colors['yellow']): string[] {
+  if (skipped_steps + rollbacks + warnings === 0) return [];
+  return [`${yellow('guards')} steps skipped: ${skipped_steps}, ways back: ${rollbacks}, warnings: ${warnings}`];
+}
+
 function summary(
   record: Readonly<Record<string, unknown>>,
   folder: string,
@@ -87,6 +108,7 @@ function summary(
   const pace = `${count(timing.examples_per_second)} examples/s, peak memory ${bytes(record.peak_memory_bytes as number)}`;
   return [
     `${word} in ${duration(timing.train_seconds + timing.eval_seconds + timing.load_seconds)} (${pace})`,
+    ...guardLines(record.guards as GuardCounts, yellow),
     ...(measured ? [`${bold('result')} ${measured}`] : []),
     `${bold('report')} ${folder}/report.html`,
     `${bold('folder')} ${folder}`,

@@ -98,6 +98,11 @@ export const errorCodes = {
     means: 'The tokenizer is missing or cannot be used.',
     remedy: 'Use the tokenizer.json and tokenizer_config.json that came with the model.',
   },
+  WEIGHTS_NOT_FINITE: {
+    exit: 2,
+    means: 'A tensor of the weights holds values that are infinite or not a number.',
+    remedy: 'Fetch or copy the file again, or use a checkpoint from before it broke.',
+  },
   SAFETENSORS_CORRUPT: {
     exit: 2,
     means: 'A .safetensors file is truncated or contradicts itself.',
@@ -130,8 +135,24 @@ export const errorCodes = {
   },
   TRAINING_NOT_FINITE: {
     exit: 3,
-    means: 'The loss or a gradient became infinite or not a number.',
-    remedy: 'Lower `training.learning_rate`, and keep `training.max_grad_norm` at 1.0.',
+    means: 'The loss or a gradient became infinite or not a number, and skipping steps and going back did not help.',
+    remedy:
+      'Look at the rows that the error names; lower `training.learning_rate`, and keep `training.max_grad_norm` at 1.0.',
+  },
+  TRAINING_SPIKE: {
+    exit: 3,
+    means: 'The loss or the gradients rose far above those of the steps before, again and again.',
+    remedy: 'Lower `training.learning_rate`; look at the rows that the error names.',
+  },
+  TRAINING_NO_GRADIENT: {
+    exit: 3,
+    means: 'No gradient reaches tensors that are to be trained: they would stay as they are.',
+    remedy: 'Choose other layers to train; a method whose own tensors are named is a mistake of ours to report.',
+  },
+  BASE_CHANGED: {
+    exit: 1,
+    means: 'The files of the base model are not those that the run began with.',
+    remedy: 'Put the original back, and train again.',
   },
   OUTPUT_EXISTS: {
     exit: 2,

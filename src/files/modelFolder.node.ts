@@ -32,9 +32,14 @@ export async function requireJson(folder: string, name: string): Promise<unknown
 
 /** The weights: model.safetensors, or the parts that model.safetensors.index.json lists. */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
-  const index = (await readJson(folder, 'model.safetensors.index.json')) as { weight_map?: unknown } | undefined;
-  const files = index ? shardNames(folder, index.weight_map) : ['model.safetensors'];
+  const files = await weightFiles(folder);
   return joinFiles(await Promise.all(files.map((name) => openWeights(folder, name))));
+}
+
+/** Names of the files that hold the weights. */
+export async function weightFiles(folder: string): Promise<string[]> {
+  const index = (await readJson(folder, 'model.safetensors.index.json')) as { weight_map?: unknown } | undefined;
+  return index ? shardNames(folder, index.weight_map) : ['model.safetensors'];
 }
 
 async function openWeights(folder: string, name: string) {

@@ -115,7 +115,12 @@ function lowRank(given: LoraSettings, { path, added, weight }: LinearSite): LowR
   const rank = patternValue(given.rank_pattern, path) ?? given.r;
   const alpha = patternValue(given.alpha_pattern, path) ?? given.lora_alpha;
   // PyTorch's default for linear layers (He et al. with a = √5) comes to this bound.
-  const a = added('lora_A.weight', [rank, width], { uniform: { bound: 1 / Math.sqrt(width) } });
+  const a = added(
+    'lora_A.weight',
+    [rank, width],
+    { uniform: { bound: 1 / Math.sqrt(width) } },
+    { gradient: 'afterUpdate' },
+  );
   const b = added('lora_B.weight', [out, rank], 'zeros', { learningRateScale: given.loraplus_lr_ratio ?? 1 });
   return { a, b, scale: alpha / (given.use_rslora ? Math.sqrt(rank) : rank) };
 }

@@ -11,6 +11,7 @@ import {
   type Batch,
   embedding,
   firstTokens,
+  type GradientPromise,
   joinResidual,
   layerNorm,
   linear,
@@ -85,9 +86,10 @@ function embeddings(scope: Scope, batch: Batch, config: BertConfig): Tensor {
 
 function selfAttention(scope: Scope, x: Tensor, { bias, config }: { bias: Tensor; config: BertConfig }): Tensor {
   const self = scope.at('self');
-  const project = (name: string): Tensor =>
-    splitHeads(linear(self.at(name), x, { out: config.hidden_size }), config.num_attention_heads); // [B, H, T, C]
-  const projected = { q: project('query'), k: project('key'), v: project('value') };
+  const project = (name: string, biasGradient?: GradientPromise): Tensor =>
+    splitHeads(linear(self.at(name), x, { out: config.hidden_size, biasGradient }), config.num_attention_heads); // [B, H, T, C]
+  // A bias of the keys adds the same to all scores of a query, which softmax takes away again.
+  const projected = { q: project('query'), k: project('key', 'never'), v: project('value') };
   const y = attention(self, { ...projected, bias, dropoutRate: config.attention_probs_dropout_prob }); // [B, T, D]
   return addAndNorm(scope.at('output'), y, { sublayer: 'attention', residual: x, config });
 }

@@ -3,8 +3,16 @@
  * Imports tasks, data, methods, models, files, engine, errors. Invariant: prints nothing and touches no file.
  */
 export { type FeatureSource, featureBytes, openFeatures } from './features.ts';
+export {
+  areFinite,
+  type GuardOptions,
+  type GuardState,
+  type Guards,
+  type Incident,
+  openGuards,
+} from './guards/index.ts';
 export { type Loaded, type Loading, loadParameters, type NamedCheckpoint, placeParameters } from './loadParameters.ts';
-export { type LoopOptions, type StepBatches, type StepRecord, trainSteps } from './loop.ts';
+export { type LoopOptions, type StepBatches, type StepOutcome, type StepRecord, trainSteps } from './loop.ts';
 export type { MaskSource, Place } from './masks.ts';
 export type { AdamWSettings, Update } from './optimizer.ts';
 export {

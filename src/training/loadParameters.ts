@@ -4,6 +4,7 @@ import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
 import type { Initial, Parameter } from '../models/nn/index.ts';
+import { areFinite } from './guards/finite.ts';
 import { type ParameterMemory, packedForm, valuesOf } from './parameterMemory.ts';
 
 /** Weights, and what errors call them. */
@@ -57,7 +58,7 @@ export async function loadParameters(
   for (const { parameter, place } of found) {
     const { name, shape, stored } = parameter;
     const values = stored ? new Float32Array(shape.reduce((a, b) => a * b, 1)) : valuesOf(memory, name);
-    if (place) await place.checkpoint.readFloats(place.name, values);
+    if (place) await readFinite(place, values);
     else fillFresh(values, parameter, loading.seed);
     if (stored) memory.packed.set(name, packedForm(stored, values));
   }
@@ -66,6 +67,19 @@ export async function loadParameters(
     fresh: found.filter(({ place }) => !place).map(({ parameter }) => parameter.name),
     unused: loading.base.names.filter((name) => !used.has(name)),
   };
+}
+
+/** One bad value spreads to all that is computed from it: such a file is refused before anything is. */
+async function readFinite({ checkpoint, name }: Place, values: Float32Array): Promise<void> {
+  await checkpoint.readFloats(name, values);
+  if (areFinite(values)) return;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  throw new AttuneError({
+    code: 'WEIGHTS_NOT_FINITE',
+    where: `${checkpoint.where} '${name}'`,
+    problem: `value ${at} of ${values.length} is ${values[at]}`,
+    fix: 'fetch or copy the file again, or use a checkpoint from before it broke',
+  });
 }
 
 /** A bare encoder's file has no 'bert.' in front of its names; a model with a head has. Some files have older names. */

@@ -1,5 +1,5 @@
 /** The training loop: one record for each optimizer step. Prints nothing, saves nothing, evaluates nothing. */
-import { AttuneError } from '../errors/index.ts';
+import type { Guards, Incident } from './guards/index.ts';
 import { learningRateAt, type Schedule } from './schedule.ts';
 import type { MicroBatch, Trainer } from './trainer.ts';
 
@@ -26,47 +26,50 @@ export interface StepRecord {
   readonly seconds: number;
 }
 
+/** A step, or why its update was not made. After an incident whose action is `stop` nothing follows. */
+export interface StepOutcome extends StepRecord {
+  readonly incident?: Incident | undefined;
+  /** Numbers of its rows in the training data. */
+  readonly examples: readonly number[];
+}
+
 export interface LoopOptions {
   readonly schedule: Schedule;
   /** Longest global gradient norm that is used as it is; 0 turns clipping off. */
   readonly maxGradientNorm: number;
-  readonly signal?: AbortSignal;
+  /** Left out: every update is made. */
+  readonly guards?: Guards;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs until the steps end, or until the signal is aborted: then the step under way is finished first. */
 export async function* trainSteps(
   trainer: Trainer,
   steps: Iterable<StepBatches> | AsyncIterable<StepBatches>,
-  { schedule, maxGradientNorm, signal }: LoopOptions,
-): AsyncGenerator<StepRecord> {
+  { schedule, maxGradientNorm, guards, signal }: LoopOptions,
+): AsyncGenerator<StepOutcome> {
   let step = 0;
   let started = performance.now();
   for await (const { batches, epoch, lastOfEpoch } of steps) {
     if (signal?.aborted || step >= schedule.totalSteps) return;
-    const learningRate = learningRateAt(schedule, step);
+    const learningRate = learningRateAt(schedule, step) * (guards?.rateScale() ?? 1);
     step += 1;
     const { sum, count } = await trainer.gradients(batches, step);
+    const loss = sum / count;
     const gradientNorm = trainer.gradientNorm(count);
-    refuseNonFinite({ step, loss: sum / count, gradientNorm });
-    trainer.update({ step, learningRate, gradientScale: clippingScale(gradientNorm, maxGradientNorm) / count });
     const rows = batches.reduce((total, batch) => total + batch.rows, 0);
     const tokens = batches.reduce((total, batch) => total + batch.tokens, 0);
+    const incident = await guards?.judge({ step, loss, gradientNorm, rows, batches, learningRate });
+    const gradientScale = clippingScale(gradientNorm, maxGradientNorm) / count;
+    if (!incident) trainer.update({ step: guards?.updates() ?? step, learningRate, gradientScale });
     const seconds = (performance.now() - started) / 1000;
-    yield { step, epoch, lastOfEpoch, loss: sum / count, learningRate, gradientNorm, rows, tokens, seconds };
+    const examples = batches.flatMap((batch) => batch.examples ?? []);
+    const record = { step, epoch, lastOfEpoch, loss, learningRate, gradientNorm, rows, tokens, seconds };
+    yield { ...record, incident, examples };
+    if (incident?.action === 'stop') return;
     started = performance.now();
   }
 }
 
 /** As torch.nn.utils.clip_grad_norm_ computes it. */
 const clippingScale = (norm: number, max: number): number => (max > 0 ? Math.min(1, max / (norm + 1e-6)) : 1);
-
-/** Before the update, so that the weights stay as the last good step left them. */
-function refuseNonFinite({ step, loss, gradientNorm }: { step: number; loss: number; gradientNorm: number }): void {
-  if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
-  throw new AttuneError({
-    code: 'TRAINING_NOT_FINITE',
-    where: `step ${step}`,
-    problem: `the loss is ${loss} and the gradient norm ${gradientNorm}; the weights were not updated`,
-    fix: 'lower training.learning_rate, or keep training.max_grad_norm at 1.0',
-  });
-}

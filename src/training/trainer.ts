@@ -4,6 +4,8 @@ import { evaluateShape, type Sizes, sizeOf, type Tensor } from '../engine/graph/
 import { type OpenSession, type Session, sizesOf, type Value, type Values } from '../engine/runtime/index.ts';
 import { batchInputsOf, type Program, trainedOf } from '../models/nn/index.ts';
 import type { Loss } from '../tasks/index.ts';
+import { examine, type Finding, type Looking } from './guards/examine.ts';
+import { idleParameters } from './guards/idle.ts';
 import { type MaskSource, openMasks, type Place } from './masks.ts';
 import { type AdamWSettings, accumulateGradients, gradientNorm, updateParameters } from './optimizer.ts';
 import { type ParameterMemory, parameterValues } from './parameterMemory.ts';
@@ -15,6 +17,8 @@ export interface MicroBatch {
   readonly rows: number;
   /** Tokens that are not padding. */
   readonly tokens: number;
+  /** Numbers of the rows, in the order of the feeds. */
+  readonly examples?: readonly number[];
 }
 
 export interface StepLoss {
@@ -29,6 +33,10 @@ export interface Trainer extends AsyncDisposable {
   gradientNorm(count: number): number;
   /** One AdamW update with the last gradients. */
   update(rates: { step: number; learningRate: number; gradientScale: number }): void;
+  /** Where the last gradients went wrong. Overwrites them. */
+  examine(batches: readonly MicroBatch[], at: { step: number; looking: Looking }): Promise<Finding>;
+  /** Trained tensors that the last gradients left out, where none is declared to be without; `moved`: see idle.ts. */
+  idle(moved: boolean): string[];
 }
 
 export interface TrainerOptions {
@@ -47,7 +55,9 @@ export async function openTrainer(program: Program<{ loss: Loss }>, options: Tra
     memory,
     inRows.map(({ parameter }) => parameter),
   );
-  const run = batchRunner(session, { program, memory, masks: openMasks(program.masks, seed), tables, inRows });
+  const masks = openMasks(program.masks, seed);
+  const weights = parameterValues(program, memory);
+  const run = batchRunner(session, { program, weights, memory, masks, tables, inRows });
   let from: GradientRegion = 'gradient';
   return {
     async gradients(batches, step) {
@@ -64,6 +74,11 @@ export async function openTrainer(program: Program<{ loss: Loss }>, options: Tra
     },
     gradientNorm: (count) => gradientNorm(memory, tables, from) / count,
     update: (rates) => updateParameters(memory, tables, optimizer, { ...rates, from }),
+    examine(batches, at) {
+      const again = (batch: MicroBatch, place: Place): Promise<StepLoss> => run(batch, place, from);
+      return examine({ program, memory, masks, open, threads, region: from, weights, run: again }, batches, at);
+    },
+    idle: (moved) => idleParameters(memory, { region: from, moved }),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
@@ -99,14 +114,15 @@ function splitGradients(outputs: Readonly<Record<string, Tensor>>) {
 
 interface Running {
   readonly program: Program<{ loss: Loss }>;
+  /** All parameters as feeds. */
+  readonly weights: Values;
   readonly memory: ParameterMemory;
   readonly masks: MaskSource;
   readonly tables: Tables;
   readonly inRows: readonly RowGradient[];
 }
 
-function batchRunner(session: Session, { program, memory, masks, tables, inRows }: Running) {
-  const weights = parameterValues(program, memory);
+function batchRunner(session: Session, { program, weights, memory, masks, tables, inRows }: Running) {
   const inputs = batchInputsOf(program);
   const scalars = {
     loss_sum: { dtype: 'float32', shape: [], data: new Float32Array(1) },

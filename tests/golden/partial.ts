@@ -47,17 +47,19 @@ interface GoldenRow {
   label: number;
 }
 
-function goldenBatches(): BatchFeeds[] {
+/** 32 rows of different lengths. */
+export function goldenRows(): EncodedRow[] {
   const { rows } = readGolden('bert-tiny/curve.json') as { rows: GoldenRow[] };
-  const encoded = rows.map(
+  return rows.map(
     ({ input_ids, token_type_ids, label }): EncodedRow => ({
       inputIds: input_ids,
       tokenTypeIds: token_type_ids,
       label,
     }),
   );
-  return chunks(encoded, 8).map((batch) => collate(batch, 0));
 }
+
+const goldenBatches = (): BatchFeeds[] => chunks(goldenRows(), 8).map((batch) => collate(batch, 0));
 
 /** Loss of every step of a golden plan. */
 export async function lossCurve(opened: Partial, plan: Record<string, number>): Promise<number[]> {

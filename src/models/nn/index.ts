@@ -18,7 +18,7 @@ export type {
   SublayerSite,
   TokensSite,
 } from './method.ts';
-export type { Initial, Parameter } from './parameter.ts';
+export type { GradientPromise, Initial, Parameter } from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
 export { type Build, type Mask, Scope } from './scope.ts';
 export { type BasePrecision, basePrecisions, type Stored, storageOf } from './storage.ts';

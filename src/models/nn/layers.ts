@@ -2,7 +2,7 @@
 import type { Tensor } from '../../engine/graph/index.ts';
 import * as ops from '../../engine/ops/index.ts';
 import type { SublayerSite } from './method.ts';
-import type { Initial } from './parameter.ts';
+import type { GradientPromise, Initial } from './parameter.ts';
 import type { Scope } from './scope.ts';
 
 interface LinearOptions {
@@ -10,12 +10,17 @@ interface LinearOptions {
   readonly bias?: boolean;
   readonly fresh?: Initial;
   readonly head?: boolean;
+  /** Of the bias; left out: always. */
+  readonly biasGradient?: GradientPromise;
 }
 
 /** y = x·Wᵀ + b. Site `linear`. */
-export function linear(scope: Scope, x: Tensor, { out, bias = true, fresh, head = false }: LinearOptions): Tensor {
+export function linear(scope: Scope, x: Tensor, options: LinearOptions): Tensor {
+  const { out, bias = true, fresh, head = false, biasGradient } = options;
   const weight = scope.weight('weight', [out, x.shape.at(-1) as number], { fresh, head, packable: true });
-  const offset = bias ? scope.weight('bias', [out], { fresh: fresh && 'zeros', head }) : undefined;
+  const offset = bias
+    ? scope.weight('bias', [out], { fresh: fresh && 'zeros', head, gradient: biasGradient })
+    : undefined;
   // What starts fresh reads a summary of the text, which is one row: nothing to gain.
   const product = !fresh && scope.isRounded('weight') ? ops.switchBackLinear : ops.linear;
   const site = { ...scope.site(), x, weight, bias: offset, head };

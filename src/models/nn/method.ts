@@ -1,11 +1,17 @@
 /** What a fine-tuning method may do to a model: choose weights to train, and wrap the sites that layers declare. */
 import type { Tensor } from '../../engine/graph/index.ts';
-import type { Initial, Parameter } from './parameter.ts';
+import type { GradientPromise, Initial, Parameter } from './parameter.ts';
+
+export interface AddedOptions {
+  readonly learningRateScale?: number;
+  /** Left out: always. */
+  readonly gradient?: GradientPromise;
+}
 
 export interface Site {
   readonly path: string;
   /** A new trained parameter of the method at this place. */
-  added(name: string, shape: readonly number[], fresh: Initial, options?: { learningRateScale?: number }): Tensor;
+  added(name: string, shape: readonly number[], fresh: Initial, options?: AddedOptions): Tensor;
   /** x with dropout of exactly this rate while training. */
   dropout(x: Tensor, rate: number): Tensor;
 }

@@ -8,6 +8,12 @@ export type Initial =
   /** Evenly from −bound to bound. */
   | { readonly uniform: { readonly bound: number } };
 
+/**
+ * When a trained parameter must have a gradient that is not zero: at every step; only once others have moved, for what
+ * stands before a matrix of zeros; or never, where exact arithmetic gives zero.
+ */
+export type GradientPromise = 'always' | 'afterUpdate' | 'never';
+
 export interface Parameter {
   /** The checkpoint's name of the tensor. */
   readonly name: string;
@@ -19,6 +25,7 @@ export interface Parameter {
   readonly added: boolean;
   /** Multiple of the run's learning rate. */
   readonly learningRateScale: number;
+  readonly gradient: GradientPromise;
   /** 0 before the first block, 1 … count in the blocks, count + 1 after them. */
   readonly depth: number;
   /** Left out: as an array of its values. */

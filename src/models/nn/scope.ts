@@ -5,7 +5,7 @@
 import { input, type Tensor } from '../../engine/graph/index.ts';
 import { dropout, droppedSoftmax, softmax } from '../../engine/ops/index.ts';
 import type { Around, LinearSite, Method, Site } from './method.ts';
-import type { Initial, Parameter } from './parameter.ts';
+import type { GradientPromise, Initial, Parameter } from './parameter.ts';
 import { type BasePrecision, storageOf } from './storage.ts';
 
 /** What a dropout site keeps: bytes of 0 and 1 in one shape, drawn anew at every step. */
@@ -43,6 +43,8 @@ interface WeightOptions {
   readonly head?: boolean;
   /** The matrix of a linear layer: it may be kept in another form while it is frozen. */
   readonly packable?: boolean;
+  /** Left out: always. */
+  readonly gradient?: GradientPromise;
 }
 
 export class Scope {
@@ -70,9 +72,9 @@ export class Scope {
 
   /** A parameter of the model. Declared twice it is the same one: that is how weights are tied. */
   weight(name: string, shape: readonly number[], options: WeightOptions = {}): Tensor {
-    const { fresh, head = false, packable = false } = options;
+    const { fresh, head = false, packable = false, gradient = 'always' } = options;
     const { depth, blocks, methods, basePrecision } = this.build;
-    const declared = { name: this.at(name).path, shape, fresh, head, depth, added: false };
+    const declared = { name: this.at(name).path, shape, fresh, head, depth, added: false, gradient };
     const trainable = methods.some((method) => method.trains?.(declared, blocks));
     const learningRateScale = methods.reduce((scale, method) => scale * (method.learningRateScale?.(declared) ?? 1), 1);
     const packed = packable && !trainable && !head;
@@ -100,8 +102,8 @@ export class Scope {
     const { build, path } = this;
     return {
       path,
-      added: (name, shape, fresh, { learningRateScale = 1 } = {}) => {
-        const declared = { name: `${path}.${name}`, shape, fresh, learningRateScale };
+      added: (name, shape, fresh, { learningRateScale = 1, gradient = 'always' } = {}) => {
+        const declared = { name: `${path}.${name}`, shape, fresh, learningRateScale, gradient };
         return declare(build, { ...declared, trainable: true, added: true, head: false, depth: build.depth });
       },
       dropout: (x, rate) => dropAt(build, `${path}.method`, x, build.dropoutRate ? rate : 0),

@@ -1,5 +1,6 @@
 /** What makes figures say less than they seem to. */
 import { count, percent } from '../figures.ts';
+import { guardWarnings } from './guarded.ts';
 import { type Html, html } from './html.ts';
 import type { ReportInput } from './run.ts';
 
@@ -9,6 +10,7 @@ export function cautions(input: ReportInput): readonly Html[] {
   const warnings = [leaked, unbalanced, chosenOnTheseRows, fewRows].flatMap((caution) => caution(input) ?? []);
   const note = thresholdNote(input);
   return [
+    ...guardWarnings(input),
     ...warnings.map((text) => html`<p class="warning">${text}</p>`),
     ...(note ? [html`<p class="remark">${note}</p>`] : []),
   ];

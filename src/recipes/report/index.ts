@@ -6,6 +6,7 @@ import { comparison } from './comparison.ts';
 import { confusion } from './confusion.ts';
 import { curves } from './curves.ts';
 import { dataFacts, runFacts } from './facts.ts';
+import { guarded } from './guarded.ts';
 import { headline, lastPart } from './headline.ts';
 import { html } from './html.ts';
 import { mistakes } from './mistakes.ts';
@@ -21,7 +22,7 @@ const policy = "default-src 'none'; style-src 'unsafe-inline'";
 
 export function reportPage(input: ReportInput): string {
   const { run } = input;
-  const sections = [headline, comparison, curves, confusion, mistakes, dataFacts, runFacts];
+  const sections = [headline, comparison, curves, guarded, confusion, mistakes, dataFacts, runFacts];
   const page = html`<html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${policy}">

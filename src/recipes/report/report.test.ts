@@ -45,6 +45,7 @@ function page(rows: readonly Row[], labels: readonly string[], changes: Partial<
     base_loss: null,
     metrics,
     best_step: 20,
+    guards: { skipped_steps: 0, rollbacks: 0, events: [] },
     steps: 20,
     total_steps: 20,
     trainable_parameters: 10,
@@ -85,6 +86,19 @@ describe('a page', () => {
     expect(text).toContain('90.0 %');
     expect(text).toContain('82.6 % to 94.5 % with 95 % confidence (Wilson interval)');
     expect(text).toMatch(/recall of spam\s*0\.818/i);
+  });
+
+  test('shows what the guards did, and nothing where they did nothing', () => {
+    expect(textOf(page(rows, ['ham', 'spam']))).not.toMatch(/guards/i);
+    const events = [
+      { step: 7, event: 'skipped', reason: 'the loss is NaN', layer: 'bert <x>', worst_rows: ['a.jsonl:3'] },
+      { step: 20, event: 'warning', reason: 'not learning: so it is' },
+    ] as const;
+    const markup = page(rows, ['ham', 'spam'], { guards: { skipped_steps: 1, rollbacks: 0, events } });
+    expect(markup).toContain('<p class="warning">Step 20: not learning: so it is</p>');
+    const text = textOf(markup);
+    expect(text).toContain('Updates that were left out: 1. Ways back to an earlier state: 0.');
+    expect(text).toMatch(/7\s*skipped\s*the loss is NaN\s*bert <x>\s*a\.jsonl:3/);
   });
 
   test('loads nothing and runs nothing', () => {

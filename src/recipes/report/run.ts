@@ -4,6 +4,14 @@ import type { Problem } from '../../errors/index.ts';
 import type { Metrics } from '../../evaluation/index.ts';
 import type { Judgement } from './judgement.ts';
 
+export interface GuardEvent {
+  readonly step: number;
+  readonly event: 'skipped' | 'rolled_back' | 'stopped' | 'warning';
+  readonly reason: string;
+  readonly layer?: string | null;
+  readonly worst_rows?: readonly string[];
+}
+
 /** The fields of run.json that are shown. */
 export interface RunFacts {
   readonly status: string;
@@ -22,6 +30,11 @@ export interface RunFacts {
   readonly base_loss: number | null;
   readonly metrics: Metrics | null;
   readonly best_step: number | null;
+  readonly guards: {
+    readonly skipped_steps: number;
+    readonly rollbacks: number;
+    readonly events: readonly GuardEvent[];
+  };
   readonly steps: number;
   readonly epochs: number;
   readonly timing: Readonly<Record<string, number>>;
@@ -38,7 +51,7 @@ export interface RunFacts {
   };
 }
 
-/** A line of metrics.jsonl: of a step, or of an evaluation (`eval_…`). */
+/** A line of metrics.jsonl: of a step, of an evaluation (`eval_…`), or of a guard, which has texts too. */
 export type LogLine = Readonly<Record<string, number>>;
 
 /** The rows that the figures were measured on. */

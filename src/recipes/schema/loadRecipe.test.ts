@@ -97,9 +97,9 @@ test('files that are no recipe name the line', async () => {
     nothing: broken.yaml: is empty
       fix: write at least model, task and data; \`docs/reference/recipe.md\` lists every key  [CONFIG_FILE]
     a list: broken.yaml: got ["model"]
-      fix: give a mapping with the keys model, init_from, task, data, method, training, evaluation, device, threads, output_dir  [CONFIG_INVALID]
+      fix: give a mapping with the keys model, init_from, task, data, method, training, evaluation, safety, device, threads, output_dir  [CONFIG_INVALID]
     a word: broken.yaml: got "model"
-      fix: give a mapping with the keys model, init_from, task, data, method, training, evaluation, device, threads, output_dir  [CONFIG_INVALID]"
+      fix: give a mapping with the keys model, init_from, task, data, method, training, evaluation, safety, device, threads, output_dir  [CONFIG_INVALID]"
   `);
 });
 

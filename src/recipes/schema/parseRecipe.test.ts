@@ -41,6 +41,10 @@ test('fills in every default', () => {
       },
       "model": "org/small",
       "output_dir": "runs/small-full",
+      "safety": {
+        "max_skipped_steps": 5,
+        "spike_action": "skip",
+      },
       "task": "text-classification",
       "threads": "auto",
       "training": {
@@ -215,11 +219,11 @@ test('all problems are told at once', () => {
 test('a recipe is a mapping', () => {
   expect(refused([], 'recipe.yaml').message).toMatchInlineSnapshot(`
     "recipe.yaml: got []
-      fix: give a mapping with the keys model, init_from, task, data, method, training, evaluation, device, threads, output_dir  [CONFIG_INVALID]"
+      fix: give a mapping with the keys model, init_from, task, data, method, training, evaluation, safety, device, threads, output_dir  [CONFIG_INVALID]"
   `);
   expect(refused('train', '').message).toMatchInlineSnapshot(`
     "recipe: got "train"
-      fix: give a mapping with the keys model, init_from, task, data, method, training, evaluation, device, threads, output_dir  [CONFIG_INVALID]"
+      fix: give a mapping with the keys model, init_from, task, data, method, training, evaluation, safety, device, threads, output_dir  [CONFIG_INVALID]"
   `);
 });
 
@@ -227,9 +231,9 @@ test('keys of an object that are not settings are not taken for some', () => {
   const error = refused({ ...smallest, ...JSON.parse('{"__proto__": {"seed": 1}, "constructor": 1}') });
   expect(error.message).toMatchInlineSnapshot(`
     "recipe.yaml __proto__: there is no setting \`__proto__\`
-      fix: the keys at the top are model, init_from, task, data, method, training, evaluation, device, threads, output_dir  [CONFIG_UNKNOWN_KEY]
+      fix: the keys at the top are model, init_from, task, data, method, training, evaluation, safety, device, threads, output_dir  [CONFIG_UNKNOWN_KEY]
     recipe.yaml constructor: there is no setting \`constructor\`
-      fix: the keys at the top are model, init_from, task, data, method, training, evaluation, device, threads, output_dir  [CONFIG_UNKNOWN_KEY]"
+      fix: the keys at the top are model, init_from, task, data, method, training, evaluation, safety, device, threads, output_dir  [CONFIG_UNKNOWN_KEY]"
   `);
 });
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type MethodName, methods } from '../../methods/index.ts';
 import { dataSettings } from './dataSettings.ts';
 import { evaluationSettings } from './evaluationSettings.ts';
+import { safetySettings } from './safetySettings.ts';
 import { trainingSettings } from './trainingSettings.ts';
 
 type MethodObject = (typeof methods)[MethodName]['settings'];
@@ -44,6 +45,7 @@ export const recipeSettings = z.strictObject({
   }),
   training: trainingSettings.prefault({}).meta({ description: 'How long and how fast it learns.' }),
   evaluation: evaluationSettings.prefault({}).meta({ description: 'When and how it is measured.' }),
+  safety: safetySettings.prefault({}).meta({ description: 'What keeps a run from losing what was good.' }),
   device: z
     .enum(['auto', 'cpu'])
     .default('auto')

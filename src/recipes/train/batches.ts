@@ -19,7 +19,7 @@ export function partsOf(running: Running): Parts {
     whole ??= prepareAll(running, model.frozen!);
     if (!((await whole) && (await train.prepare(members, options.signal)))) return undefined;
     const tokens = members.reduce((sum, row) => sum + rows[row]!.inputIds.length, 0);
-    return [{ feeds: train.feeds(members), rows: members.length, tokens }];
+    return [{ feeds: train.feeds(members), rows: members.length, tokens, examples: members }];
   };
 }
 

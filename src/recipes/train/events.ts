@@ -25,6 +25,13 @@ export type TrainEvent =
   | RunStarted
   | ({ readonly type: 'step'; readonly tokensPerSecond: number; readonly memoryBytes: number } & StepRecord)
   | { readonly type: 'evaluation'; readonly step: number; readonly metrics: Metrics; readonly best: boolean }
-  | { readonly type: 'note'; readonly text: string };
+  | { readonly type: 'note'; readonly text: string }
+  | {
+      /** A guard left a step out, went back, stopped the run, or has to say something. */
+      readonly type: 'guard';
+      readonly event: 'skipped' | 'rolled_back' | 'stopped' | 'warning';
+      readonly step: number;
+      readonly text: string;
+    };
 
 export type OnTrainEvent = (event: TrainEvent) => void;

@@ -40,6 +40,8 @@ export interface TrainingModel extends AsyncDisposable {
   /** Every weight is trained. */
   readonly isWhole: boolean;
   readonly fresh: readonly string[];
+  /** Reads what the run started from into the memory again. */
+  readonly reload: () => Promise<void>;
   readonly totalParameters: number;
   readonly trainableParameters: number;
   readonly runtime: string;
@@ -69,7 +71,8 @@ export async function openModel(recipe: Recipe, start: Start, data: Known): Prom
   const measured = buildProgram(classify(source.description, { numLabels: labels.length }), options);
   const parameters = learning.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
-  const fresh = await load(memory, { parameters, start, labels, seed: training.seed });
+  const loading = { parameters, start, labels, seed: training.seed };
+  const fresh = await load(memory, loading);
   const { open, name, version } = await openRuntime();
   const threads = threadsOf(recipe);
   const optimizer = {
@@ -94,6 +97,9 @@ export async function openModel(recipe: Recipe, start: Start, data: Known): Prom
     parameters,
     isWhole: recipe.method.name === 'full',
     fresh,
+    async reload() {
+      await load(memory, loading);
+    },
     totalParameters: count(parameters),
     trainableParameters: count(parameters.filter(({ trainable }) => trainable)),
     runtime: `${name} ${version}`,

@@ -97,7 +97,8 @@ export async function* stepBatches(
         if (!parts) return;
         batches.push(...parts);
       }
-      yield { batches, epoch: epoch + (index + 1) / steps.length, lastOfEpoch: index === steps.length - 1 };
+      const lastOfEpoch = index === steps.length - 1;
+      yield { batches, epoch: epoch + (index + 1) / steps.length, lastOfEpoch };
     }
   }
 }
@@ -123,16 +124,19 @@ const paddedParts =
     const padded = batch.length * longestOf(batch, lengths);
     const fits = limit === 0 || padded <= limit;
     const parts = fits ? [batch] : cutByTokens(longestFirst(batch, lengths), lengths, { tokens: limit });
-    return parts.map((part) => collate(membersOf(part, rows), padTokenId));
+    return parts.map((part) => ({ ...collate(membersOf(part, rows), padTokenId), examples: part }));
   };
 
 const packedParts =
   ({ rows, lengths, limit, padTokenId }: Parting) =>
   (batch: readonly number[]): MicroBatch[] => {
-    const sequences = packRows(batch, lengths).map((sequence) => membersOf(sequence, rows));
+    const sequences = packRows(batch, lengths);
     const atOnce = limit === 0 ? sequences.length : Math.max(1, Math.floor(limit / longestOf(batch, lengths)));
     const count = Math.ceil(sequences.length / atOnce);
-    return chunks(sequences, Math.ceil(sequences.length / count)).map((part) => collatePacked(part, padTokenId));
+    return chunks(sequences, Math.ceil(sequences.length / count)).map((part) => {
+      const members = part.map((sequence) => membersOf(sequence, rows));
+      return { ...collatePacked(members, padTokenId), examples: part.flat() };
+    });
   };
 
 const longestOf = (batch: readonly number[], lengths: readonly number[]): number =>

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import type { Metrics } from '../../evaluation/index.ts';
 import type { RunRecord } from '../../store/runs/index.ts';
+import { noGuardEvents } from './guarding/openGuarding.ts';
 import { fixedThreshold } from './measure.ts';
 import { epochsAfter } from './plan.ts';
 import { savedFolder } from './saved.node.ts';
@@ -15,9 +16,9 @@ import { attuneVersion } from './version.node.ts';
 export const memoryBytes = (): number => process.memoryUsage.rss();
 const KIBIBYTE = 1024;
 
-type Known = Pick<Running, 'recipe' | 'local' | 'data' | 'model' | 'plan'>;
+type Known = Pick<Running, 'recipe' | 'local' | 'base' | 'data' | 'model' | 'plan'>;
 
-export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRecord => ({
+export const firstFields = ({ recipe, local, base, data, model, plan }: Known): RunRecord => ({
   status: 'running',
   error: null,
   recipe,
@@ -43,6 +44,7 @@ export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRec
     leaked: data.leaked,
   },
   data_sha256: data.files,
+  base_sha256: base.sha256,
   versions: { attune: attuneVersion(), node: process.version, runtime: model.runtime },
   machine: {
     platform: `${platform()} ${arch()}`,
@@ -57,6 +59,7 @@ export const firstFields = ({ recipe, local, data, model, plan }: Known): RunRec
   metrics: null,
   retention: null,
   best_step: null,
+  guards: noGuardEvents,
   steps: 0,
   timing: null,
   peak_memory_bytes: null,
@@ -92,6 +95,7 @@ async function figures({ seconds, reached, recipe, data, model, plan, folder }: 
   return {
     metrics: best?.metrics ?? null,
     best_step: best?.step ?? null,
+    guards: reached.guards,
     steps: step,
     timing: {
       load_seconds: seconds.load,

@@ -8,7 +8,7 @@ import { writeModel } from '../../store/runs/index.ts';
 import { valuesOf } from '../../training/index.ts';
 import { classifierConfig } from '../classifierConfig.ts';
 import { ADAPTER_FOLDER, identify, MODEL_FOLDER } from '../target.node.ts';
-import { refuseNotFiniteWeights } from './notFinite.ts';
+import { refuseNotFiniteWeights } from './guarding/notFinite.ts';
 import type { Running } from './train.node.ts';
 
 const isWhole = ({ recipe }: Pick<Running, 'recipe'>): boolean => recipe.method.name === 'full';

@@ -5,14 +5,16 @@ import { type ModelSource, readModelFolder } from '../../inference/modelFolder.n
 import { type Adapter, expectBase } from '../../store/adapters/index.ts';
 import { fetchModel, type LocalModel } from '../../store/index.ts';
 import { createRunFolder, type RunFolder, type RunRecord, refuseUsedFolder } from '../../store/runs/index.ts';
-import { trainSteps } from '../../training/index.ts';
+import { type StepOutcome, trainSteps } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import { identify, openTarget } from '../target.node.ts';
 import { partsOf } from './batches.ts';
 import { breakOff, conclude } from './conclude.node.ts';
-import type { OnTrainEvent } from './events.ts';
+import type { OnTrainEvent, TrainEvent } from './events.ts';
+import { type BaseFiles, hashBase, refuseChangedBase } from './guarding/baseFiles.node.ts';
+import { refuseNotFiniteLoss } from './guarding/notFinite.ts';
+import { type GuardTotals, noGuardEvents, openGuarding } from './guarding/openGuarding.ts';
 import { type Measured, measure } from './measure.ts';
-import { refuseNotFiniteLoss } from './notFinite.ts';
 import { openModel, type Start, type TrainingModel } from './openModel.node.ts';
 import { planSteps, type StepPlan, scheduleOf, stepBatches } from './plan.ts';
 import { majorityAccuracy, type PreparedData, prepareData } from './prepareData.node.ts';
@@ -33,6 +35,7 @@ export interface Running {
   readonly source: ModelSource;
   readonly baseName: string;
   readonly initial: Adapter | undefined;
+  readonly base: BaseFiles;
   readonly data: PreparedData;
   readonly model: TrainingModel;
   readonly plan: StepPlan;
@@ -48,6 +51,7 @@ export interface Reached {
   step: number;
   /** Its weights are in the run's folder. */
   best?: Best;
+  guards: GuardTotals;
 }
 
 interface Best extends Measured {
@@ -68,15 +72,19 @@ export async function runTraining(recipe: Recipe, options: TrainOptions): Promis
   onEvent({ type: 'preparing', what: 'data' });
   const data = await prepareData(recipe, start);
   onEvent({ type: 'preparing', what: 'model' });
+  const hashing = hashBase(source.folder, signal);
+  // Where opening the model fails, that is the error to tell.
+  hashing.catch(() => undefined);
   await using model = await openModel(recipe, start, data);
   signal.throwIfAborted();
+  const base = await hashing;
   const lengths = data.train.rows.map(({ inputIds }) => inputIds.length);
   const plan = planSteps(recipe, lengths);
-  const first = firstFields({ recipe, local, data, model, plan });
+  const first = firstFields({ recipe, local, base, data, model, plan });
   const folder = await createRunFolder(recipe.output_dir, first);
   const seconds = { load: (performance.now() - started) / 1000, train: 0, evaluate: 0 };
-  const reached = { step: 0 };
-  const began = { source, baseName, initial, data, model, plan };
+  const reached = { step: 0, guards: noGuardEvents };
+  const began = { source, baseName, initial, base, data, model, plan };
   const running: Running = { recipe, local, ...began, folder, options, seconds, reached };
   try {
     return await runIn(running);
@@ -118,6 +126,7 @@ async function runIn(running: Running): Promise<RunRecord> {
   const { step, best } = running.reached;
   if (!best) await saveBest(running);
   else if (best.step < step) await restoreBest(running);
+  await refuseChangedBase(running.base);
   return conclude(running);
 }
 
@@ -126,7 +135,10 @@ async function learn(running: Running): Promise<void> {
   const { recipe, data, model, plan, folder, options, reached } = running;
   const { training, evaluation } = recipe;
   const steps = stepBatches(data.train.rows, { recipe, plan, partsOf: partsOf(running) });
-  const loop = { schedule: scheduleOf(recipe, plan), maxGradientNorm: training.max_grad_norm, signal: options.signal };
+  const guarding = openGuarding(running);
+  const { guards } = guarding;
+  const schedule = scheduleOf(recipe, plan);
+  const loop = { schedule, maxGradientNorm: training.max_grad_norm, guards, signal: options.signal };
   const log = openStepLog({ everySteps: training.logging_steps, lastStep: plan.totalSteps });
   let worse = 0;
   for await (const record of trainSteps(model.trainer, steps, loop)) {
@@ -135,13 +147,15 @@ async function learn(running: Running): Promise<void> {
     running.seconds.train += record.seconds;
     const line = log.add(record);
     if (line) await folder.log(line);
-    const tokensPerSecond = record.tokens / record.seconds;
-    options.onEvent({ type: 'step', ...record, tokensPerSecond, memoryBytes: memoryBytes() });
+    await guarding.tell(record);
+    if (!record.incident) options.onEvent(stepEvent(record));
     if (!data.validation || !isDue(record, { evaluation, plan })) continue;
     const measured = await measure(running, data.validation);
     if (!measured) continue;
     const { metrics } = measured;
-    refuseNotFiniteLoss(step, metrics.loss);
+    if (step === plan.totalSteps) refuseNotFiniteLoss(step, metrics.loss);
+    // The next step sees it too, and goes back.
+    if (!Number.isFinite(metrics.loss)) continue;
     const metric = training.metric_for_best_model;
     const better = isBetter(metric, metrics[metric], reached.best?.metrics[metric]);
     await folder.log({ step, epoch: record.epoch, ...named(metrics) });
@@ -151,12 +165,21 @@ async function learn(running: Running): Promise<void> {
       await saveBest(running);
       reached.best = { step, ...measured };
     }
+    await guarding.evaluated(metrics.loss);
     if (training.early_stopping_patience > 0 && worse >= training.early_stopping_patience) {
       options.onEvent({ type: 'note', text: `no better ${metric} in ${worse} evaluations: stopped early` });
       return;
     }
   }
+  await guarding.ended();
 }
+
+const stepEvent = ({ incident: _, examples: __, ...record }: StepOutcome): TrainEvent => ({
+  type: 'step',
+  ...record,
+  tokensPerSecond: record.tokens / record.seconds,
+  memoryBytes: memoryBytes(),
+});
 
 const named = (metrics: Metrics): object =>
   Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value]));

@@ -4,3 +4,4 @@
  */
 export { fetchModel } from './fetchModel.node.ts';
 export type { FetchProgress, LocalModel } from './localModel.ts';
+export { sha256OfFile } from './sha256.node.ts';

@@ -1,5 +1,6 @@
 /** The guards behind the loop's own: a model that cannot answer is neither measured further nor saved. */
-import { AttuneError } from '../../errors/index.ts';
+import { AttuneError } from '../../../errors/index.ts';
+import { areFinite } from '../../../training/index.ts';
 
 export function refuseNotFiniteLoss(step: number, loss: number): void {
   if (Number.isFinite(loss)) return;
@@ -10,13 +11,6 @@ export function refuseNotFiniteLoss(step: number, loss: number): void {
 export function refuseNotFiniteWeights(tensors: readonly { name: string; data: Float32Array }[]): void {
   const broken = tensors.find(({ data }) => !areFinite(data));
   if (broken) throw notFinite(broken.name, 'its values are infinite or not a number; they were not saved');
-}
-
-/** 0 times anything finite is 0, and times anything else NaN: one addition each, as models are large. */
-function areFinite(values: Float32Array): boolean {
-  let probe = 0;
-  for (let i = 0; i < values.length; i++) probe += values[i]! * 0;
-  return probe === 0;
 }
 
 function notFinite(where: string, problem: string): AttuneError {

@@ -1,0 +1,47 @@
+/** Weights and moments of the trained parameters as they were at a good step, in memory. */
+import type { ParameterMemory, Region } from '../parameterMemory.ts';
+
+/** Above this a run goes back to what it saved on disk instead: a copy is three times the trained weights. */
+const MOST_BYTES = 64 * 2 ** 20;
+const FLOAT_BYTES = 4;
+const kept = ['weight', 'mean', 'square'] as const satisfies readonly Region[];
+
+export interface Snapshot {
+  /** The number that was given with the state that is kept; undefined before the first. */
+  readonly updates: number | undefined;
+  keep(updates: number): void;
+  restore(): void;
+}
+
+/** Undefined where the copy would be too large. The limit is of the model, not of the machine: a run repeats anywhere. */
+export function openSnapshot({ shards }: ParameterMemory, mostBytes = MOST_BYTES): Snapshot | undefined {
+  const floats = shards.reduce((sum, shard) => sum + shard.floats, 0) * kept.length;
+  if (floats * FLOAT_BYTES > mostBytes) return undefined;
+  const copies = shards.map((shard) => kept.map(() => new Float32Array(shard.floats)));
+  const each = (work: (live: Float32Array, copy: Float32Array) => void): void =>
+    shards.forEach(({ kernels, addressOf, floats: length }, i) => {
+      kept.forEach((region, k) => {
+        work(new Float32Array(kernels.memory.buffer, addressOf(region), length), copies[i]![k]!);
+      });
+    });
+  let updates: number | undefined;
+  return {
+    get updates() {
+      return updates;
+    },
+    keep(done) {
+      each((live, copy) => copy.set(live));
+      updates = done;
+    },
+    restore: () => each((live, copy) => live.set(copy)),
+  };
+}
+
+/** As before the first update. For weights that were read from disk, where no moments are. */
+export function clearMoments({ shards }: ParameterMemory): void {
+  for (const { kernels, addressOf, floats } of shards) {
+    for (const region of ['mean', 'square'] as const) {
+      new Float32Array(kernels.memory.buffer, addressOf(region), floats).fill(0);
+    }
+  }
+}

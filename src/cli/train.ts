@@ -1,4 +1,5 @@
 import type { TrainEvent } from '../recipes/index.ts';
+import { usage } from './arguments.ts';
 import { type Call, defineCommand, type Options } from './command.ts';
 import type { Colors } from './console.ts';
 import { bytes, count, duration } from './figures.ts';
@@ -10,14 +11,26 @@ export const command = defineCommand({
   summary: 'trains a model as a recipe says',
   usage: 'RECIPE [key=value …]',
   positionals: { least: 1 },
-  options: {},
+  options: {
+    resume: { type: 'boolean', help: 'goes on from the newest checkpoint of the run; starts where there is none' },
+    'allow-changes': { type: 'boolean', help: 'resumes with other settings, training data or code than before' },
+  },
   async run(call) {
     const { loadRecipe } = await import('../recipes/schema/index.ts');
     const { trainInWorker } = await import('../recipes/index.ts');
     const [file, ...overrides] = call.positionals;
+    const { resume, 'allow-changes': allowChanges } = call.values;
+    if (allowChanges && !resume) {
+      throw usage({ command, word: '--allow-changes', problem: 'is for a run that is resumed', fix: 'add --resume' });
+    }
     const recipe = await loadRecipe(file!, overrides);
     const tell = narrator(call);
-    const record = await trainInWorker(recipe, { onEvent: tell.event, signal: call.signal }).finally(tell.stop);
+    const record = await trainInWorker(recipe, {
+      onEvent: tell.event,
+      signal: call.signal,
+      resume,
+      allowChanges,
+    }).finally(tell.stop);
     call.out.object(record);
     call.out.text(summary(record, recipe.output_dir, call));
     return record.status === 'stopped' ? interrupted : 0;
@@ -38,7 +51,7 @@ function narrator({ out }: Pick<Call<Options>, 'out'>): { event(event: TrainEven
         return;
       case 'started':
         for (const line of startLines(event)) out.note(line);
-        progress = out.progress({ totalSteps: event.totalSteps });
+        progress = out.progress({ totalSteps: event.totalSteps, firstStep: event.firstStep });
         return;
       case 'step':
         progress?.update(event);
@@ -47,7 +60,8 @@ function narrator({ out }: Pick<Call<Options>, 'out'>): { event(event: TrainEven
         progress?.evaluation(event.step, { accuracy: event.metrics.accuracy, loss: event.metrics.loss });
         return;
       case 'note':
-        progress?.line(event.text);
+        if (progress) progress.line(event.text);
+        else out.note(event.text);
         return;
       case 'guard':
         out.note(guardLine(event, out.noteColors));

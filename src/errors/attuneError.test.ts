@@ -54,6 +54,8 @@ describe('codes', () => {
         "TRAINING_NO_GRADIENT 3",
         "BASE_CHANGED 1",
         "OUTPUT_WRITE 1",
+        "DISK_SPACE 1",
+        "SAVE_FAULTY 1",
         "MERGE_DRIFT 1",
         "RUNTIME_FAILED 1",
       ]

@@ -164,6 +164,26 @@ export const errorCodes = {
     means: 'A result could not be written.',
     remedy: 'Make room, or choose a folder that can be written.',
   },
+  DISK_SPACE: {
+    exit: 1,
+    means: 'The disk has no room for what a run saves. It is asked before the run starts and before each save.',
+    remedy: 'Make room and resume with `--resume`, or lower `training.save_total_limit`.',
+  },
+  SAVE_FAULTY: {
+    exit: 1,
+    means: 'What was saved reads back as something else. It was not kept; what was saved before is.',
+    remedy: 'Check the disk, then go on with `--resume`.',
+  },
+  RUN_IN_USE: {
+    exit: 2,
+    means: 'Another program is writing this run.',
+    remedy: 'Wait until it ends, or choose another output_dir.',
+  },
+  RESUME_CHANGED: {
+    exit: 2,
+    means: 'A run cannot be resumed as the same run: its settings, data, model or code are others than before.',
+    remedy: 'Resume with what it began with, allow the changes with `--allow-changes`, or start a new run.',
+  },
   EXPORT_UNSUPPORTED: {
     exit: 2,
     means: 'A model cannot be written in the form that was asked for.',

@@ -13,6 +13,10 @@ export interface CallOptions {
 
 export interface TrainCallOptions extends CallOptions {
   readonly onEvent?: OnTrainEvent;
+  /** Goes on from the newest whole checkpoint in `output_dir`; starts where there is none. */
+  readonly resume?: boolean;
+  /** Resumes also where settings, training data or code changed, if the saved state still means the same. */
+  readonly allowChanges?: boolean;
 }
 
 export interface Run {
@@ -26,10 +30,13 @@ export interface Run {
 }
 
 /** Trains in a thread of its own. Throws an AttuneError on bad input, before a folder is made. */
-export async function train(recipe: RecipeInput, { onEvent = () => {}, signal }: TrainCallOptions = {}): Promise<Run> {
+export async function train(
+  recipe: RecipeInput,
+  { onEvent = () => {}, signal = new AbortController().signal, ...how }: TrainCallOptions = {},
+): Promise<Run> {
   const parsed = parseRecipe(recipe, '');
   const { trainInWorker } = await import('./train/index.ts');
-  const record = await trainInWorker(parsed, { onEvent, signal: signal ?? new AbortController().signal });
+  const record = await trainInWorker(parsed, { onEvent, signal, ...how });
   const { status, metrics } = record as RunRecord & { status: Run['status']; metrics: Run['metrics'] };
   return { outputDir: parsed.output_dir, status, metrics, record };
 }

@@ -39,6 +39,8 @@ export interface LoopOptions {
   readonly maxGradientNorm: number;
   /** Left out: every update is made. */
   readonly guards?: Guards;
+  /** Steps that were done before; `steps` begins with the one after them. */
+  readonly firstStep?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,9 +48,9 @@ export interface LoopOptions {
 export async function* trainSteps(
   trainer: Trainer,
   steps: Iterable<StepBatches> | AsyncIterable<StepBatches>,
-  { schedule, maxGradientNorm, guards, signal }: LoopOptions,
+  { schedule, maxGradientNorm, guards, firstStep = 0, signal }: LoopOptions,
 ): AsyncGenerator<StepOutcome> {
-  let step = 0;
+  let step = firstStep;
   let started = performance.now();
   for await (const { batches, epoch, lastOfEpoch } of steps) {
     if (signal?.aborted || step >= schedule.totalSteps) return;

@@ -11,6 +11,8 @@ const MAX_SHARD_BYTES = 2 ** 32 - 2 ** 16;
 const FLOAT_BYTES = 4;
 const regions = ['weight', 'gradient', 'mean', 'square', 'total'] as const;
 export type Region = (typeof regions)[number];
+/** What a step needs of the steps before it. Gradients and their total are made anew in each. */
+export const stateRegions = regions.filter((region) => region !== 'gradient' && region !== 'total');
 
 export interface Slot {
   readonly parameter: Parameter;

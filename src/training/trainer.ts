@@ -6,9 +6,11 @@ import { batchInputsOf, type Program, trainedOf } from '../models/nn/index.ts';
 import type { Loss } from '../tasks/index.ts';
 import { examine, type Finding, type Looking } from './guards/examine.ts';
 import { idleParameters } from './guards/idle.ts';
+import type { NamedCheckpoint } from './loadParameters.ts';
 import { type MaskSource, openMasks, type Place } from './masks.ts';
 import { type AdamWSettings, accumulateGradients, gradientNorm, updateParameters } from './optimizer.ts';
 import { type ParameterMemory, parameterValues } from './parameterMemory.ts';
+import { restoreState, type StateTensor, stateOf } from './state.ts';
 import { type GradientRegion, openTables, type RowGradient, rowGradient, type Tables } from './tables.ts';
 
 export interface MicroBatch {
@@ -37,6 +39,10 @@ export interface Trainer extends AsyncDisposable {
   examine(batches: readonly MicroBatch[], at: { step: number; looking: Looking }): Promise<Finding>;
   /** Trained tensors that the last gradients left out, where none is declared to be without; `moved`: see idle.ts. */
   idle(moved: boolean): string[];
+  /** What the next step needs of the steps before it. The arrays are the live ones. */
+  state(): readonly StateTensor[];
+  /** Takes such a state back: the next step is the one that would have followed. */
+  restore(saved: NamedCheckpoint): Promise<void>;
 }
 
 export interface TrainerOptions {
@@ -79,6 +85,8 @@ export async function openTrainer(program: Program<{ loss: Loss }>, options: Tra
       return examine({ program, memory, masks, open, threads, region: from, weights, run: again }, batches, at);
     },
     idle: (moved) => idleParameters(memory, { region: from, moved }),
+    state: () => stateOf(memory),
+    restore: (saved) => restoreState(memory, saved),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }

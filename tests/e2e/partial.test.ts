@@ -62,7 +62,7 @@ beforeAll(async () => {
 
 describe('lora', () => {
   it('saves a PEFT folder and no model, and learns', () => {
-    expect(readdirSync(join(folder, 'lora')).filter((name) => !name.includes('.'))).toEqual(['adapter']);
+    expect(readdirSync(join(folder, 'lora')).filter((name) => !name.includes('.'))).toEqual(['adapter', 'checkpoints']);
     expect(readdirSync(join(folder, 'lora/adapter')).sort()).toEqual([
       'adapter_config.json',
       'adapter_model.safetensors',

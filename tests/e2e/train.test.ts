@@ -94,10 +94,13 @@ describe('a run', () => {
   });
 
   it('leaves nothing in its folder but what is named in the contract', () => {
-    const names = ['metrics.jsonl', 'model', 'predictions.jsonl', 'report.html', 'run.json'];
+    const names = ['checkpoints', 'metrics.jsonl', 'model', 'predictions.jsonl', 'report.html', 'run.json'];
     expect(readdirSync(join(folder, 'run')).sort()).toEqual(names);
     const files = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json', 'vocab.txt'];
     expect(readdirSync(join(folder, 'run/model')).sort()).toEqual(files);
+    expect(readdirSync(join(folder, 'run/checkpoints')).sort()).toEqual(['step-36', 'step-48']);
+    const kept = ['best_answers.safetensors', 'linked', 'manifest.json', 'state.json', 'trainer.safetensors'];
+    expect(readdirSync(join(folder, 'run/checkpoints/step-48')).sort()).toEqual(kept);
   });
 });
 

@@ -44,6 +44,9 @@ test('settings that do not go together', () => {
       data: { train: 'a', validation_split: 0 },
       training: { early_stopping_patience: 3 },
     },
+    'save_steps with another strategy': { data: { train: 'a' }, training: { save_steps: 5, save_strategy: 'epoch' } },
+    'saving after steps without their number': { data: { train: 'a' }, training: { save_strategy: 'steps' } },
+    'checkpoints by the clock, and none': { data: { train: 'a' }, training: { save_strategy: 'no', save_minutes: 5 } },
     'a threshold to choose without data': {
       data: { train: 'a', validation_split: 0 },
       evaluation: { threshold: 'auto' },
@@ -106,6 +109,18 @@ test('settings that do not go together', () => {
     early stopping without data:
     training.early_stopping_patience: got 3, but nothing is evaluated during training
       fix: give \`data.validation\`, or a \`data.validation_split\` above 0  [CONFIG_INVALID]
+
+    save_steps with another strategy:
+    training.save_steps: got 5, but \`training.save_strategy\` is epoch
+      fix: give \`save_strategy: steps\`, or remove \`save_steps\`  [CONFIG_INVALID]
+
+    saving after steps without their number:
+    training.save_strategy: got steps, but not how many
+      fix: add \`save_steps\`, the steps between two checkpoints  [CONFIG_INVALID]
+
+    checkpoints by the clock, and none:
+    training.save_strategy: got no, but \`training.save_minutes\` asks for checkpoints
+      fix: remove one of the two  [CONFIG_INVALID]
 
     a threshold to choose without data:
     evaluation.threshold: got auto, but there is no validation data to choose it on

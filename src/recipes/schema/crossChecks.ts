@@ -134,6 +134,31 @@ export const crossChecks: readonly CrossCheck[] = [
         : undefined,
   },
   {
+    at: 'training.save_steps',
+    reads: ['training.save_strategy'],
+    finds: ({ training, given }) => {
+      const strategy = given.training.save_strategy;
+      return training.save_steps === undefined || strategy === undefined || strategy === 'steps'
+        ? undefined
+        : {
+            problem: `got ${training.save_steps}, but \`training.save_strategy\` is ${strategy}`,
+            fix: 'give `save_strategy: steps`, or remove `save_steps`',
+          };
+    },
+  },
+  {
+    at: 'training.save_strategy',
+    reads: ['training.save_steps', 'training.save_minutes'],
+    finds: ({ training, given }) => {
+      if (training.save_strategy === 'steps' && training.save_steps === undefined) {
+        return { problem: 'got steps, but not how many', fix: 'add `save_steps`, the steps between two checkpoints' };
+      }
+      return given.training.save_strategy === 'no' && training.save_minutes > 0
+        ? { problem: 'got no, but `training.save_minutes` asks for checkpoints', fix: 'remove one of the two' }
+        : undefined;
+    },
+  },
+  {
     at: 'evaluation',
     reads: ['data.validation', 'data.validation_split', 'evaluation.eval_strategy', 'evaluation.eval_steps'],
     finds: ({ data, given }) => {

@@ -41,6 +41,7 @@ function withDefaults({ $schema: _, ...parsed }: Parsed, { document, name }: Rec
   const split = parsed.data.validation_split ?? (parsed.data.validation ? 0 : 0.1);
   const hasValidation = parsed.data.validation !== undefined || split > 0;
   const isGiven = at(document, ['evaluation', 'eval_strategy']) !== undefined;
+  const isSavingGiven = at(document, ['training', 'save_strategy']) !== undefined;
   return {
     ...parsed,
     data: { ...parsed.data, validation_split: split, max_length: lengthInTraining ?? parsed.data.max_length },
@@ -49,6 +50,7 @@ function withDefaults({ $schema: _, ...parsed }: Parsed, { document, name }: Rec
       train_sampling_strategy: parsed.data.packing ? 'random' : training.train_sampling_strategy,
       ...(training.tokens_per_batch === undefined && { per_device_train_batch_size: batchSize }),
       learning_rate: rate === 'auto' ? defaultLearningRate(parsed.method) : rate,
+      save_strategy: !isSavingGiven && training.save_steps !== undefined ? 'steps' : training.save_strategy,
     },
     evaluation: isGiven ? parsed.evaluation : withStrategy(parsed.evaluation, hasValidation),
     output_dir: parsed.output_dir ?? `runs/${name ?? nameOf(parsed)}`,

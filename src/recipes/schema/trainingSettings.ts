@@ -217,6 +217,42 @@ const running = {
       unit: 'steps',
       aliases: ['steps_per_report', 'log_every_n_steps', 'log_interval', 'logging_interval'],
     }),
+  save_strategy: z
+    .enum(['epoch', 'steps', 'no'])
+    .default('epoch')
+    .meta({
+      description:
+        'When a checkpoint is saved that `--resume` goes on from: after each epoch, every `save_steps`, or never. Ctrl-C saves one too, unless it is `no`.',
+      defaultText: '`epoch`; `steps` where `save_steps` is given',
+      aliases: ['checkpoint_strategy', 'save_freq_unit'],
+    }),
+  save_steps: z
+    .int()
+    .min(1)
+    .optional()
+    .meta({
+      description: 'Optimizer steps between two checkpoints.',
+      unit: 'steps',
+      aliases: ['save_every', 'save_interval', 'checkpoint_steps', 'steps_per_save', 'every_n_train_steps'],
+    }),
+  save_minutes: z
+    .number()
+    .min(0)
+    .default(0)
+    .meta({
+      description: 'Saves a checkpoint also when this much time has passed since the last one; 0 = off.',
+      unit: 'minutes',
+      aliases: ['train_time_interval', 'save_every_minutes', 'checkpoint_minutes'],
+    }),
+  save_total_limit: z
+    .int()
+    .min(1)
+    .default(2)
+    .meta({
+      description: 'Checkpoints that are kept, the newest ones.',
+      unit: 'checkpoints',
+      aliases: ['keep_checkpoints', 'save_top_k', 'max_checkpoints', 'keep_last_n_checkpoints'],
+    }),
   train_sampling_strategy: z
     .enum(['group_by_length', 'random'])
     .default('group_by_length')

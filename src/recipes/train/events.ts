@@ -5,6 +5,8 @@ import type { StepRecord } from '../../training/index.ts';
 export interface RunStarted {
   readonly type: 'started';
   readonly outputDir: string;
+  /** Steps that were done before: above 0 where the run goes on. */
+  readonly firstStep: number;
   readonly totalSteps: number;
   readonly epochs: number;
   readonly labels: readonly string[];

@@ -77,20 +77,24 @@ interface Stepping {
   readonly recipe: Batching;
   readonly plan: StepPlan;
   readonly partsOf: Parts;
+  /** Steps that were done before: their rows are passed over. */
+  readonly skip?: number;
 }
 
 /** The batches of every step, epoch after epoch, made when they are asked for. */
 export async function* stepBatches(
   rows: readonly EncodedRow[],
-  { recipe, plan, partsOf }: Stepping,
+  { recipe, plan, partsOf, skip = 0 }: Stepping,
 ): AsyncGenerator<StepBatches> {
   const sampling = samplingOf(
     recipe,
     rows.map(({ inputIds }) => inputIds.length),
   );
+  let passed = 0;
   for (const epoch of plan.stepsOfEpoch.keys()) {
     const steps = chunks(sampleBatches({ ...sampling, epoch }), recipe.training.gradient_accumulation_steps);
     for (const [index, step] of steps.entries()) {
+      if (passed++ < skip) continue;
       const batches: MicroBatch[] = [];
       for (const batch of step) {
         const parts = await partsOf(batch);

@@ -9,6 +9,7 @@ import type { RunRecord } from '../../store/runs/index.ts';
 import { noGuardEvents } from './guarding/openGuarding.ts';
 import { fixedThreshold } from './measure.ts';
 import { epochsAfter } from './plan.ts';
+import { type Identity, runId } from './resume/identity.node.ts';
 import { savedFolder } from './saved.node.ts';
 import type { Running } from './train.node.ts';
 import { attuneVersion } from './version.node.ts';
@@ -16,11 +17,12 @@ import { attuneVersion } from './version.node.ts';
 export const memoryBytes = (): number => process.memoryUsage.rss();
 const KIBIBYTE = 1024;
 
-type Known = Pick<Running, 'recipe' | 'local' | 'base' | 'data' | 'model' | 'plan'>;
+type Known = Pick<Running, 'recipe' | 'local' | 'base' | 'data' | 'model' | 'plan'> & { readonly identity: Identity };
 
-export const firstFields = ({ recipe, local, base, data, model, plan }: Known): RunRecord => ({
+export const firstFields = ({ recipe, local, base, data, model, plan, identity }: Known): RunRecord => ({
   status: 'running',
   error: null,
+  run_id: runId(identity),
   recipe,
   /** Where the recipe's relative paths start. */
   working_folder: process.cwd(),
@@ -45,6 +47,8 @@ export const firstFields = ({ recipe, local, base, data, model, plan }: Known): 
   },
   data_sha256: data.files,
   base_sha256: base.sha256,
+  identity,
+  resumed_at_steps: [],
   versions: { attune: attuneVersion(), node: process.version, runtime: model.runtime },
   machine: {
     platform: `${platform()} ${arch()}`,

@@ -4,11 +4,13 @@ import type { Checkpoint } from '../../files/index.ts';
 import { openCheckpoint } from '../../files/modelFolder.node.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
 import { MANIFEST, type Manifest, type ModelNotes, readAdapter, writeAdapter } from '../../store/adapters/index.ts';
-import { writeModel } from '../../store/runs/index.ts';
+import { refuseFullDisk, writeModel } from '../../store/runs/index.ts';
 import { valuesOf } from '../../training/index.ts';
 import { classifierConfig } from '../classifierConfig.ts';
 import { ADAPTER_FOLDER, identify, MODEL_FOLDER } from '../target.node.ts';
 import { refuseNotFiniteWeights } from './guarding/notFinite.ts';
+import { expectFingerprint, expectTensors } from './reopened.ts';
+import { bestBytes } from './resume/space.ts';
 import type { Running } from './train.node.ts';
 
 const isWhole = ({ recipe }: Pick<Running, 'recipe'>): boolean => recipe.method.name === 'full';
@@ -22,13 +24,22 @@ const tensorsOf = ({ model }: Running) =>
     .filter(({ trainable }) => trainable || model.isWhole)
     .map(({ name, shape }) => ({ name, dtype: 'float32' as const, shape, data: valuesOf(model.memory, name) }));
 
+/** What was saved before stays until the new one is whole on the disk, and was read back. */
 export async function saveBest(running: Running): Promise<void> {
+  const { folder, model } = running;
   const tensors = tensorsOf(running);
   refuseNotFiniteWeights(tensors);
-  if (!isWhole(running)) return await saveAdapter(running, tensors);
+  await refuseFullDisk(folder.path, { what: 'the best model', bytes: bestBytes(model) });
+  await (isWhole(running) ? saveModel(running, tensors) : saveAdapter(running, tensors));
+}
+
+async function saveModel(running: Running, tensors: ReturnType<typeof tensorsOf>): Promise<void> {
   const { folder, source, data } = running;
   const saved = { config: classifierConfig(source, data.labels), tensors, tokenizerFolder: source.folder };
-  await folder.replaceFolder(MODEL_FOLDER, (path) => writeModel(path, saved));
+  await folder.replaceFolder(MODEL_FOLDER, async (path) => {
+    await writeModel(path, saved);
+    await expectTensors(await openCheckpoint(path), tensors, savedFolder(running));
+  });
 }
 
 async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsOf>): Promise<void> {
@@ -52,7 +63,14 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     headModules: [architecture.classifier.name],
     peft: initial?.peft,
   };
-  await folder.replaceFolder(ADAPTER_FOLDER, (path) => writeAdapter(path, saved));
+  await folder.replaceFolder(ADAPTER_FOLDER, async (path) => {
+    await writeAdapter(path, saved);
+    const where = savedFolder(running);
+    const reopened = (await readAdapter(path))!;
+    await expectTensors(await reopened.open(), tensors, where);
+    // The file holds the very weights that are in memory: what these answer, the adapter answers.
+    expectFingerprint(await fingerprintOf(model.scorer, source.description), reopened.manifest!, where);
+  });
 }
 
 /** Notes the threshold beside the saved weights, so that whoever opens them answers by it. */

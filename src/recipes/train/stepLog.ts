@@ -1,31 +1,30 @@
 /** Lines of metrics.jsonl: the mean loss since the last line. */
 import type { StepOutcome } from '../../training/index.ts';
 
-export interface StepLog {
-  /** A line when one is due. */
-  add(record: StepOutcome): object | undefined;
+/** What the next line needs of a step. */
+export type Unlogged = Pick<StepOutcome, 'loss' | 'learningRate' | 'gradientNorm' | 'tokens' | 'seconds'>;
+
+export interface LogPlan {
+  readonly everySteps: number;
+  readonly lastStep: number;
 }
 
-export function openStepLog({ everySteps, lastStep }: { everySteps: number; lastStep: number }): StepLog {
-  let records: StepOutcome[] = [];
-  const sum = (value: (record: StepOutcome) => number): number => records.reduce((total, r) => total + value(r), 0);
+/** Adds a step to those since the last line; a line, and none of them left, when one is due. */
+export function lineAfter(outcome: StepOutcome, unlogged: Unlogged[], { everySteps, lastStep }: LogPlan) {
+  const { step, epoch, loss, learningRate, gradientNorm, tokens, seconds } = outcome;
+  // What was not learned from is no point of the curves.
+  if (!outcome.incident) unlogged.push({ loss, learningRate, gradientNorm, tokens, seconds });
+  if (step % everySteps !== 0 && step !== lastStep) return undefined;
+  const records = unlogged.splice(0);
+  const last = records.at(-1);
+  if (!last) return undefined;
+  const sum = (value: (one: Unlogged) => number): number => records.reduce((total, one) => total + value(one), 0);
   return {
-    add(record) {
-      // What was not learned from is no point of the curves.
-      if (!record.incident) records.push(record);
-      if (record.step % everySteps !== 0 && record.step !== lastStep) return undefined;
-      const last = records.at(-1);
-      if (!last) return undefined;
-      const line = {
-        step: record.step,
-        epoch: record.epoch,
-        loss: sum(({ loss }) => loss) / records.length,
-        learning_rate: last.learningRate,
-        grad_norm: last.gradientNorm,
-        tokens_per_second: sum(({ tokens }) => tokens) / sum(({ seconds }) => seconds),
-      };
-      records = [];
-      return line;
-    },
+    step,
+    epoch,
+    loss: sum((one) => one.loss) / records.length,
+    learning_rate: last.learningRate,
+    grad_norm: last.gradientNorm,
+    tokens_per_second: sum((one) => one.tokens) / sum((one) => one.seconds),
   };
 }

@@ -1,31 +1,41 @@
 /** One training run from its recipe to its folder. Reads top to bottom; the arithmetic is in the rooms below. */
 import { resolve } from 'node:path';
-import { isBetter, type Metrics } from '../../evaluation/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
 import { type Adapter, expectBase } from '../../store/adapters/index.ts';
 import { fetchModel, type LocalModel } from '../../store/index.ts';
-import { createRunFolder, type RunFolder, type RunRecord, refuseUsedFolder } from '../../store/runs/index.ts';
-import { type StepOutcome, trainSteps } from '../../training/index.ts';
+import {
+  createRunFolder,
+  type RunFolder,
+  type RunRecord,
+  refuseUsedFolder,
+  reopenRunFolder,
+} from '../../store/runs/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import { identify, openTarget } from '../target.node.ts';
-import { partsOf } from './batches.ts';
 import { breakOff, conclude } from './conclude.node.ts';
-import type { OnTrainEvent, TrainEvent } from './events.ts';
+import type { OnTrainEvent } from './events.ts';
 import { type BaseFiles, hashBase, refuseChangedBase } from './guarding/baseFiles.node.ts';
-import { refuseNotFiniteLoss } from './guarding/notFinite.ts';
-import { type GuardTotals, noGuardEvents, openGuarding } from './guarding/openGuarding.ts';
+import { type GuardingState, type GuardTotals, noGuardEvents } from './guarding/openGuarding.ts';
+import { learn } from './learn.node.ts';
 import { type Measured, measure } from './measure.ts';
 import { openModel, type Start, type TrainingModel } from './openModel.node.ts';
-import { planSteps, type StepPlan, scheduleOf, stepBatches } from './plan.ts';
+import { planSteps, type StepPlan } from './plan.ts';
 import { majorityAccuracy, type PreparedData, prepareData } from './prepareData.node.ts';
-import { firstFields, memoryBytes } from './record.node.ts';
+import { firstFields } from './record.node.ts';
+import { identityOf } from './resume/identity.node.ts';
+import { finishedRun, resume } from './resume/resume.node.ts';
+import { refuseTooLarge } from './resume/space.ts';
 import { restoreBest, saveBest } from './saved.node.ts';
-import { openStepLog } from './stepLog.ts';
+import type { Unlogged } from './stepLog.ts';
 
 export interface TrainOptions {
   readonly onEvent: OnTrainEvent;
   /** Aborted: the step under way is finished, and the run ends as `stopped`. */
   readonly signal: AbortSignal;
+  /** Goes on from the newest whole checkpoint in the recipe's folder; starts where there is none. */
+  readonly resume?: boolean;
+  /** Resumes also where settings, training data or code changed, if the saved state still means the same. */
+  readonly allowChanges?: boolean;
 }
 
 /** What the parts of a run share. */
@@ -47,47 +57,70 @@ export interface Running {
 
 /** How far a run has come; run.json tells it however the run ends. */
 export interface Reached {
-  /** The last step that was done. */
+  /** The last step that was done, and how much of the data had been seen after it. */
   step: number;
+  epoch: number;
+  /** The evaluation that is due after that step has not been done. */
+  isUnmeasured: boolean;
+  /** Evaluations since the best one. */
+  worse: number;
+  /** Steps since the last line of metrics.jsonl. */
+  readonly unlogged: Unlogged[];
   /** Its weights are in the run's folder. */
   best?: Best;
   guards: GuardTotals;
+  /** What a checkpoint remembers of the guards: they go on from there. */
+  guarding?: GuardingState;
 }
 
 interface Best extends Measured {
   readonly step: number;
 }
 
-/** Returns what run.json holds at the end. Bad input throws before a folder is made. */
+/** Returns what run.json holds at the end. Bad input throws before a folder is made, or a run in it is changed. */
 export async function runTraining(recipe: Recipe, options: TrainOptions): Promise<RunRecord> {
+  const finished = options.resume ? await finishedRun(recipe, options.allowChanges ?? false) : undefined;
+  if (finished) {
+    options.onEvent({ type: 'note', text: 'the run is over: there is nothing left to do' });
+    return finished;
+  }
+  await using earlier = options.resume ? await reopenRunFolder(recipe.output_dir) : undefined;
+  if (!earlier) await refuseUsedFolder(recipe.output_dir);
+  return await prepareAndRun(recipe, options, earlier);
+}
+
+/** `earlier`: the folder of the run that goes on. */
+async function prepareAndRun(recipe: Recipe, options: TrainOptions, earlier?: RunFolder): Promise<RunRecord> {
   const started = performance.now();
   const { onEvent, signal } = options;
-  await refuseUsedFolder(recipe.output_dir);
   const local = await fetchModel(recipe.model, {
     signal,
     onProgress: (progress) => onEvent({ type: 'fetching', ...progress }),
   });
   const start = await startOf(recipe, local, signal);
-  const { source, baseName, initial } = start;
   onEvent({ type: 'preparing', what: 'data' });
   const data = await prepareData(recipe, start);
   onEvent({ type: 'preparing', what: 'model' });
-  const hashing = hashBase(source.folder, signal);
+  const hashing = hashBase(start.source.folder, signal);
   // Where opening the model fails, that is the error to tell.
   hashing.catch(() => undefined);
   await using model = await openModel(recipe, start, data);
-  signal.throwIfAborted();
   const base = await hashing;
   const lengths = data.train.rows.map(({ inputIds }) => inputIds.length);
   const plan = planSteps(recipe, lengths);
-  const first = firstFields({ recipe, local, base, data, model, plan });
-  const folder = await createRunFolder(recipe.output_dir, first);
+  const identity = await identityOf({ recipe, start, base, data, model, plan });
+  signal.throwIfAborted();
+  await refuseTooLarge(recipe, model, plan);
+  const first = firstFields({ recipe, local, base, data, model, plan, identity });
+  await using folder = earlier ?? (await createRunFolder(recipe.output_dir, first));
   const seconds = { load: (performance.now() - started) / 1000, train: 0, evaluate: 0 };
-  const reached = { step: 0, guards: noGuardEvents };
+  const reached: Reached = { step: 0, epoch: 0, isUnmeasured: false, worse: 0, unlogged: [], guards: noGuardEvents };
+  const { source, baseName, initial } = start;
   const began = { source, baseName, initial, base, data, model, plan };
   const running: Running = { recipe, local, ...began, folder, options, seconds, reached };
+  const { damaged } = earlier ? await resume(running, first) : { damaged: [] };
   try {
-    return await runIn(running);
+    return await runIn(running, damaged);
   } catch (failure) {
     // Where even its end cannot be written, the first failure is still the one to tell.
     await breakOff(running, failure).catch(() => undefined);
@@ -109,11 +142,11 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
   return { source: await readModelFolder(local.path), baseName, initial: adapter };
 }
 
-async function runIn(running: Running): Promise<RunRecord> {
+async function runIn(running: Running, damaged: readonly number[]): Promise<RunRecord> {
   const { data, folder, options, model } = running;
   options.onEvent(startedEvent(running));
   if (model.refused) options.onEvent({ type: 'note', text: model.refused });
-  const measured = running.recipe.evaluation.eval_strategy !== 'no';
+  const measured = running.reached.step === 0 && running.recipe.evaluation.eval_strategy !== 'no';
   const before = measured && data.validation ? (await measure(running, data.validation))?.metrics : undefined;
   if (before) {
     await folder.update({
@@ -122,7 +155,7 @@ async function runIn(running: Running): Promise<RunRecord> {
     });
     options.onEvent({ type: 'evaluation', step: 0, metrics: before, best: false });
   }
-  await learn(running);
+  await learn(running, damaged);
   const { step, best } = running.reached;
   if (!best) await saveBest(running);
   else if (best.step < step) await restoreBest(running);
@@ -130,76 +163,12 @@ async function runIn(running: Running): Promise<RunRecord> {
   return conclude(running);
 }
 
-/** Trains until the steps end, nothing gets better, or the signal is aborted. */
-async function learn(running: Running): Promise<void> {
-  const { recipe, data, model, plan, folder, options, reached } = running;
-  const { training, evaluation } = recipe;
-  const steps = stepBatches(data.train.rows, { recipe, plan, partsOf: partsOf(running) });
-  const guarding = openGuarding(running);
-  const { guards } = guarding;
-  const schedule = scheduleOf(recipe, plan);
-  const loop = { schedule, maxGradientNorm: training.max_grad_norm, guards, signal: options.signal };
-  const log = openStepLog({ everySteps: training.logging_steps, lastStep: plan.totalSteps });
-  let worse = 0;
-  for await (const record of trainSteps(model.trainer, steps, loop)) {
-    const { step } = record;
-    reached.step = step;
-    running.seconds.train += record.seconds;
-    const line = log.add(record);
-    if (line) await folder.log(line);
-    await guarding.tell(record);
-    if (!record.incident) options.onEvent(stepEvent(record));
-    if (!data.validation || !isDue(record, { evaluation, plan })) continue;
-    const measured = await measure(running, data.validation);
-    if (!measured) continue;
-    const { metrics } = measured;
-    if (step === plan.totalSteps) refuseNotFiniteLoss(step, metrics.loss);
-    // The next step sees it too, and goes back.
-    if (!Number.isFinite(metrics.loss)) continue;
-    const metric = training.metric_for_best_model;
-    const better = isBetter(metric, metrics[metric], reached.best?.metrics[metric]);
-    await folder.log({ step, epoch: record.epoch, ...named(metrics) });
-    options.onEvent({ type: 'evaluation', step, metrics, best: better });
-    worse = better ? 0 : worse + 1;
-    if (better) {
-      await saveBest(running);
-      reached.best = { step, ...measured };
-    }
-    await guarding.evaluated(metrics.loss);
-    if (training.early_stopping_patience > 0 && worse >= training.early_stopping_patience) {
-      options.onEvent({ type: 'note', text: `no better ${metric} in ${worse} evaluations: stopped early` });
-      return;
-    }
-  }
-  await guarding.ended();
-}
-
-const stepEvent = ({ incident: _, examples: __, ...record }: StepOutcome): TrainEvent => ({
-  type: 'step',
-  ...record,
-  tokensPerSecond: record.tokens / record.seconds,
-  memoryBytes: memoryBytes(),
-});
-
-const named = (metrics: Metrics): object =>
-  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value]));
-
-interface Due {
-  readonly evaluation: Recipe['evaluation'];
-  readonly plan: StepPlan;
-}
-
-function isDue(record: { step: number; lastOfEpoch: boolean }, { evaluation, plan }: Due): boolean {
-  if (evaluation.eval_strategy === 'no') return false;
-  if (record.step === plan.totalSteps) return true;
-  return evaluation.eval_strategy === 'epoch' ? record.lastOfEpoch : record.step % evaluation.eval_steps! === 0;
-}
-
-function startedEvent({ recipe, data, model, plan }: Running) {
+function startedEvent({ recipe, data, model, plan, reached }: Running) {
   const splits = [data.train, data.validation, data.test];
   return {
     type: 'started',
     outputDir: recipe.output_dir,
+    firstStep: reached.step,
     totalSteps: plan.totalSteps,
     epochs: plan.epochs,
     labels: data.labels,

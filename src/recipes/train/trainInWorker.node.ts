@@ -1,7 +1,7 @@
 /** Runs a recipe in a thread of its own, so that progress, signals and servers stay awake meanwhile. */
 import { Worker } from 'node:worker_threads';
 import { AttuneError, type Problem } from '../../errors/index.ts';
-import type { RunRecord } from '../../store/runs/index.ts';
+import { type RunRecord, releaseLockOf } from '../../store/runs/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import type { TrainEvent } from './events.ts';
 import type { TrainOptions } from './train.node.ts';
@@ -15,10 +15,19 @@ export type FromWorker =
       readonly thrown: { readonly name: string; readonly message: string; readonly stack?: string };
     };
 
-export function trainInWorker(recipe: Recipe, { onEvent, signal }: TrainOptions): Promise<RunRecord> {
+/** What the worker is started with. */
+export interface Job {
+  readonly recipe: Recipe;
+  readonly how: Pick<TrainOptions, 'resume' | 'allowChanges'>;
+}
+
+export function trainInWorker(recipe: Recipe, { onEvent, signal, ...how }: TrainOptions): Promise<RunRecord> {
   signal.throwIfAborted();
   // In the compiled package the worker stands beside this file.
-  const worker = new Worker(new URL('./trainWorker.node.js', import.meta.url), { workerData: recipe });
+  const worker = new Worker(new URL('./trainWorker.node.js', import.meta.url), {
+    workerData: { recipe, how } satisfies Job,
+  });
+  const thread = worker.threadId;
   const stop = (): void => worker.postMessage('stop');
   signal.addEventListener('abort', stop, { once: true });
   return new Promise<RunRecord>((resolve, reject) => {
@@ -28,7 +37,11 @@ export function trainInWorker(recipe: Recipe, { onEvent, signal }: TrainOptions)
       else reject(errorOf(message));
     });
     worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`internal: the training thread ended early, with code ${code}`)));
+    worker.on('exit', (code) => {
+      const failure = new Error(`internal: the training thread ended early, with code ${code}`);
+      // A thread that was killed could not give the folder back.
+      void releaseLockOf(recipe.output_dir, thread).finally(() => reject(failure));
+    });
   }).finally(() => signal.removeEventListener('abort', stop));
 }
 

@@ -1,10 +1,9 @@
 /** The worker's side: runs one recipe and sends what happens. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { AttuneError } from '../../errors/index.ts';
-import type { Recipe } from '../schema/index.ts';
 import type { TrainEvent } from './events.ts';
 import { runTraining } from './train.node.ts';
-import type { FromWorker } from './trainInWorker.node.ts';
+import type { FromWorker, Job } from './trainInWorker.node.ts';
 
 const SEND_EVERY_MS = 50;
 
@@ -29,7 +28,8 @@ function sendWaiting(): void {
 }
 
 try {
-  const record = await runTraining(workerData as Recipe, { signal: stop.signal, onEvent: tell });
+  const { recipe, how } = workerData as Job;
+  const record = await runTraining(recipe, { ...how, signal: stop.signal, onEvent: tell });
   sendWaiting();
   send({ kind: 'done', record });
 } catch (failure) {

@@ -1,6 +1,6 @@
 /** Files and folders that appear whole or not at all: written beside their place, then renamed. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 const besideName = (path: string): string =>
@@ -17,12 +17,24 @@ export async function writeDurably(path: string, pieces: Iterable<Uint8Array | s
   }
 }
 
+/** Makes the names in a folder as durable as the files: without it a power failure may undo a rename. */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return; // Windows opens no folder, and keeps renames in its journal.
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Replaces a file. Readers see the old one or the new one. */
 export async function replaceFile(path: string, pieces: Iterable<Uint8Array | string>): Promise<void> {
   const beside = besideName(path);
   try {
     await writeDurably(beside, pieces);
     await rename(beside, path);
+    await syncFolder(dirname(path));
   } catch (failure) {
     await rm(beside, { force: true });
     throw failure;
@@ -57,6 +69,7 @@ export async function replaceFolder(path: string, fill: (folder: string) => Prom
   try {
     await mkdir(beside, { recursive: true });
     await fill(beside);
+    await syncFolder(beside);
     await swapFolders(beside, path);
   } catch (failure) {
     await rm(beside, { recursive: true, force: true });
@@ -80,5 +93,20 @@ async function swapFolders(from: string, to: string): Promise<void> {
     if (stepped) await rename(aside, to);
     throw failure;
   }
+  await syncFolder(dirname(to));
   if (stepped) await rm(aside, { recursive: true, force: true });
+}
+
+/** Takes a folder away at once, so that no half of it is ever found under its name, and then removes it. */
+export async function removeFolder(path: string): Promise<void> {
+  const aside = besideName(path);
+  await rename(path, aside);
+  await rm(aside, { recursive: true, force: true });
+}
+
+/** Removes what a killed program left beside its files. Only who holds the folder's lock may call this. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  const left = names.filter((name) => /^\..+\.\d+-[0-9a-f]{8}$/.test(name));
+  for (const name of left) await rm(join(folder, name), { recursive: true, force: true });
 }

@@ -2,14 +2,18 @@
  * store/runs — run folders and the models in them. Imports files, errors.
  * Invariant: what is written appears whole or not at all, and never over another run.
  */
+
+export { releaseLockOf } from './lock.node.ts';
 export {
   createRunFolder,
   type RunFolder,
   type RunRecord,
   type RunStatus,
-  readLog,
   readRun,
   refuseUsedFolder,
+  reopenRunFolder,
 } from './runFolder.node.ts';
+export { readLog } from './runLog.node.ts';
 export { copyTokenizer, type SavedModel, writeModel } from './saveModel.node.ts';
 export { openScratchFile, type ScratchFile } from './scratchFile.node.ts';
+export { bytesBelow, refuseFullDisk } from './space.node.ts';

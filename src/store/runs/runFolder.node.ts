@@ -1,14 +1,17 @@
 /** A run's folder: run.json, metrics.jsonl, model/. Nothing in it is ever half written. */
-import { appendFile, mkdir, readdir, readFile, rm, rmdir, stat, truncate } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
-import { overwrite, replaceFile, replaceFolder, writeDurably } from './atomic.node.ts';
+import { overwrite, removeLeftovers, replaceFile, replaceFolder } from './atomic.node.ts';
+import { type Lock, takeLock } from './lock.node.ts';
+import { appendLine, cutLog, settleLog } from './runLog.node.ts';
 
 export type RunStatus = 'running' | 'succeeded' | 'failed' | 'stopped';
 /** What run.json holds; the status and whatever else is known so far. */
 export type RunRecord = { readonly status: RunStatus } & Readonly<Record<string, unknown>>;
 
-export interface RunFolder {
+/** Disposing gives the folder to whoever comes next. */
+export interface RunFolder extends AsyncDisposable {
   readonly path: string;
   /** What run.json holds. */
   readonly record: RunRecord;
@@ -20,6 +23,14 @@ export interface RunFolder {
   log(line: object): Promise<void>;
   replaceFile(name: string, pieces: Iterable<string>): Promise<void>;
   replaceFolder(name: string, fill: (folder: string) => Promise<void>): Promise<void>;
+  /** Waits until the disk has the lines of metrics.jsonl; returns how many there are. */
+  settleLog(): Promise<number>;
+  /** Keeps the first lines of metrics.jsonl; returns how many of them are missing. */
+  cutLog(lines: number): Promise<number>;
+  /** Removes what a killed program left half written. */
+  clean(): Promise<void>;
+  /** Does work that writes into the folder: failures of the disk become errors that a user can mend. */
+  guard<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** What a run writes: a folder that has one of these holds another run, or a model that would be replaced. */
@@ -38,16 +49,56 @@ export async function refuseUsedFolder(path: string): Promise<void> {
   const used = runNames.filter((name) => names.includes(name));
   if (used.length === 0) return;
   const isRun = used.includes('run.json');
-  throw outputExists(path, isRun ? 'the folder holds a run already' : `the folder holds ${used.join(', ')} already`);
+  throw outputExists(path, isRun ? holdsRun : `the folder holds ${used.join(', ')} already`);
 }
 
 /** Makes the folder. One that holds a run already is refused: nothing that was good is overwritten. */
 export async function createRunFolder(path: string, record: RunRecord): Promise<RunFolder> {
   await refuseUsedFolder(path);
-  let current = record;
-  await claim(path, recordText(record)).catch((failure) => {
-    throw cannotCreate(path, failure);
+  const made = await guarded(path, () => mkdir(path, { recursive: true }));
+  try {
+    const lock = await claim(path);
+    try {
+      await refuseUsedFolder(path);
+      await guarded(path, () => replaceFile(join(path, 'run.json'), [recordText(record)]));
+    } catch (failure) {
+      await lock.release();
+      throw failure;
+    }
+    return openFolder(path, record, lock);
+  } catch (failure) {
+    // What was made for a run that cannot begin goes again.
+    if (made) await removeEmpty(resolve(path), resolve(made)).catch(() => undefined);
+    throw failure;
+  }
+}
+
+const claim = (path: string): Promise<Lock> =>
+  guarded(path, () => takeLock(path)).catch((failure) => {
+    // Another program was faster.
+    throw failure instanceof AttuneError && failure.code === 'RUN_IN_USE' ? outputExists(path, holdsRun) : failure;
   });
+
+/** A folder and those above it up to `top`, as far as nothing is in them. */
+async function removeEmpty(path: string, top: string): Promise<void> {
+  await rmdir(path);
+  if (path !== top) await removeEmpty(dirname(path), top);
+}
+
+/** Takes over the folder of a run that is not over; undefined where there is no run. Throws RUN_IN_USE while it goes on. */
+export async function reopenRunFolder(path: string): Promise<RunFolder | undefined> {
+  if (!(await readRun(path))) return undefined;
+  const lock = await guarded(path, () => takeLock(path));
+  try {
+    return openFolder(path, (await readRun(path))!, lock);
+  } catch (failure) {
+    await lock.release();
+    throw failure;
+  }
+}
+
+function openFolder(path: string, record: RunRecord, lock: Lock): RunFolder {
+  let current = record;
   return {
     path,
     get record() {
@@ -64,50 +115,18 @@ export async function createRunFolder(path: string, record: RunRecord): Promise<
       await replaceFile(file, [recordText(current)]).catch(() => overwrite(file, recordText(current)));
       return current;
     },
-    log: (line) => guarded(path, () => appendWhole(join(path, 'metrics.jsonl'), `${JSON.stringify(line)}\n`)),
+    log: (line) => guarded(path, () => appendLine(path, line)),
+    settleLog: () => guarded(path, () => settleLog(path)),
+    cutLog: (lines) => guarded(path, () => cutLog(path, lines)),
     replaceFile: (name, pieces) => guarded(path, () => replaceFile(join(path, name), pieces)),
     replaceFolder: (name, fill) => guarded(path, () => replaceFolder(join(path, name), fill)),
+    clean: () => guarded(path, () => removeLeftovers(path)),
+    guard: (work) => guarded(path, work),
+    [Symbol.asyncDispose]: () => lock.release(),
   };
 }
 
-/** Of two processes one gets the folder. Where run.json cannot be written, what was made for it goes again. */
-async function claim(path: string, text: string): Promise<void> {
-  const made = await mkdir(path, { recursive: true });
-  try {
-    await writeDurably(join(path, 'run.json'), [text], 'wx');
-  } catch (failure) {
-    if ((failure as NodeJS.ErrnoException).code === 'EEXIST') throw failure;
-    await rm(join(path, 'run.json'), { force: true }).catch(() => undefined);
-    if (made) await removeEmpty(resolve(path), resolve(made)).catch(() => undefined);
-    throw failure;
-  }
-}
-
-/** A folder and those above it up to `top`, as far as nothing is in them. */
-async function removeEmpty(path: string, top: string): Promise<void> {
-  await rmdir(path);
-  if (path !== top) await removeEmpty(dirname(path), top);
-}
-
-/** A disk that fills up takes the beginning of a line: what does not fit is taken back. */
-async function appendWhole(path: string, text: string): Promise<void> {
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => 0,
-  );
-  try {
-    await appendFile(path, text);
-  } catch (failure) {
-    await truncate(path, size).catch(() => undefined);
-    throw failure;
-  }
-}
-
-function cannotCreate(path: string, failure: NodeJS.ErrnoException): AttuneError {
-  // Another process was faster.
-  if (failure.code === 'EEXIST') return outputExists(path, 'the folder holds a run already');
-  return cannotWrite(path, failure);
-}
+const holdsRun = 'the folder holds a run already';
 
 function outputExists(path: string, problem: string): AttuneError {
   const fix = 'choose another output_dir, or remove that run first';
@@ -134,16 +153,6 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
     if (failure instanceof AttuneError || (failure as NodeJS.ErrnoException).code === undefined) throw failure;
     throw cannotWrite(path, failure as NodeJS.ErrnoException);
   }
-}
-
-/** The lines of metrics.jsonl; none where nothing was logged. */
-export async function readLog(path: string): Promise<Readonly<Record<string, number>>[]> {
-  const text = await readFile(join(path, 'metrics.jsonl'), 'utf8').catch((failure: NodeJS.ErrnoException) => {
-    if (failure.code === 'ENOENT') return '';
-    throw failure;
-  });
-  const lines = text.split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line) as Readonly<Record<string, number>>);
 }
 
 /** run.json of a folder; undefined where the folder is no run. */

@@ -56,7 +56,7 @@ export interface TrainerOptions {
 export async function openTrainer(program: Program<{ loss: Loss }>, options: TrainerOptions): Promise<Trainer> {
   const { memory, open, threads, seed, optimizer } = options;
   const { outputs, inRows } = splitGradients(gradientOutputs(program));
-  const session = await open(outputs, { threads });
+  const session = await open(outputs, { threads, constants: packedValues(memory) });
   const tables = openTables(
     memory,
     inRows.map(({ parameter }) => parameter),
@@ -90,6 +90,9 @@ export async function openTrainer(program: Program<{ loss: Loss }>, options: Tra
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
+
+/** Frozen weights in another form: they never change. */
+const packedValues = ({ packed }: ParameterMemory): Values => Object.assign({}, ...packed.values());
 
 const gradientName = (parameter: string): string => `gradient.${parameter}`;
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { brokenAfter, outcomeOf } from '../crash/outcome.ts';
 import {
   attune,
   contentsOf,
@@ -187,6 +188,19 @@ describe('a row whose loss is not finite', () => {
     const weights = (run: string) => readFileSync(join(folder, run, 'adapter/adapter_model.safetensors'));
     expect(weights('second').equals(weights('first'))).toBe(true);
     expect(eventsOf('second')).toEqual(eventsOf('first'));
+  });
+
+  it('is remembered by checkpoints: broken off anywhere, the run skips and goes back as it would have', async () => {
+    const words = ['safety.max_skipped_steps=1', 'method=lora', 'save_steps=5', 'save_total_limit=100'];
+    await poisonedWith('unbroken', ...words);
+    expect(guardsOf('unbroken')).toMatchObject({ skipped_steps: 2, rollbacks: 2 });
+    const whole = outcomeOf(join(folder, 'unbroken'));
+    for (const step of [10, 20, 30, 40]) {
+      brokenAfter(join(folder, 'unbroken'), step, join(folder, `after-${step}`));
+      const resumed = await poisonedWith(`after-${step}`, ...words, '--resume');
+      expect(resumed.code, resumed.stdout).toBe(0);
+      expect(outcomeOf(join(folder, `after-${step}`)), `after step ${step}`).toEqual(whole);
+    }
   });
 
   it('ends the run where that is asked for, with the best model so far', async () => {

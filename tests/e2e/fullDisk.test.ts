@@ -48,7 +48,7 @@ beforeAll(() => {
 async function fillMeanwhile(name: string, left: number, ...words: string[]): Promise<Finished> {
   const path = disk(name, 16_384)!;
   const started = start(['train', 'recipe.json', ...words, `output_dir=${name}/run`, '--json'], place);
-  await started.told('step 0: validation');
+  await started.told('rows to learn from');
   const { bavail, bsize } = statfsSync(path);
   const blocks = Math.ceil((bavail * bsize - left) / 4096);
   spawnSync('dd', ['if=/dev/zero', `of=${join(path, 'filler')}`, 'bs=4096', `count=${blocks}`]);

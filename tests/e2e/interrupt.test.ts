@@ -117,7 +117,7 @@ describe('Ctrl-C twice', () => {
     // One step over all rows, which takes seconds.
     const long = ['data.train=many.jsonl', 'gradient_accumulation_steps=2500', 'output_dir=killed'];
     const started = start(['train', 'recipe.json', ...long], place);
-    await started.told('step 0: validation');
+    await started.told('rows to learn from');
     started.child.kill('SIGINT');
     await started.told('stopping');
     expect(started.child.exitCode).toBe(null);

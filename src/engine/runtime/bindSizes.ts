@@ -62,6 +62,10 @@ function emptyData(dtype: DType, length: number): Data {
   return dtype === 'int64' ? new BigInt64Array(length) : new Uint8Array(length);
 }
 
+/** Values that become part of a model, as the writer takes them. */
+export const initializersOf = (constants: Values = {}): ReadonlyMap<string, Data> =>
+  new Map(Object.entries(constants).map(([name, { data }]) => [name, data]));
+
 /** The named leaves that a written model still has as inputs. */
 export const graphInputs = (outputs: Readonly<Record<string, Tensor>>, live: ReadonlySet<string>): Tensor[] =>
   leaves(Object.values(outputs)).filter(({ name }) => name !== undefined && live.has(name));

@@ -2,7 +2,7 @@
 import type * as Ort from 'onnxruntime-node';
 import type { Tensor } from '../graph/index.ts';
 import { toOnnx } from '../onnx/index.ts';
-import { bindFeeds, graphInputs, placeOutputs } from './bindSizes.ts';
+import { bindFeeds, graphInputs, initializersOf, placeOutputs } from './bindSizes.ts';
 import type { Runtime, Session, SessionOptions, Value } from './session.ts';
 
 export async function openBindingRuntime(): Promise<Runtime> {
@@ -11,7 +11,7 @@ export async function openBindingRuntime(): Promise<Runtime> {
     name: 'onnxruntime-node (binding)',
     version: ort.env.versions.node ?? 'unknown',
     open: async (outputs, options) => {
-      const { bytes, inputs } = toOnnx(outputs);
+      const { bytes, inputs } = toOnnx(outputs, { initializers: initializersOf(options.constants) });
       const session = await ort.InferenceSession.create(bytes, sessionOptions(options));
       return bindingSession(ort, { session, outputs, inputs: graphInputs(outputs, inputs) });
     },

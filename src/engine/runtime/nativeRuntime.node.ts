@@ -1,7 +1,7 @@
 /** Sessions on ONNX Runtime's C interface: outputs are written in place, and runs leave the event loop free. */
 import type { Tensor } from '../graph/index.ts';
 import { onnxType, toOnnx } from '../onnx/index.ts';
-import { bindFeeds, graphInputs, placeOutputs } from './bindSizes.ts';
+import { bindFeeds, graphInputs, initializersOf, placeOutputs } from './bindSizes.ts';
 import { type OrtLibrary, openLibrary, type Pointer } from './library.node.ts';
 import type { Runtime, Session, SessionOptions, Value, Values } from './session.ts';
 
@@ -18,7 +18,7 @@ export function openNativeRuntime(): Runtime {
     name: 'onnxruntime (C interface)',
     version: library.version,
     open: async (outputs, options) => {
-      const { bytes, inputs } = toOnnx(outputs);
+      const { bytes, inputs } = toOnnx(outputs, { initializers: initializersOf(options.constants) });
       const session = createSession(library, { environment, bytes, options });
       return nativeSession({ library, memory, session, outputs, inputs: graphInputs(outputs, inputs) });
     },
@@ -57,22 +57,16 @@ function nativeSession({ library, memory, session, inputs, outputs }: Opened): S
   const inputNames = inputs.map(({ name }) => name!);
   const outputNames = Object.keys(outputs);
   let last: Promise<unknown> = Promise.resolve();
-  // The library holds bare addresses: what a run works on must not be collected before it ends.
-  const inUse = new Set<readonly Value[]>();
+  // The library holds bare addresses: they keep what a run works on from being collected before it ends.
+  const [fedTensors, writtenTensors] = [keptTensors(library, memory), keptTensors(library, memory)];
 
   async function runNow(feeds: Values, into: Values): Promise<Record<string, Value>> {
     const { values, sizes } = bindFeeds(inputs, feeds);
     const results = placeOutputs(outputs, sizes, into);
-    inUse.add(values);
-    const fed = values.map((value) => tensorOver(library, memory, value));
-    const written = results.map(([, value]) => tensorOver(library, memory, value));
-    try {
-      const read = [inputNames, fed, fed.length] as const;
-      await library.runAsync(session, null, ...read, outputNames, outputNames.length, written);
-    } finally {
-      for (const tensor of [...fed, ...written]) library.release.value(tensor);
-      inUse.delete(values);
-    }
+    const fed = values.map((value, i) => fedTensors.at(i, value));
+    const written = results.map(([, value], i) => writtenTensors.at(i, value));
+    const read = [inputNames, fed, fed.length] as const;
+    await library.runAsync(session, null, ...read, outputNames, outputNames.length, written);
     return Object.fromEntries(results);
   }
 
@@ -86,10 +80,37 @@ function nativeSession({ library, memory, session, inputs, outputs }: Opened): S
     },
     async [Symbol.asyncDispose]() {
       await last;
+      for (const tensors of [fedTensors, writtenTensors]) tensors.release();
       library.release.session(session);
     },
   };
 }
+
+/**
+ * Tensors over arrays. Most of a step's are weights and gradients, which are the arrays of the step before: their
+ * tensors are kept, for making one takes longer than some operations.
+ */
+function keptTensors(library: OrtLibrary, memory: Pointer) {
+  const kept: { value: Value; tensor: Pointer }[] = [];
+  return {
+    at(place: number, value: Value): Pointer {
+      const last = kept[place];
+      if (last && isSame(last.value, value)) return last.tensor;
+      if (last) library.release.value(last.tensor);
+      kept[place] = { value, tensor: tensorOver(library, memory, value) };
+      return kept[place].tensor;
+    },
+    release(): void {
+      for (const { tensor } of kept) library.release.value(tensor);
+    },
+  };
+}
+
+const isSame = (a: Value, b: Value): boolean =>
+  a.data === b.data &&
+  a.dtype === b.dtype &&
+  a.shape.length === b.shape.length &&
+  a.shape.every((size, i) => size === b.shape[i]);
 
 /** A tensor that uses the array's own memory. The array must stay alive, and in its place, until the run is over. */
 function tensorOver({ make }: OrtLibrary, memory: Pointer, { dtype, shape, data }: Value): Pointer {

@@ -12,6 +12,8 @@ export type Values = Readonly<Record<string, Value>>;
 export interface SessionOptions {
   /** Threads that share the work of one operation. */
   readonly threads: number;
+  /** Inputs whose values stay what they are: they become part of the model, so that they can be packed once. */
+  readonly constants?: Values;
 }
 
 export interface Session extends AsyncDisposable {

@@ -6,7 +6,7 @@ import { partsOf } from './batches.ts';
 import type { TrainEvent } from './events.ts';
 import { refuseNotFiniteLoss } from './guarding/notFinite.ts';
 import { type Guarding, openGuarding } from './guarding/openGuarding.ts';
-import { measure } from './measure.ts';
+import { measure, measureBefore } from './measure.ts';
 import { type StepPlan, scheduleOf, stepBatches } from './plan.ts';
 import { memoryBytes } from './record.node.ts';
 import { openKeeper } from './resume/keeper.node.ts';
@@ -71,6 +71,7 @@ function isDue(record: { step: number; lastOfEpoch: boolean }, { evaluation, pla
 async function evaluate(running: Running, guarding: Guarding): Promise<void> {
   const { recipe, data, plan, folder, options, reached } = running;
   const { step, epoch } = reached;
+  await measureBefore(running);
   const measured = await measure(running, data.validation!);
   if (!measured) return;
   const { metrics } = measured;

@@ -7,7 +7,7 @@ import {
   metricsWith,
 } from '../../evaluation/index.ts';
 import type { FeatureSource } from '../../training/index.ts';
-import type { PreparedSplit } from './prepareData.node.ts';
+import { majorityAccuracy, type PreparedSplit } from './prepareData.node.ts';
 import type { Running } from './train.node.ts';
 
 export interface Measured {
@@ -45,6 +45,27 @@ export async function measure(
   } finally {
     seconds.evaluate += (performance.now() - started) / 1000;
   }
+}
+
+/**
+ * What the model answered before it learned anything. Called before the first evaluation: a run makes its first steps at once, and what is trained steps back for this one
+ * measurement. Nothing is noted where the signal was aborted meanwhile.
+ */
+export async function measureBefore(running: Running): Promise<void> {
+  const { data, model, folder, options } = running;
+  if (!data.validation || folder.record.base_loss !== null) return;
+  const trained = [...model.memory.trained.values()].map(({ arrays: { weight } }) => ({
+    weight,
+    kept: weight.slice(),
+  }));
+  await model.reload();
+  const measured = await measure(running, data.validation);
+  for (const { weight, kept } of trained) weight.set(kept);
+  if (!measured) return;
+  const { metrics } = measured;
+  const before = { majority: majorityAccuracy(data.validation), ...metrics };
+  await folder.update({ base_loss: metrics.loss, before });
+  options.onEvent({ type: 'evaluation', step: 0, metrics, best: false });
 }
 
 const featureFeeds = (source: FeatureSource, signal: AbortSignal) => async (rows: readonly number[]) => {

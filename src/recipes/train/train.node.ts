@@ -17,10 +17,10 @@ import type { OnTrainEvent } from './events.ts';
 import { type BaseFiles, hashBase, refuseChangedBase } from './guarding/baseFiles.node.ts';
 import { type GuardingState, type GuardTotals, noGuardEvents } from './guarding/openGuarding.ts';
 import { learn } from './learn.node.ts';
-import { type Measured, measure } from './measure.ts';
+import type { Measured } from './measure.ts';
 import { openModel, type Start, type TrainingModel } from './openModel.node.ts';
 import { planSteps, type StepPlan } from './plan.ts';
-import { majorityAccuracy, type PreparedData, prepareData } from './prepareData.node.ts';
+import { type PreparedData, prepareData } from './prepareData.node.ts';
 import { firstFields } from './record.node.ts';
 import { identityOf } from './resume/identity.node.ts';
 import { finishedRun, resume } from './resume/resume.node.ts';
@@ -143,18 +143,9 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
 }
 
 async function runIn(running: Running, damaged: readonly number[]): Promise<RunRecord> {
-  const { data, folder, options, model } = running;
+  const { options, model } = running;
   options.onEvent(startedEvent(running));
   if (model.refused) options.onEvent({ type: 'note', text: model.refused });
-  const measured = running.reached.step === 0 && running.recipe.evaluation.eval_strategy !== 'no';
-  const before = measured && data.validation ? (await measure(running, data.validation))?.metrics : undefined;
-  if (before) {
-    await folder.update({
-      base_loss: before.loss,
-      before: { majority: majorityAccuracy(data.validation!), ...before },
-    });
-    options.onEvent({ type: 'evaluation', step: 0, metrics: before, best: false });
-  }
   await learn(running, damaged);
   const { step, best } = running.reached;
   if (!best) await saveBest(running);

@@ -29,7 +29,7 @@ const recipeOf = (changes: Partial<RecipeInput> = {}) =>
   parseRecipe({ model: 'm', task: 'text-classification', data: { train: 'a' }, ...changes }, '');
 const prior = { training: 0.69, validation: 0.68 };
 const watch = (changes: Partial<RecipeInput> = {}, before?: number) =>
-  watchLearning({ prior, before, recipe: recipeOf(changes), totalSteps: 100 });
+  watchLearning({ prior, before: () => before, recipe: recipeOf(changes), totalSteps: 100 });
 const chance = { step: 50, losses: new Array<number>(50).fill(0.69) };
 
 describe('a watch', () => {

@@ -53,7 +53,7 @@ const RECENT = 20;
 interface Watched {
   readonly prior: Prior;
   /** The validation loss before the first step. */
-  readonly before: number | undefined;
+  readonly before: () => number | undefined;
   readonly recipe: Pick<Recipe, 'training' | 'method'>;
   readonly totalSteps: number;
 }
@@ -92,7 +92,8 @@ interface Reached {
 }
 
 /** Where the loss stands, if that is where it would be without having read the texts; else undefined. */
-function standstill({ prior, before, recipe }: Watched, { training, lowest }: Reached): string | undefined {
+function standstill({ prior, before: measured, recipe }: Watched, { training, lowest }: Reached): string | undefined {
+  const before = measured();
   // With class weights or smoothing an evaluation measures something else than what is learned.
   const { class_weights: weights, label_smoothing_factor: smoothing } = recipe.training;
   const byValidation = prior.validation !== undefined && lowest !== null && weights === 'none' && smoothing === 0;

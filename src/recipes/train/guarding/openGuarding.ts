@@ -60,7 +60,7 @@ export function openGuarding(running: Running): Guarding {
   const lastGood = ({ further }: { further: boolean }): Promise<void> =>
     !further && isSound() ? restoreBest(running) : model.reload();
   const guards = openGuards({ ...ladder, trainer, memory, lastGood, chance: prior.training });
-  const before = (running.folder.record['base_loss'] as number | null) ?? undefined;
+  const before = (): number | undefined => (running.folder.record.base_loss as number | null) ?? undefined;
   const learning = watchLearning({ prior, before, recipe, totalSteps: plan.totalSteps });
   async function judge(): Promise<void> {
     const { step, history } = guards.state();

@@ -30,8 +30,9 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.[Symbol.asyncDispose]());
 
-/** WebGPU has no kernels for integers of 64 and of 8 bits. Only exported models hold them. */
-const leftToCpu = new Set(['toInt32', 'quantisedLinear']);
+/** WebGPU has no kernels for integers of 64 and of 8 bits: exported models, and weights and steps in 8 bits, hold them. */
+const eightBits = ['quantisedLinear', 'unpackInt8', 'int8Linear', 'switchBack', 'switchBackInput'];
+const leftToCpu = new Set(['toInt32', ...eightBits]);
 
 /** Runs a case of a row in one form on one engine. WebGPU gets no help from the CPU. */
 const engines: Record<string, (built: RowCase, name: string) => Promise<Record<string, Value>>> = {

@@ -37,7 +37,7 @@ export async function killRuns(folder: string, runs: number, random: () => numbe
   const training = { dropout: 0.1, save_steps: 2, logging_steps: 5, num_train_epochs: 2 };
   writeRecipe(folder, tinyRecipe({ evaluation: { eval_steps: 3 }, training }));
   const names = Object.keys(recipes);
-  const references = new Map<string, Outcome>();
+  const references = new Map<string, Reference>();
   const tally: Tally = {
     runs,
     kills: 0,
@@ -51,21 +51,35 @@ export async function killRuns(folder: string, runs: number, random: () => numbe
   for (let i = 0; i < runs; i++) {
     const name = names[i % names.length]!;
     if (!references.has(name)) {
-      await train(['recipe.json', ...recipes[name]!, `output_dir=whole-${name}`], { cwd: folder });
-      references.set(name, outcomeOf(join(folder, `whole-${name}`)));
+      references.set(name, await leftAlone(folder, `whole-${name}`, recipes[name]!));
     }
     const output = `broken-${i}`;
-    await killOnce({ folder, output, words: recipes[name]!, random, tally });
+    const { outcome, milliseconds } = references.get(name)!;
+    await killOnce({ folder, output, words: recipes[name]!, milliseconds, random, tally });
     const before = resumedAt(join(folder, output));
     const newest = wholeSteps(join(folder, output)).at(-1) ?? 0;
     await train(['recipe.json', ...recipes[name]!, `output_dir=${output}`, '--resume'], { cwd: folder });
     const after = resumedAt(join(folder, output));
     if (after.length > before.length && after.at(-1) !== newest) tally.takenWrongly += 1;
-    if (isSame(outcomeOf(join(folder, output)), references.get(name)!)) tally.same += 1;
+    if (isSame(outcomeOf(join(folder, output)), outcome)) tally.same += 1;
     else tally.different.push(`${output} (${name})`);
     rmSync(join(folder, output), { recursive: true });
   }
   return tally;
+}
+
+/** A run that nobody kills, and how long it takes from its first step to its end. */
+interface Reference {
+  readonly outcome: Outcome;
+  readonly milliseconds: number;
+}
+
+async function leftAlone(folder: string, output: string, words: readonly string[]): Promise<Reference> {
+  const { finished, told } = start(['train', 'recipe.json', ...words, `output_dir=${output}`], { cwd: folder });
+  await told('rows to learn from');
+  const began = performance.now();
+  await finished;
+  return { outcome: outcomeOf(join(folder, output)), milliseconds: performance.now() - began };
 }
 
 function resumedAt(run: string): readonly number[] {
@@ -80,27 +94,33 @@ interface Attempt {
   readonly folder: string;
   readonly output: string;
   readonly words: readonly string[];
+  /** What the run takes when it is left alone: it is killed within this time. */
+  readonly milliseconds: number;
   readonly random: () => number;
   readonly tally: Tally;
 }
 
-/** Longer than a run takes once it has begun to learn, so that some end before they are killed. */
-const LONGEST_MS = 1200;
-
-/** Once or twice: a run that was resumed is killed too. */
+/** Once, or twice where it is still going on: a run that was resumed is killed too. */
 async function killOnce(attempt: Attempt): Promise<void> {
-  const { folder, output, words, random, tally } = attempt;
+  const { folder, output, words, milliseconds, random, tally } = attempt;
   const run = join(folder, output);
   const spoiled = new Set<number>();
-  for (let kills = 1 + Math.floor(random() * 2); kills > 0; kills--) {
+  const wanted = 1 + Math.floor(random() * 2);
+  for (let killed = 0; killed < wanted; ) {
     const { child, finished, told } = start(['train', 'recipe.json', ...words, `output_dir=${output}`, '--resume'], {
       cwd: folder,
     });
     // A run that is over says nothing about rows.
     await told('rows to learn from').catch(() => undefined);
-    const timer = setTimeout(() => child.kill('SIGKILL'), random() * LONGEST_MS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), random() * milliseconds);
     const { code } = await finished.finally(() => clearTimeout(timer));
-    if (code === 0) return;
+    if (code === 0 && killed > 0) return;
+    if (code === 0) {
+      // It was faster than its killer: another try.
+      rmSync(run, { recursive: true });
+      continue;
+    }
+    killed += 1;
     tally.kills += 1;
     if (leftovers(run).length > 0) tally.duringSaves += 1;
     const steps = checkpointsOf(run);

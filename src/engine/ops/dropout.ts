@@ -2,6 +2,7 @@
 import { apply, applyAll, type Emitter, type Operation, type Tensor } from '../graph/index.ts';
 import { sum } from './broadcast.ts';
 import { mul, sub } from './elementwise.ts';
+import { softmaxReference } from './normalise.ts';
 
 interface Rate {
   readonly rate: number;
@@ -43,11 +44,8 @@ const droppedSoftmaxRow: Operation<Rate> = {
     const p = emit.node('Softmax', [x!], { axis: -1 })[0]!;
     return [emit.node('Mul', [p, factors(emit, mask!, attributes)])[0]!, p];
   },
-  reference: ([x, mask], { rate }, [out]) => {
-    const width = out!.shape.at(-1)!;
-    const powers = x!.data.map(Math.exp);
-    const totals = powers.map((_, i) => (i % width ? 0 : powers.slice(i, i + width).reduce((a, b) => a + b, 0)));
-    const p = powers.map((power, i) => power / totals[i - (i % width)]!);
+  reference: ([x, mask], { rate }) => {
+    const p = softmaxReference(x!);
     return [p.map((value, i) => (value * mask!.data[i]!) / (1 - rate)), p];
   },
   samples: [

@@ -1,14 +1,7 @@
 /** Linear layers over frozen weights of 4 bits in blocks, as com.microsoft.MatMulNBits reads them. */
-import {
-  apply,
-  type Emitter,
-  expectShape,
-  type HostArray,
-  type Operation,
-  sizeOf,
-  type Tensor,
-} from '../graph/index.ts';
+import { apply, type Emitter, expectShape, type HostArray, type Operation, type Tensor } from '../graph/index.ts';
 import { sumTo } from './broadcast.ts';
+import { linearReference } from './matmul.ts';
 import { BLOCK } from './quantise.ts';
 
 /** A matrix [rows, columns] in blocks of 32 neighbours of a row: value = (nibble − 8) · scale of its block. */
@@ -112,17 +105,11 @@ const int4LinearRow: Operation = {
     const y = emit.node('MatMulNBits', read, { ...sizes, accuracy_level: EXACT }, { domain: 'com.microsoft' });
     return bias ? emit.node('Add', [...y, bias]) : y;
   },
-  reference: ([x, nibbles, scales, , , bias], _, [out]) => {
+  reference: ([x, nibbles, scales, , , bias]) => {
     const weight = unpackedReference(nibbles!, scales!);
     const outs = nibbles!.shape[0]!;
     const ins = weight.length / outs;
-    const element = (index: number): number => {
-      const [row, o] = [Math.floor(index / outs), index % outs];
-      let total = bias?.data[o] ?? 0;
-      for (let i = 0; i < ins; i++) total += x!.data[row * ins + i]! * weight[o * ins + i]!;
-      return total;
-    };
-    return [Float64Array.from({ length: sizeOf(out!.shape) }, (_, index) => element(index))];
+    return [linearReference(x!.data, { ins, outs, weight: (o, i) => weight[o * ins + i]!, bias })];
   },
   samples: [{ inputs: [['batch', 'seq', 32], ...blockSamples, [64]] }, { inputs: [['batch', 32], ...blockSamples] }],
 };

@@ -1,15 +1,8 @@
 /** Linear layers in 8 bits, forward and backward: products are sums of integers. */
-import {
-  apply,
-  type Emitter,
-  expectShape,
-  type HostArray,
-  type Operation,
-  sizeOf,
-  type Tensor,
-} from '../graph/index.ts';
+import { apply, type Emitter, expectShape, type HostArray, type Operation, type Tensor } from '../graph/index.ts';
 import { sumTo } from './broadcast.ts';
-import { matmul, rowsOnly } from './matmul.ts';
+import { integerProduct, integerProductByRow, roundedByRow, roundedValues } from './integerProduct.ts';
+import { linearReference, matmul, rowsOnly } from './matmul.ts';
 import { SUMMED } from './quantise.ts';
 
 /**
@@ -91,10 +84,10 @@ const int8LinearRow: Operation = {
     return [dx, undefined, undefined, undefined, undefined, bias && sumTo(dy, bias.shape)];
   },
   onnx: (emit, [x, steps, scale, , , bias]) => integerProduct(emit, x!, { steps: steps!, scale: scale!, bias }),
-  reference: ([x, forward, scale, , , bias], _, [out]) => {
+  reference: ([x, forward, scale, , , bias]) => {
     const [ins, outs] = forward!.shape as [number, number];
     const weight = (o: number, i: number): number => forward!.data[i * outs + o]! * scale!.data[o]!;
-    return [linearReference(x!, { ins, outs, weight, bias }, sizeOf(out!.shape))];
+    return [linearReference(roundedValues(x!.data), { ins, outs, weight, bias })];
   },
   samples: [
     { inputs: [['batch', 'seq', 4], steps(4, 3), [3], steps(3, 4), [4], [3]] },
@@ -102,57 +95,11 @@ const int8LinearRow: Operation = {
   ],
 };
 
-interface Matrix {
-  /** int8 [in, out] */
-  readonly steps: string;
-  readonly scale: string;
-  readonly bias?: string | undefined;
-}
-
-function integerProduct(emit: Emitter, x: string, { steps, scale, bias }: Matrix): string[] {
-  const [whole, size, zero] = emit.node('DynamicQuantizeLinear', [x], {}, { outputs: 3 }) as [string, string, string];
-  if (emit.target === 'cpu') {
-    const inputs = [whole, steps, size, scale, zero, ...(bias ? ['', bias] : [])];
-    return emit.node('MatMulIntegerToFloat', inputs, {}, { domain: 'com.microsoft' });
-  }
-  const [sums] = emit.node('MatMulInteger', [whole, steps, zero]);
-  const y = emit.node('Mul', [emit.cast(sums!, 'float32'), ...emit.node('Mul', [size, scale])]);
-  return bias ? emit.node('Add', [...y, bias]) : y;
-}
-
-interface Layer {
-  readonly ins: number;
-  readonly outs: number;
-  readonly weight: (o: number, i: number) => number;
-  readonly bias?: HostArray | undefined;
-}
-
-function linearReference(x: HostArray, { ins, outs, weight, bias }: Layer, count: number): Float64Array {
-  const rounded = roundedTensor(x);
-  const element = (index: number): number => {
-    const [row, o] = [Math.floor(index / outs), index % outs];
-    let total = bias?.data[o] ?? 0;
-    for (let i = 0; i < ins; i++) total += rounded[row * ins + i]! * weight(o, i);
-    return total;
-  };
-  return Float64Array.from({ length: count }, (_, index) => element(index));
-}
-
-/** What is left of x when it was rounded (ONNX: DynamicQuantizeLinear). */
-function roundedTensor({ data }: HostArray): Float64Array {
-  const least = data.reduce((a, b) => Math.min(a, b), 0);
-  const most = data.reduce((a, b) => Math.max(a, b), 0);
-  const size = (most - least) / 255;
-  const zero = Math.round(-least / size);
-  const within = (step: number): number => Math.min(255, Math.max(0, step));
-  return data.map((value) => (within(Math.round(value / size) + zero) - zero) * size);
-}
-
 /** Number of ONNX's int8. */
 const INT8 = 3;
 
 /** What a trained weight [out, in] is rounded to: whole steps, and the size of one for each row. */
-function roundedWeight(emit: Emitter, weight: string): Pick<Matrix, 'steps' | 'scale'> {
+function roundedWeight(emit: Emitter, weight: string): { steps: string; scale: string } {
   const extreme = (type: string): string => emit.node(type, [weight, emit.ints([1])], { keepdims: 0 })[0]!;
   const largest = emit.node('Max', [extreme('ReduceMax'), ...emit.node('Neg', [extreme('ReduceMin')])]);
   const scale = emit.node('Mul', [...largest, emit.scalar(1 / SUMMED, 'float32')])[0]!; // [out]
@@ -187,11 +134,11 @@ const switchBackRow: Operation = {
     const { steps, scale } = roundedWeight(emit, w!);
     return integerProduct(emit, x!, { steps: emit.node('Transpose', [steps], { perm: [1, 0] })[0]!, scale, bias });
   },
-  reference: ([x, w, bias], _, [out]) => {
+  reference: ([x, w, bias]) => {
     const [outs, ins] = w!.shape as [number, number];
     const { steps, scale } = roundedRows(w!);
     const weight = (o: number, i: number): number => steps[o * ins + i]! * scale[o]!;
-    return [linearReference(x!, { ins, outs, weight, bias }, sizeOf(out!.shape))];
+    return [linearReference(roundedValues(x!.data), { ins, outs, weight, bias })];
   },
   samples: [
     { inputs: [['batch', 'seq', 4], [3, 4], [3]] },
@@ -204,9 +151,6 @@ const switchBackRow: Operation = {
   ],
 };
 
-/** Divides a row of zeros. */
-const TINY = 1e-30;
-
 /**
  * dy·W, both in 8 bits. The scales of W's rows go into dy before it is rounded, so that the same steps serve again; and
  * each row of dy is rounded by its own largest value, for gradients differ between tokens by orders of magnitude.
@@ -218,24 +162,14 @@ const switchBackInputRow: Operation = {
   onnx: (emit, [dy, w]) => {
     const { steps, scale } = roundedWeight(emit, w!);
     const [scaled] = emit.node('Mul', [dy!, scale]);
-    const over = (type: string): string[] => emit.node(type, [scaled!, emit.ints([-1])], { keepdims: 1 });
-    const extremes = [...over('ReduceMax'), ...emit.node('Neg', over('ReduceMin')), emit.scalar(TINY, 'float32')];
-    const largest = emit.node('Max', extremes); // [..., 1]
-    const [even] = emit.node('Div', [scaled!, ...largest]);
-    const y = integerProduct(emit, even!, { steps, scale: emit.scalar(1, 'float32') });
-    return emit.node('Mul', [...y, ...largest]);
+    return integerProductByRow(emit, scaled!, { steps, scale: emit.scalar(1, 'float32'), lowest: -1 });
   },
-  reference: ([dy, w], _, [out]) => {
+  reference: ([dy, w]) => {
     const [outs, ins] = w!.shape as [number, number];
     const { steps, scale } = roundedRows(w!);
     const scaled = dy!.data.map((value, i) => value * scale[i % outs]!);
-    const largest = Float64Array.from({ length: scaled.length / outs }, (_, row) =>
-      scaled.subarray(row * outs, (row + 1) * outs).reduce((most, value) => Math.max(most, Math.abs(value)), TINY),
-    );
-    const even = { shape: dy!.shape, data: scaled.map((value, i) => value / largest[Math.floor(i / outs)]!) };
     const layer = { ins: outs, outs: ins, weight: (i: number, o: number) => steps[o * ins + i]! };
-    const y = linearReference(even, layer, sizeOf(out!.shape));
-    return [y.map((value, i) => value * largest[Math.floor(i / ins)]!)];
+    return [linearReference(roundedByRow(scaled, outs, -1), layer)];
   },
   samples: [
     {

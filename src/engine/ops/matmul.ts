@@ -128,6 +128,24 @@ function gemm(emit: Emitter, [x, ...rest]: string[], node: Node): string[] {
   return emit.node('Reshape', [...y, emit.shape(node.outputs[0]!.shape)]);
 }
 
+/** A linear layer as the references of all its forms compute it: W by its places, however it is kept. */
+export interface ReferenceLayer {
+  readonly ins: number;
+  readonly outs: number;
+  readonly weight: (o: number, i: number) => number;
+  readonly bias?: HostArray | undefined;
+}
+
+export function linearReference(x: Float64Array, { ins, outs, weight, bias }: ReferenceLayer): Float64Array {
+  const element = (index: number): number => {
+    const [row, o] = [Math.floor(index / outs), index % outs];
+    let total = bias?.data[o] ?? 0;
+    for (let i = 0; i < ins; i++) total += x[row * ins + i]! * weight(o, i);
+    return total;
+  };
+  return Float64Array.from({ length: (x.length / ins) * outs }, (_, index) => element(index));
+}
+
 /** y = x·Wᵀ + b for x [..., in], W [out, in], b [out]. */
 const linearRow: Operation = {
   name: 'linear',
@@ -143,16 +161,9 @@ const linearRow: Operation = {
     b && sumTo(dy, b.shape), // [out]
   ],
   onnx: gemm,
-  reference: ([x, w, b], _, [out]) => {
+  reference: ([x, w, bias]) => {
     const [outs, ins] = w!.shape as [number, number];
-    const element = (index: number): number => {
-      const row = Math.floor(index / outs);
-      const o = index % outs;
-      let total = b?.data[o] ?? 0;
-      for (let i = 0; i < ins; i++) total += x!.data[row * ins + i]! * w!.data[o * ins + i]!;
-      return total;
-    };
-    return [Float64Array.from({ length: sizeOf(out!.shape) }, (_, index) => element(index))];
+    return [linearReference(x!.data, { ins, outs, weight: (o, i) => w!.data[o * ins + i]!, bias })];
   },
   samples: [
     { inputs: [['batch', 'seq', 4], [3, 4], [3]] },

@@ -24,6 +24,12 @@ function byRow({ shape, data }: HostArray, compute: (row: number[]) => number[])
 /** Exponentials of such values are infinite in single precision. */
 const wide: SampleInput = { shape: ['batch', 'seq', 4], scale: 200 };
 
+export const softmaxReference = (x: HostArray): Float64Array =>
+  byRow(x, (row) => {
+    const total = row.reduce((a, b) => a + Math.exp(b), 0);
+    return row.map((value) => Math.exp(value) / total);
+  });
+
 const softmaxRow: Operation = {
   name: 'softmax',
   type: ([x]) => x!,
@@ -32,12 +38,7 @@ const softmaxRow: Operation = {
     return [sub(weighted, mul(y!, sum(weighted, lastAxis(x!))))];
   },
   onnx: (emit, x) => emit.node('Softmax', x, { axis: -1 }),
-  reference: ([x]) => [
-    byRow(x!, (row) => {
-      const total = row.reduce((a, b) => a + Math.exp(b), 0);
-      return row.map((value) => Math.exp(value) / total);
-    }),
-  ],
+  reference: ([x]) => [softmaxReference(x!)],
   samples: [{ inputs: [['batch', 'seq', 4]] }, { inputs: [wide] }],
 };
 

@@ -1,7 +1,9 @@
 /** Layers over weights of 8 bits, which stand for weight · scale. For inference: nothing here has a gradient. */
-import { apply, expectShape, type HostArray, type Operation, sizeOf, type Tensor } from '../graph/index.ts';
+import { apply, expectShape, type Operation, type Tensor } from '../graph/index.ts';
 import { mul, toFloat } from './elementwise.ts';
+import { integerProductByRow, roundedByRow } from './integerProduct.ts';
 import { gather } from './lookup.ts';
+import { linearReference } from './matmul.ts';
 
 /**
  * y = x·(W·scale) + b for x [..., in], W int8 [in, out], scale [out], b [out]. x is rounded, too: each of its rows is
@@ -18,27 +20,13 @@ const quantisedLinearRow: Operation = {
   },
   gradient: () => [],
   onnx: (emit, [x, w, scale, b]) => {
-    const over = (type: string): string[] => emit.node(type, [x!, emit.ints([-1])], { keepdims: 1 });
-    const lowest = emit.node('Mul', [...over('ReduceMin'), emit.scalar(LOWEST, 'float32')]);
-    const largest = emit.node('Max', [...over('ReduceMax'), ...lowest, emit.scalar(TINY, 'float32')]); // [..., 1]
-    const even = emit.node('Div', [x!, ...largest]);
-    // From here to the second product in this very order: ONNX Runtime makes one operation of it.
-    const [steps, size, zero] = emit.node('DynamicQuantizeLinear', even, {}, { outputs: 3 });
-    const [sums] = emit.node('MatMulInteger', [steps!, w!, zero!]);
-    const y = emit.node('Mul', [emit.cast(sums!, 'float32'), ...emit.node('Mul', [size!, scale!])]);
-    const scaled = emit.node('Mul', [...y, ...largest]);
-    return b ? emit.node('Add', [...scaled, b]) : scaled;
+    const y = integerProductByRow(emit, x!, { steps: w!, scale: scale!, lowest: LOWEST });
+    return b ? emit.node('Add', [...y, b]) : y;
   },
-  reference: ([x, w, scale, b], _, [out]) => {
+  reference: ([x, w, scale, bias]) => {
     const [ins, outs] = w!.shape as [number, number];
-    const rounded = roundedRows(x!);
-    const element = (index: number): number => {
-      const [row, o] = [Math.floor(index / outs), index % outs];
-      let total = 0;
-      for (let i = 0; i < ins; i++) total += rounded[row * ins + i]! * w!.data[i * outs + o]!;
-      return total * scale!.data[o]! + (b?.data[o] ?? 0);
-    };
-    return [Float64Array.from({ length: sizeOf(out!.shape) }, (_, index) => element(index))];
+    const weight = (o: number, i: number): number => w!.data[i * outs + o]! * scale!.data[o]!;
+    return [linearReference(roundedByRow(x!.data, ins, LOWEST), { ins, outs, weight, bias })];
   },
   samples: [
     { inputs: [['batch', 'seq', 4], { shape: [4, 3], from: -63, below: 64, dtype: 'int8' }, [3], [3]] },
@@ -48,22 +36,6 @@ const quantisedLinearRow: Operation = {
 
 /** A row between −128/127 and 1 has 0 on a step; between −1 and 1 it would lie between two of the 256. */
 const LOWEST = -127 / 128;
-/** Divides a row of zeros. */
-const TINY = 1e-30;
-
-/** What is left of the rows when they were rounded (ONNX: DynamicQuantizeLinear). */
-function roundedRows({ shape, data }: HostArray): Float64Array {
-  const width = shape.at(-1)!;
-  const rowAt = (i: number): Float64Array => data.subarray(i - (i % width), i - (i % width) + width);
-  const largest = data.map((_, i) => Math.max(TINY, ...rowAt(i), LOWEST * Math.min(...rowAt(i))));
-  const even = data.map((value, i) => value / largest[i]!);
-  const [least, most] = [Math.min(0, ...even), Math.max(0, ...even)];
-  const size = (most - least) / 255;
-  const zero = Math.round(-least / size);
-  const within = (step: number): number => Math.min(255, Math.max(0, step));
-  return even.map((value, i) => (within(Math.round(value / size) + zero) - zero) * size * largest[i]!);
-}
-
 export const quantisedRows = { quantisedLinear: quantisedLinearRow };
 
 interface QuantisedWeight {

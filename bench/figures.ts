@@ -17,6 +17,7 @@ export const figures = {
   step_ms: { title: 'step, ms', digits: 1, ...less },
   tokens_per_second: { title: 'tokens/s', digits: 0, ...more },
   gflops: { title: 'GFLOPS', digits: 1, ...more },
+  whole_gflops: { title: 'GFLOPS, all of the last layer counted', digits: 1, ...more },
   first_step_seconds: { title: 'first step after, s', digits: 2, ...less },
   update_ms: { title: 'update, ms', digits: 2, ...less },
   installed_bytes: { title: 'installed, MB', digits: 1, divisor: 1e6, ...less },

@@ -67,22 +67,33 @@ async function attune(shape: Shape, place: Place): Promise<Figures> {
   };
   const { log, peakBytes } = await trainAttune(recipe, place);
   const rates = log.slice(UNTIMED_STEPS).map((line) => line.tokens_per_second!);
-  return figuresOf(shape, ((shape.rows * shape.tokens) / Math.max(...rates)) * 1000, peakBytes, place);
+  const ms = ((shape.rows * shape.tokens) / Math.max(...rates)) * 1000;
+  return {
+    ...figuresOf(shape, { ms, lastLayer: 'read', peakBytes }, place),
+    whole_gflops: flopsOfStep(shape, configOf(place), 'whole') / ms / 1e6,
+  };
 }
 
 async function reference(shape: Shape, precision: string, place: Place): Promise<Figures> {
   const { method, rows: batch, tokens } = shape;
   const timed = { method, precision, batch, tokens, steps: place.options.steps, warmup: UNTIMED_STEPS };
   const { object, peakBytes } = await runReference('step.py', { ...modelOptions(place), ...timed }, place);
-  return figuresOf(shape, object.min_ms as number, peakBytes, place);
+  return figuresOf(shape, { ms: object.min_ms as number, lastLayer: 'whole', peakBytes }, place);
 }
 
-function figuresOf(shape: Shape, ms: number, peakBytes: number | undefined, { options }: Place): Figures {
-  const config = JSON.parse(readFileSync(join(options.model, 'config.json'), 'utf8'));
+const configOf = ({ options }: Place) => JSON.parse(readFileSync(join(options.model, 'config.json'), 'utf8'));
+
+interface Measured {
+  readonly ms: number;
+  readonly lastLayer: 'whole' | 'read';
+  readonly peakBytes: number | undefined;
+}
+
+function figuresOf(shape: Shape, { ms, lastLayer, peakBytes }: Measured, place: Place): Figures {
   return {
     step_ms: ms,
     tokens_per_second: (shape.rows * shape.tokens * 1000) / ms,
-    gflops: flopsOfStep(shape, config) / ms / 1e6,
+    gflops: flopsOfStep(shape, configOf(place), lastLayer) / ms / 1e6,
     peak_bytes: peakBytes,
   };
 }

@@ -22,10 +22,8 @@ export interface Architecture<C extends BaseConfig = BaseConfig> {
   readonly queryAndValue: readonly string[];
   /** The name that older checkpoints have for a tensor. */
   legacyName?(name: string): string;
-  /** [B, T, D] */
-  hidden(base: Scope, batch: Batch, config: C): Tensor;
   /** One vector a text. R texts: [R, D] */
-  summary(base: Scope, hidden: Tensor, of: { readonly batch: Batch; readonly config: C }): Tensor;
+  summary(base: Scope, batch: Batch, config: C): Tensor;
   /** The layer that turns a summary into one score a label, as Transformers names it. */
   readonly classifier: {
     readonly name: string;

@@ -10,12 +10,14 @@ import {
   attention,
   type Batch,
   embedding,
+  everyToken,
   firstTokens,
   type GradientPromise,
   joinResidual,
   layerNorm,
   linear,
   paddingBias,
+  type Reading,
   type Scope,
   splitHeads,
   tokens,
@@ -53,7 +55,6 @@ export const bert: Architecture<BertConfig> = {
   configSchema,
   legacyName: (name) =>
     name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'),
-  hidden,
   summary,
   classifier: {
     name: 'classifier',
@@ -62,12 +63,14 @@ export const bert: Architecture<BertConfig> = {
   },
 };
 
-/** [B, T, D] */
-function hidden(model: Scope, batch: Batch, config: BertConfig): Tensor {
+/** What is read of the last layer: [R, D] */
+function hidden(model: Scope, batch: Batch, { config, reading }: { config: BertConfig; reading: Reading }): Tensor {
   const bias = paddingBias(batch); // [B, 1, 1, T]
+  let above = config.num_hidden_layers;
   let x = embeddings(model.at('embeddings'), batch, config); // [B, T, D]
   for (const layer of model.blocks('encoder.layer', config.num_hidden_layers)) {
-    x = selfAttention(layer.at('attention'), x, { bias, config });
+    const reads = --above > 0 ? everyToken : reading;
+    x = selfAttention(layer.at('attention'), x, { bias, config, reads });
     x = feedForward(layer, x, config);
   }
   return x;
@@ -84,14 +87,22 @@ function embeddings(scope: Scope, batch: Batch, config: BertConfig): Tensor {
   return scope.dropout(x, config.hidden_dropout_prob); // [B, T, D]
 }
 
-function selfAttention(scope: Scope, x: Tensor, { bias, config }: { bias: Tensor; config: BertConfig }): Tensor {
+interface Attending {
+  readonly bias: Tensor;
+  readonly config: BertConfig;
+  readonly reads: Reading;
+}
+
+function selfAttention(scope: Scope, x: Tensor, { bias, config, reads }: Attending): Tensor {
   const self = scope.at('self');
-  const project = (name: string, biasGradient?: GradientPromise): Tensor =>
-    splitHeads(linear(self.at(name), x, { out: config.hidden_size, biasGradient }), config.num_attention_heads); // [B, H, T, C]
+  const project = (name: string, from: Tensor, biasGradient?: GradientPromise): Tensor =>
+    splitHeads(linear(self.at(name), from, { out: config.hidden_size, biasGradient }), config.num_attention_heads); // [B, H, T, C]
+  const asking = reads.queries(x); // [B, S, D]
   // A bias of the keys adds the same to all scores of a query, which softmax takes away again.
-  const projected = { q: project('query'), k: project('key', 'never'), v: project('value') };
-  const y = attention(self, { ...projected, bias, dropoutRate: config.attention_probs_dropout_prob }); // [B, T, D]
-  return addAndNorm(scope.at('output'), y, { sublayer: 'attention', residual: x, config });
+  const projected = { q: project('query', asking), k: project('key', x, 'never'), v: project('value', x) };
+  const y = attention(self, { ...projected, bias, dropoutRate: config.attention_probs_dropout_prob }); // [B, S, D]
+  const residual = reads.texts(asking);
+  return addAndNorm(scope.at('output'), reads.texts(y), { sublayer: 'attention', residual, config });
 }
 
 function feedForward(layer: Scope, x: Tensor, config: BertConfig): Tensor {
@@ -115,7 +126,8 @@ function addAndNorm(scope: Scope, y: Tensor, { sublayer, residual, config }: End
 }
 
 /** Summary of each whole text, read off its first token. [R, D] */
-function summary(model: Scope, x: Tensor, { batch, config }: { batch: Batch; config: BertConfig }): Tensor {
+function summary(model: Scope, batch: Batch, config: BertConfig): Tensor {
+  const x = hidden(model, batch, { config, reading: firstTokens(batch) }); // [R, D]
   const fresh = { normal: { standardDeviation: config.initializer_range } };
-  return tanh(linear(model.at('pooler.dense'), firstTokens(x, batch), { out: config.hidden_size, fresh }));
+  return tanh(linear(model.at('pooler.dense'), x, { out: config.hidden_size, fresh }));
 }

@@ -50,8 +50,12 @@ describe('the cut', () => {
     expect(cutOf(build(lora('query', 'value')))).toBeUndefined();
   });
 
-  test('of LoRA in the last layer keeps what enters that layer', () => {
-    expect(shapesOf(build(lora('layer.2.attention.self.value')))).toEqual([['batch', 'tokens', 32]]);
+  test('of LoRA in the last layer keeps what enters that layer, and how the first token looks at the others', () => {
+    const [entering, looking] = [
+      ['batch', 'tokens', 32],
+      ['batch', 4, 1, 'tokens'],
+    ];
+    expect(shapesOf(build(lora('layer.2.attention.self.value')))).toEqual([entering, looking]);
   });
 
   test('leaves to each part only what it reads', () => {

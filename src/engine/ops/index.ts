@@ -58,7 +58,7 @@ export {
 export { type Int4Weight, unpackInt4 } from './int4.ts';
 export { type Int8Weight, switchBackLinear, unpackInt8 } from './int8.ts';
 export { gather, pick, scatteredRows } from './lookup.ts';
-export { linear, type MatmulAttributes, matmul } from './matmul.ts';
+export { linear, type MatmulAttributes, matmul, rowsOnly } from './matmul.ts';
 export { layerNorm, logSumExp, softmax } from './normalise.ts';
 export { BLOCK, quantiseBlocks, quantiseRows, READ, SUMMED, transposed } from './quantise.ts';
 export { quantisedGather, quantisedLinear } from './quantised.ts';

@@ -1,7 +1,7 @@
 /** What a model reads. Everything per token is [B, T]. */
 // B sequences · T tokens · D hidden · R texts: as many as sequences, or more where they are packed
-import { constant, type Dim, input, type Shape, type Tensor, times } from '../../engine/graph/index.ts';
-import { equal, gather, less, reshape, select, toFloat, where } from '../../engine/ops/index.ts';
+import { constant, type Dim, input, type Shape, type Tensor } from '../../engine/graph/index.ts';
+import { equal, gather, less, reshape, rowsOnly, slice, toFloat, where } from '../../engine/ops/index.ts';
 
 export interface Batch {
   readonly inputIds: Tensor;
@@ -55,11 +55,20 @@ export function paddingBias({ attentionMask, packing }: Batch): Tensor {
   return where(equal(queries, keys), 0, HIDDEN);
 }
 
-/** What stands at the first token of each text. x [B, T, D] → [R, D] */
-export function firstTokens(x: Tensor, { packing }: Batch): Tensor {
-  if (!packing) return select(x, 1, 0);
-  const [batch, tokens, width] = x.shape as [Dim, Dim, Dim];
-  return gather(reshape(x, [times(batch, tokens), width]), packing.textStarts);
+/** What is read of a model's last layer. What only the other tokens would need there is not computed. */
+export interface Reading {
+  /** The tokens that look at the others. [B, T, D] → [B, S, D] */
+  queries(x: Tensor): Tensor;
+  /** What is read of them, after attention. [B, S, D] → [B, S, D] or [R, D] */
+  texts(y: Tensor): Tensor;
+}
+
+export const everyToken: Reading = { queries: (x) => x, texts: (y) => y };
+
+/** The first token of each text. [B, T, D] → [R, D] */
+export function firstTokens({ packing }: Batch): Reading {
+  if (!packing) return { queries: (x) => slice(x, 1, { start: 0, length: 1 }), texts: rowsOnly };
+  return { queries: (x) => x, texts: (y) => gather(rowsOnly(y), packing.textStarts) };
 }
 
 /** 1 where a label counts, 0 where it is −100. */

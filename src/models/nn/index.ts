@@ -4,7 +4,16 @@
  */
 export { type ActivationName, activationNames, activations } from './activation.ts';
 export { type AttentionInputs, attention, splitHeads } from './attention.ts';
-export { type Batch, batchInputs, counts, firstTokens, packedInputs, paddingBias } from './batch.ts';
+export {
+  type Batch,
+  batchInputs,
+  counts,
+  everyToken,
+  firstTokens,
+  packedInputs,
+  paddingBias,
+  type Reading,
+} from './batch.ts';
 export { batchInputsOf, type Cut, cutProgram, type Features } from './cutProgram.ts';
 export { embedding, joinResidual, layerNorm, linear, tokens } from './layers.ts';
 export type {

@@ -84,6 +84,12 @@ export const elementwiseRows = {
     gradient: (dy, _, y) => [div(dy, mul(2, y))],
     samples: positive,
   }),
+  sin: elementwise('sin', { onnx: 'Sin', reference: (x) => Math.sin(x!), gradient: (dy, [x]) => [mul(dy, cos(x!))] }),
+  cos: elementwise('cos', {
+    onnx: 'Cos',
+    reference: (x) => Math.cos(x!),
+    gradient: (dy, [x]) => [neg(mul(dy, sin(x!)))],
+  }),
   // y = tanh x, so dy/dx = 1 − y²: the output is reused.
   tanh: elementwise('tanh', {
     onnx: 'Tanh',
@@ -202,6 +208,8 @@ export const neg: Unary = one('neg');
 export const exp: Unary = one('exp');
 export const log: Unary = one('log');
 export const sqrt: Unary = one('sqrt');
+export const sin: Unary = one('sin');
+export const cos: Unary = one('cos');
 export const tanh: Unary = one('tanh');
 export const sigmoid: Unary = one('sigmoid');
 export const relu: Unary = one('relu');

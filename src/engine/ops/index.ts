@@ -13,6 +13,7 @@ import { matmulRows } from './matmul.ts';
 import { normaliseRows } from './normalise.ts';
 import { quantisedRows } from './quantised.ts';
 import { reshapeRows } from './reshape.ts';
+import { rotaryRows } from './rotary.ts';
 import { shapeRows } from './shape.ts';
 
 // Rows differ in their attributes; whoever walks the table takes them from the row's own samples.
@@ -24,6 +25,7 @@ export const operations: Readonly<Record<string, Operation<any>>> = {
   ...shapeRows,
   ...matmulRows,
   ...normaliseRows,
+  ...rotaryRows,
   ...lookupRows,
   ...quantisedRows,
   ...int8Rows,
@@ -35,6 +37,7 @@ export { expand, sum, sumTo } from './broadcast.ts';
 export { dropout, droppedSoftmax } from './dropout.ts';
 export {
   add,
+  cos,
   div,
   equal,
   erf,
@@ -48,6 +51,7 @@ export {
   relu,
   sigmoid,
   silu,
+  sin,
   sqrt,
   sub,
   tanh,
@@ -59,9 +63,10 @@ export { type Int4Weight, unpackInt4 } from './int4.ts';
 export { type Int8Weight, switchBackLinear, unpackInt8 } from './int8.ts';
 export { gather, pick, scatteredRows } from './lookup.ts';
 export { linear, type MatmulAttributes, matmul, rowsOnly } from './matmul.ts';
-export { layerNorm, logSumExp, softmax } from './normalise.ts';
+export { layerNorm, logSumExp, rmsNorm, softmax } from './normalise.ts';
 export { BLOCK, quantiseBlocks, quantiseRows, READ, SUMMED, transposed } from './quantise.ts';
 export { quantisedGather, quantisedLinear } from './quantised.ts';
 export { meanLast, sumAll } from './reduce.ts';
 export { reshape } from './reshape.ts';
+export { type Angles, rotate } from './rotary.ts';
 export { concat, select, slice, transpose, zeros } from './shape.ts';

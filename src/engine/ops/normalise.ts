@@ -1,4 +1,4 @@
-/** Softmax and layer normalisation, over the last axis. */
+/** Softmax and the normalisations of layers, over the last axis. */
 import { apply, applyAll, type HostArray, type Operation, type SampleInput, type Tensor } from '../graph/index.ts';
 import { sum, sumTo } from './broadcast.ts';
 import { exp, mul, sub } from './elementwise.ts';
@@ -91,9 +91,47 @@ const layerNormRow: Operation<{ eps: number }> = {
   samples: [{ inputs: [['batch', 'seq', 4], [4], [4]], attributes: { eps: 1e-5 } }],
 };
 
-export const normaliseRows = { softmax: softmaxRow, logSumExp: logSumExpRow, layerNorm: layerNormRow };
+/** γ·x/√(mean x² + ε); also returns 1/√(mean x² + ε), which the gradient reuses (https://arxiv.org/abs/1910.07467). */
+const rmsNormRow: Operation<{ eps: number }> = {
+  name: 'rmsNorm',
+  type: ([x]) => [
+    { dtype: x!.dtype, shape: x!.shape },
+    { dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), 1] },
+  ],
+  gradient: (dy, [x, weight], [, inverse]) => {
+    const unit = mul(x!, inverse!);
+    const along = mul(dy, unit);
+    const slope = weightedMean(along, weight!); // [..., 1]
+    return [mul(sub(mul(dy, weight!), mul(unit, slope)), inverse!), sumTo(along, weight!.shape)];
+  },
+  onnx: (emit, x, { inputs, attributes: { eps } }) => {
+    const write = (outputs: number): string[] =>
+      emit.node('SimplifiedLayerNormalization', x, { axis: -1, epsilon: { float: eps } }, { outputs });
+    if (emit.target === 'cpu') return write(2);
+    // WebGPU's second output is the mean.
+    const squares = emit.node('ReduceSumSquare', [x[0]!, emit.ints([-1])], { keepdims: 1 });
+    const mean = emit.node('Div', [...squares, emit.scalar(inputs[0]!.shape.at(-1) as number, 'float32')]);
+    const root = emit.node('Sqrt', emit.node('Add', [...mean, emit.scalar(eps, 'float32')]));
+    return [...write(1), ...emit.node('Reciprocal', root)];
+  },
+  reference: ([x, weight], { eps }) => {
+    const inverse = byRow(x!, (row) => [1 / Math.sqrt(average(row.map((value) => value ** 2)) + eps)]);
+    const width = weight!.shape[0]!;
+    return [x!.data.map((value, i) => value * inverse[Math.floor(i / width)]! * weight!.data[i % width]!), inverse];
+  },
+  samples: [{ inputs: [['batch', 'seq', 4], [4]], attributes: { eps: 1e-5 } }],
+};
+
+export const normaliseRows = {
+  softmax: softmaxRow,
+  logSumExp: logSumExpRow,
+  layerNorm: layerNormRow,
+  rmsNorm: rmsNormRow,
+};
 
 export const softmax = (x: Tensor): Tensor => apply<void>(softmaxRow, [x], undefined);
 export const logSumExp = (x: Tensor): Tensor => apply<void>(logSumExpRow, [x], undefined);
 export const layerNorm = (x: Tensor, { weight, bias, eps }: { weight: Tensor; bias: Tensor; eps: number }): Tensor =>
   applyAll(layerNormRow, [x, weight, bias], { eps })[0]!;
+export const rmsNorm = (x: Tensor, { weight, eps }: { weight: Tensor; eps: number }): Tensor =>
+  applyAll(rmsNormRow, [x, weight], { eps })[0]!;

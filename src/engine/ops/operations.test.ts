@@ -92,12 +92,13 @@ test('scatter sums every row of a repeated index, on two threads, each time', as
 
 /** Rows that round, with the gradient of what they would be without rounding: checked in a test of their own. */
 const straightThrough = new Set(['int8Linear', 'switchBack', 'int4Linear']);
-/** Comparisons, casts, and weights that are never trained: not every input of floats has a gradient. */
+/** Comparisons, casts, angles, and weights that are never trained: not every input of floats has a gradient. */
 const unsmooth = new Set([
   'less',
   'equal',
   'toFloat',
   'toInt32',
+  'rotate',
   'quantisedLinear',
   'unpackInt8',
   'unpackInt4',

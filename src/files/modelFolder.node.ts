@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { AttuneError } from '../errors/index.ts';
 import { openFile } from './bytes.node.ts';
 import { type Checkpoint, joinFiles } from './checkpoint.ts';
-import { openSafetensors } from './safetensors.ts';
+import { openSafetensors, type Safetensors } from './safetensors.ts';
 
 /** A JSON file of a model folder; undefined where there is none. */
 export async function readJson(folder: string, name: string): Promise<unknown> {
@@ -32,17 +32,37 @@ export async function requireJson(folder: string, name: string): Promise<unknown
 
 /** The weights: model.safetensors, or the parts that model.safetensors.index.json lists. */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
-  const files = await weightFiles(folder);
-  return joinFiles(await Promise.all(files.map((name) => openWeights(folder, name))));
+  const files: Safetensors[] = [];
+  try {
+    const names = await weightFiles(folder);
+    for (const name of names) files.push(await openWeights(folder, name));
+    await refuseLacking(folder, new Map(names.map((name, i) => [name, files[i]!])));
+  } catch (failure) {
+    for (const file of files) await file.close();
+    throw failure;
+  }
+  return joinFiles(files);
 }
+
+const INDEX = 'model.safetensors.index.json';
+const readIndex = async (folder: string) => (await readJson(folder, INDEX)) as { weight_map?: unknown } | undefined;
 
 /** Names of the files that hold the weights. */
 export async function weightFiles(folder: string): Promise<string[]> {
-  const index = (await readJson(folder, 'model.safetensors.index.json')) as { weight_map?: unknown } | undefined;
+  const index = await readIndex(folder);
   return index ? shardNames(folder, index.weight_map) : ['model.safetensors'];
 }
 
-async function openWeights(folder: string, name: string) {
+/** A part of another version may lack tensors that the index says it has. */
+async function refuseLacking(folder: string, parts: ReadonlyMap<string, Safetensors>): Promise<void> {
+  const index = await readIndex(folder);
+  for (const [tensor, part] of Object.entries((index?.weight_map ?? {}) as Record<string, string>)) {
+    if (parts.get(part)!.tensors.has(tensor)) continue;
+    throw incomplete(join(folder, part), `it has no tensor '${tensor}', which ${INDEX} says it has`);
+  }
+}
+
+async function openWeights(folder: string, name: string): Promise<Safetensors> {
   try {
     return await openSafetensors(await openFile(join(folder, name)));
   } catch (failure) {
@@ -56,7 +76,7 @@ function shardNames(folder: string, map: unknown): string[] {
   const proper = (name: unknown): name is string =>
     typeof name === 'string' && basename(name) === name && name !== '..';
   if (names.length === 0 || !names.every(proper)) {
-    throw incomplete(join(folder, 'model.safetensors.index.json'), 'its weight_map does not name files of this folder');
+    throw incomplete(join(folder, INDEX), 'its weight_map does not name files of this folder');
   }
   return names as string[];
 }

@@ -88,6 +88,11 @@ export const errorCodes = {
     means: 'config.json names an architecture that is not known here.',
     remedy: 'Use a model of one of the architectures that the error lists.',
   },
+  MODEL_TASK: {
+    exit: 2,
+    means: 'A model is asked for what its architecture cannot do.',
+    remedy: 'Use a model of one of the types that the error lists.',
+  },
   MODEL_WEIGHTS: {
     exit: 2,
     means: 'The weights do not fit the architecture: names or shapes differ.',

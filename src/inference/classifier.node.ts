@@ -5,6 +5,7 @@ import { AttuneError } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import { openCheckpoint } from '../files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings } from '../methods/index.ts';
+import { classificationOf } from '../models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../models/nn/index.ts';
 import { type ClassificationOutputs, classify } from '../tasks/index.ts';
 import type { ParameterMemory } from '../training/index.ts';
@@ -110,8 +111,8 @@ type OpenAdapter = Checkpoint & { readonly where: string };
 
 /** An adapter's own labels, or the model's; an adapter that names none, on a base that names none, gets numbers. */
 function labelsOf({ folder, adapter }: Artifact, source: ModelSource, opened?: OpenAdapter): readonly string[] {
-  const { name } = source.description.architecture.classifier;
-  const rows = opened?.shapeOf(`${name}.weight`)?.[0];
+  const { head } = classificationOf(source.description);
+  const rows = opened?.shapeOf(`${head}.weight`)?.[0];
   const numbered = Array.from({ length: rows ?? 0 }, (_, i) => `LABEL_${i}`);
   const own = source.labels?.length === (rows ?? source.labels?.length) ? source.labels : undefined;
   const labels = adapter?.labels ?? own ?? numbered;

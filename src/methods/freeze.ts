@@ -75,6 +75,9 @@ function refuseNothing(wanted: Trainable, { blocks, parameters }: Built): void {
       `give at most ${blocks}`,
     );
   }
+  if (!parameters.some(({ trainable }) => trainable)) {
+    throw problem('method.trainable', 'it trains nothing', 'give a number of last layers: this task adds no head');
+  }
   if (typeof wanted !== 'object') return;
   const beyond =
     wanted.layers === undefined ? undefined : [...layersOf(wanted.layers)].find((layer) => layer >= blocks);

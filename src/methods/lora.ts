@@ -79,7 +79,7 @@ export const lora = defineMethod({
   learningRate: () => 5e-4,
   attach(given, { defaultTargets }) {
     const targets = given.target_modules ?? defaultTargets;
-    const isTarget = (site: { path: string; head: boolean }): boolean => isTargeted(given, targets, site);
+    const isTarget = (site: Layer): boolean => isTargeted(given, targets, site);
     return {
       name: 'lora',
       trains: (parameter) => parameter.head || isSaved(given, parameter) || isTrainedBias(given, parameter, isTarget),
@@ -127,10 +127,12 @@ function lowRank(given: LoraSettings, { path, added, weight }: LinearSite): LowR
 
 const ALL_LINEAR = 'all-linear';
 
-function isTargeted(given: LoraSettings, targets: Targets, site: { path: string; head: boolean }) {
+type Layer = Built['linears'][number];
+
+function isTargeted(given: LoraSettings, targets: Targets, site: Layer) {
   if (site.head || isSaved(given, { name: `${site.path}.weight` })) return false;
   if (given.exclude_modules !== undefined && chooses(given.exclude_modules, site.path)) return false;
-  return targets === ALL_LINEAR || chooses(targets, site.path);
+  return targets === ALL_LINEAR ? !site.vocabulary : chooses(targets, site.path);
 }
 
 const moduleOf = (name: string): string => name.slice(0, name.lastIndexOf('.'));
@@ -143,10 +145,10 @@ function isSaved({ modules_to_save: saved }: LoraSettings, { name }: Pick<Parame
 function isTrainedBias(
   { bias }: LoraSettings,
   { name, head }: Pick<Parameter, 'name' | 'head'>,
-  isTarget: (site: { path: string; head: boolean }) => boolean,
+  isTarget: (site: Layer) => boolean,
 ): boolean {
   if (bias === 'none' || !name.endsWith('.bias')) return false;
-  return bias === 'all' || isTarget({ path: moduleOf(name), head });
+  return bias === 'all' || isTarget({ path: moduleOf(name), head, vocabulary: false });
 }
 
 /** Names that match nothing are mistakes: the run would train less than was asked for, or nothing. */

@@ -7,14 +7,13 @@ export interface BaseConfig {
   readonly vocab_size: number;
   readonly hidden_size: number;
   readonly max_position_embeddings: number;
-  readonly type_vocab_size: number;
   readonly initializer_range: number;
 }
 
-/** One model family, under its Hugging Face `model_type`. */
+/** One model family, under its Hugging Face `model_type`. What a family cannot do, it leaves out. */
 export interface Architecture<C extends BaseConfig = BaseConfig> {
   readonly modelType: string;
-  /** Where the encoder's weights stand in a model with a head; a bare encoder's file leaves it out. */
+  /** Where the model's weights stand beside those of a head; the file of a model without a head leaves it out. */
   readonly prefix: string;
   /** Fields of config.json that the architecture reads, with the defaults that Transformers gives them. */
   readonly configSchema: z.ZodType<C>;
@@ -22,12 +21,25 @@ export interface Architecture<C extends BaseConfig = BaseConfig> {
   readonly queryAndValue: readonly string[];
   /** The name that older checkpoints have for a tensor. */
   legacyName?(name: string): string;
-  /** One vector a text. R texts: [R, D] */
+  /** [B, T, D] */
+  hidden(base: Scope, batch: Batch, config: C): Tensor;
+  readonly classification?: Classification<C>;
+  readonly languageModel?: LanguageModel<C>;
+}
+
+/** One score a label for a whole text. */
+interface Classification<C> {
+  /** The head, as Transformers names it. */
+  readonly head: string;
+  readonly architectureName: string;
+  dropoutRate(config: C): number;
+  /** One vector a text; the last layer is computed only for what is read of it. R texts: [R, D] */
   summary(base: Scope, batch: Batch, config: C): Tensor;
-  /** The layer that turns a summary into one score a label, as Transformers names it. */
-  readonly classifier: {
-    readonly name: string;
-    readonly architectureName: string;
-    dropoutRate(config: C): number;
-  };
+}
+
+/** Scores of the next token at each place of a text, read from left to right. */
+interface LanguageModel<C> {
+  readonly architectureName: string;
+  /** The embedding whose matrix the head is, from the root; undefined where it has its own, `lm_head`. */
+  tiedTo(config: C): string | undefined;
 }

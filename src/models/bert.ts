@@ -55,15 +55,16 @@ export const bert: Architecture<BertConfig> = {
   configSchema,
   legacyName: (name) =>
     name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'),
-  summary,
-  classifier: {
-    name: 'classifier',
+  hidden: (model, batch, config) => hidden(model, batch, { config, reading: everyToken }),
+  classification: {
+    head: 'classifier',
     architectureName: 'BertForSequenceClassification',
     dropoutRate: (config) => config.classifier_dropout ?? config.hidden_dropout_prob,
+    summary,
   },
 };
 
-/** What is read of the last layer: [R, D] */
+/** What is read of the last layer: [B, T, D] or [R, D] */
 function hidden(model: Scope, batch: Batch, { config, reading }: { config: BertConfig; reading: Reading }): Tensor {
   const bias = paddingBias(batch); // [B, 1, 1, T]
   let above = config.num_hidden_layers;

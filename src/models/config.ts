@@ -2,9 +2,10 @@
 import { AttuneError, nearest } from '../errors/index.ts';
 import type { Architecture, BaseConfig } from './architecture.ts';
 import { bert } from './bert.ts';
+import { llama } from './llama.ts';
 
 /** Every architecture, by model_type. */
-const architectures: Readonly<Record<string, Architecture>> = { bert };
+const architectures: Readonly<Record<string, Architecture>> = { bert, llama };
 
 export interface ModelDescription {
   readonly architecture: Architecture;
@@ -25,6 +26,26 @@ export function describeModel(fields: unknown, where: string): ModelDescription 
     where: `${where} ${issue!.path.join('.')}`,
     problem: issue!.message,
     fix: 'give the value that the checkpoint was made with; Attune knows the models listed by `attune doctor`',
+  });
+}
+
+type Ability = 'classification' | 'languageModel';
+
+/** What a model needs for labels of whole texts. */
+export const classificationOf = ({ architecture }: ModelDescription): NonNullable<Architecture['classification']> =>
+  architecture.classification ?? unable(architecture, 'classification', 'it has no head that scores labels');
+
+/** What a model needs for the next token. */
+export const languageModelOf = ({ architecture }: ModelDescription): NonNullable<Architecture['languageModel']> =>
+  architecture.languageModel ?? unable(architecture, 'languageModel', 'it has no head that scores the next token');
+
+function unable({ modelType }: Architecture, ability: Ability, problem: string): never {
+  const able = Object.entries(architectures).filter(([, one]) => one[ability]);
+  throw new AttuneError({
+    code: 'MODEL_TASK',
+    where: `model of type ${modelType}`,
+    problem,
+    fix: `use a model of one of these types: ${able.map(([name]) => name).join(', ')}`,
   });
 }
 

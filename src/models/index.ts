@@ -3,4 +3,4 @@
  * Imports engine and errors. Invariant: models never import methods; layers declare sites instead.
  */
 export type { Architecture, BaseConfig } from './architecture.ts';
-export { describeModel, knownModelTypes, type ModelDescription } from './config.ts';
+export { classificationOf, describeModel, knownModelTypes, languageModelOf, type ModelDescription } from './config.ts';

@@ -1,6 +1,6 @@
 /** One label for a whole text, or for a pair of texts. */
 import type { Tensor } from '../engine/graph/index.ts';
-import type { ModelDescription } from '../models/index.ts';
+import { classificationOf, type ModelDescription } from '../models/index.ts';
 import { type Batch, linear, type Scope } from '../models/nn/index.ts';
 import { crossEntropy, type Loss, type LossSettings } from './loss.ts';
 
@@ -15,14 +15,16 @@ export interface ClassificationOutputs {
 }
 
 /** The model with a classification head: what a program is built from. */
-export const classify =
-  ({ architecture, config }: ModelDescription, { numLabels, ...settings }: ClassificationSettings) =>
-  (root: Scope, batch: Batch): ClassificationOutputs => {
+export function classify(description: ModelDescription, { numLabels, ...settings }: ClassificationSettings) {
+  const { architecture, config } = description;
+  const { head, dropoutRate, summary } = classificationOf(description);
+  return (root: Scope, batch: Batch): ClassificationOutputs => {
     const base = root.at(architecture.prefix);
-    const summary = architecture.summary(base, batch, config); // [R, D]
-    const head = root.at(architecture.classifier.name);
-    const dropped = head.dropout(summary, architecture.classifier.dropoutRate(config));
+    const read = summary(base, batch, config); // [R, D]
+    const scope = root.at(head);
+    const dropped = scope.dropout(read, dropoutRate(config));
     const fresh = { normal: { standardDeviation: config.initializer_range } };
-    const logits = linear(head, dropped, { out: numLabels, fresh, head: true }); // [R, L]
+    const logits = linear(scope, dropped, { out: numLabels, fresh, head: true }); // [R, L]
     return { logits, loss: crossEntropy(logits, batch.labels, settings) };
   };
+}

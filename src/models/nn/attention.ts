@@ -2,7 +2,7 @@
  * Attention over segments of keys. The text is one segment; what a method adds is another one before it.
  * Scores are joined, not keys: nothing long is ever copied, and a model without additions builds the plain graph.
  */
-// B batch · S queries · T keys · H heads · C head width
+// B batch · S queries · T keys · H heads · K heads of keys, each for G = H/K of queries · C head width
 import { type Dim, plus, type Tensor, times } from '../../engine/graph/index.ts';
 import { add, concat, matmul, reshape, slice, transpose } from '../../engine/ops/index.ts';
 import type { KeyValueSite, Segment } from './method.ts';
@@ -15,7 +15,9 @@ export function splitHeads(x: Tensor, heads: number): Tensor {
 }
 
 export interface AttentionInputs {
+  /** [B, H, S, C] */
   readonly q: Tensor;
+  /** [B, K, T, C] */
   readonly k: Tensor;
   readonly v: Tensor;
   /** Added to the scores: 0 where a key is visible, a large negative number where it is not. */
@@ -32,28 +34,44 @@ export function attention(scope: Scope, { q, k, v, bias, dropoutRate }: Attentio
     { ...scope.site(), key: k, value: v },
     (key) => [{ key, value: v, bias }],
   );
-  const context = attend(scope, q, { segments, dropoutRate }); // [B, H, S, C]
+  const context = attend(scope, q, { segments, dropoutRate, group: heads / (k.shape[1] as number) }); // [B, H, S, C]
   return reshape(transpose(context, [0, 2, 1, 3]), [batch, length, times(heads, width)]);
 }
 
 interface Visible {
   readonly segments: readonly Segment[];
   readonly dropoutRate: number;
+  /** G */
+  readonly group: number;
 }
 
-function attend(scope: Scope, q: Tensor, { segments, dropoutRate }: Visible): Tensor {
+function attend(scope: Scope, q: Tensor, { segments, dropoutRate, group }: Visible): Tensor {
   const scale = 1 / Math.sqrt(q.shape.at(-1) as number);
+  const { folded, apart } = groups(q, group);
   const scores = segments.map(({ key, bias }) => {
-    const score = matmul(q, key, { transB: true, scale }); // [B, H, S, T]
-    return bias ? add(score, bias) : score;
+    const score = apart(matmul(folded(q), key, { transB: true, scale })); // [B, H or K·G, S, T]
+    return bias ? add(score, group > 1 ? reshape(bias, bias.shape.toSpliced(1, 0, 1)) : bias) : score;
   });
-  const weights = scope.droppedSoftmax(concat(scores, -1), dropoutRate); // [B, H, S, ΣT]
+  const weights = scope.droppedSoftmax(concat(scores, -1), dropoutRate); // [B, H or K·G, S, ΣT]
   let start: Dim = 0;
   const parts = segments.map(({ key, value }) => {
     const length = key.shape.at(-2)!;
     const part = slice(weights, -1, { start, length });
     start = plus(start, length);
-    return matmul(part, value); // [B, H, S, C]
+    return matmul(folded(part), value); // [B, K, G·S, C]
   });
-  return parts.reduce((a, b) => add(a, b));
+  return reshape(
+    parts.reduce((a, b) => add(a, b)),
+    q.shape,
+  );
+}
+
+/** Heads that share keys are one matrix with them: G·S queries, for which nothing is copied. */
+function groups(q: Tensor, group: number) {
+  const [batch, heads, length] = q.shape as [Dim, number, Dim];
+  return {
+    folded: (x: Tensor): Tensor => reshape(x, [batch, heads / group, times(group, length), x.shape.at(-1)!]),
+    apart: (x: Tensor): Tensor =>
+      group === 1 ? x : reshape(x, [batch, heads / group, group, length, x.shape.at(-1)!]), // [B, K, G, S, T]
+  };
 }

@@ -22,9 +22,10 @@ interface Packing {
   readonly textStarts: Tensor;
 }
 
+const perToken = (name: string): Tensor => input(name, 'int32', ['batch', 'tokens']);
+
 /** The inputs of a graph, under the names that Hugging Face gives them. */
 export function batchInputs({ labels = ['batch'] }: { labels?: Shape } = {}): Batch {
-  const perToken = (name: string): Tensor => input(name, 'int32', ['batch', 'tokens']);
   return {
     inputIds: perToken('input_ids'),
     positionIds: perToken('position_ids'),
@@ -38,13 +39,17 @@ export function batchInputs({ labels = ['batch'] }: { labels?: Shape } = {}): Ba
 export const packedInputs = (): Batch => ({
   ...batchInputs({ labels: ['texts'] }),
   packing: {
-    segmentIds: input('segment_ids', 'int32', ['batch', 'tokens']),
+    segmentIds: perToken('segment_ids'),
     textStarts: input('text_starts', 'int32', ['texts']),
   },
 });
 
+/** Inputs whose labels are tokens, [B, T]. */
+export const tokenInputs = (): Batch => ({ ...batchInputs(), labels: perToken('labels') });
+export const packedTokenInputs = (): Batch => ({ ...packedInputs(), labels: perToken('labels') });
+
 /** Finite, so that a row which sees nothing does not become NaN. */
-const HIDDEN = -1e9;
+export const HIDDEN = -1e9;
 
 /** Bias of a model that reads in both directions: padding is hidden, and so are other texts. [B, 1, 1 or T, T] */
 export function paddingBias({ attentionMask, packing }: Batch): Tensor {

@@ -11,11 +11,14 @@ export {
   everyToken,
   firstTokens,
   packedInputs,
+  packedTokenInputs,
   paddingBias,
   type Reading,
+  tokenInputs,
 } from './batch.ts';
+export { causalBias } from './causal.ts';
 export { batchInputsOf, type Cut, cutProgram, type Features } from './cutProgram.ts';
-export { embedding, joinResidual, layerNorm, linear, tokens } from './layers.ts';
+export { embedding, joinResidual, layerNorm, linear, rmsNorm, tokenScores, tokens } from './layers.ts';
 export type {
   Around,
   Built,
@@ -29,5 +32,6 @@ export type {
 } from './method.ts';
 export type { GradientPromise, Initial, Parameter } from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
+export { type Rotation, rotaryAngles, rotaryFields, rotationOf } from './rotary.ts';
 export { type Build, type Mask, Scope } from './scope.ts';
 export { type BasePrecision, basePrecisions, type Stored, storageOf } from './storage.ts';

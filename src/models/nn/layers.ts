@@ -10,20 +10,22 @@ interface LinearOptions {
   readonly bias?: boolean;
   readonly fresh?: Initial;
   readonly head?: boolean;
+  /** It scores the tokens of the vocabulary: a layer that methods leave alone unless they are given its name. */
+  readonly vocabulary?: boolean;
   /** Of the bias; left out: always. */
   readonly biasGradient?: GradientPromise;
 }
 
 /** y = x·Wᵀ + b. Site `linear`. */
 export function linear(scope: Scope, x: Tensor, options: LinearOptions): Tensor {
-  const { out, bias = true, fresh, head = false, biasGradient } = options;
-  const weight = scope.weight('weight', [out, x.shape.at(-1) as number], { fresh, head, packable: true });
+  const { out, bias = true, fresh, head = false, vocabulary = false, biasGradient } = options;
+  const weight = scope.weight('weight', [out, x.shape.at(-1) as number], { fresh, head, packable: !vocabulary });
   const offset = bias
     ? scope.weight('bias', [out], { fresh: fresh && 'zeros', head, gradient: biasGradient })
     : undefined;
   // What starts fresh reads a summary of the text, which is one row: nothing to gain.
-  const product = !fresh && scope.isRounded('weight') ? ops.switchBackLinear : ops.linear;
-  const site = { ...scope.site(), x, weight, bias: offset, head };
+  const product = !fresh && !vocabulary && scope.isRounded('weight') ? ops.switchBackLinear : ops.linear;
+  const site = { ...scope.site(), x, weight, bias: offset, head, vocabulary };
   scope.noteLinear(site);
   return scope.around(
     (method) => method.linear,
@@ -41,6 +43,18 @@ interface Table {
 export const embedding = (scope: Scope, ids: Tensor, { rows, width }: Table): Tensor =>
   ops.gather(scope.weight('weight', [rows, width]), ids);
 
+interface Vocabulary {
+  readonly rows: number;
+  /** The embedding whose matrix this is; undefined: `lm_head` has its own. */
+  readonly tiedTo: string | undefined;
+}
+
+/** Scores of every token, at the root of a model. [..., rows] */
+export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary): Tensor {
+  if (tiedTo === undefined) return linear(root.at('lm_head'), x, { out: rows, bias: false, vocabulary: true });
+  return ops.linear(x, root.at(tiedTo).weight('weight', [rows, x.shape.at(-1) as number]));
+}
+
 /** The embedding of the text itself. Site `tokens`. */
 export const tokens = (scope: Scope, inputIds: Tensor, table: Table): Tensor =>
   scope.around(
@@ -53,6 +67,10 @@ export const tokens = (scope: Scope, inputIds: Tensor, table: Table): Tensor =>
 export function layerNorm(scope: Scope, x: Tensor, { eps }: { eps: number }): Tensor {
   const shape = [x.shape.at(-1) as number];
   return ops.layerNorm(x, { weight: scope.weight('weight', shape), bias: scope.weight('bias', shape), eps });
+}
+
+export function rmsNorm(scope: Scope, x: Tensor, { eps }: { eps: number }): Tensor {
+  return ops.rmsNorm(x, { weight: scope.weight('weight', [x.shape.at(-1) as number]), eps });
 }
 
 interface Joining {

@@ -22,6 +22,8 @@ export interface LinearSite extends Site {
   readonly bias?: Tensor;
   /** Part of the task's head. */
   readonly head: boolean;
+  /** It scores the tokens of the vocabulary: adapted only where it is named. */
+  readonly vocabulary: boolean;
 }
 
 export interface TokensSite extends Site {
@@ -55,7 +57,7 @@ export type Around<S extends Site, T> = (site: S, next: (value?: Tensor) => T) =
 /** What a finished build holds, for methods to check their wishes against. */
 export interface Built {
   readonly parameters: readonly Parameter[];
-  readonly linears: readonly { readonly path: string; readonly head: boolean }[];
+  readonly linears: readonly Pick<LinearSite, 'path' | 'head' | 'vocabulary'>[];
   /** Number of the model's equal blocks. */
   readonly blocks: number;
 }

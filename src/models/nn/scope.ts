@@ -29,7 +29,7 @@ export interface Build {
   readonly precision: 'fp32' | 'int8';
   readonly parameters: Map<string, { parameter: Parameter; tensor: Tensor }>;
   readonly masks: Map<string, Mask>;
-  readonly linears: { readonly path: string; readonly head: boolean }[];
+  readonly linears: Pick<LinearSite, 'path' | 'head' | 'vocabulary'>[];
   /** Weights of linear layers with what methods add to them, by name. */
   readonly merged: Map<string, Tensor>;
   depth: number;
@@ -119,7 +119,7 @@ export class Scope {
   /** Lets methods find the layer again, and fold what they add into its weight. */
   noteLinear(site: LinearSite): void {
     const { linears, merged, methods } = this.build;
-    linears.push({ path: site.path, head: site.head });
+    linears.push({ path: site.path, head: site.head, vocabulary: site.vocabulary });
     const weight = methods.reduce((current, method) => method.mergedWeight?.(site, current) ?? current, site.weight);
     if (weight !== site.weight) merged.set(`${site.path}.weight`, weight);
   }

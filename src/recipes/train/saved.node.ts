@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import type { Checkpoint } from '../../files/index.ts';
 import { openCheckpoint } from '../../files/modelFolder.node.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
+import { classificationOf } from '../../models/index.ts';
 import { MANIFEST, type Manifest, type ModelNotes, readAdapter, writeAdapter } from '../../store/adapters/index.ts';
 import { refuseFullDisk, writeModel } from '../../store/runs/index.ts';
 import { valuesOf } from '../../training/index.ts';
@@ -60,7 +61,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     manifest,
     tensors,
     defaultTargets: architecture.queryAndValue,
-    headModules: [architecture.classifier.name],
+    headModules: [classificationOf(source.description).head],
     peft: initial?.peft,
   };
   await folder.replaceFolder(ADAPTER_FOLDER, async (path) => {

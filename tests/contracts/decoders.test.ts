@@ -1,0 +1,86 @@
+/** Every fine-tuning method over decoders: what it must keep, and what training does. */
+import { describe, expect, test } from 'vitest';
+import { type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
+import { parameterValues, trainSteps } from '../../src/training/index.ts';
+import { families, full, goldenRows, logitsOf, openDecoder, plainBatch, trainerOf } from '../golden/decoderModels.ts';
+import { relativeError, runtime } from '../golden/fixtures.ts';
+
+const settings: Record<MethodName, MethodSettings> = {
+  full,
+  freeze: methods.freeze.settings.parse({ name: 'freeze', trainable: 1 }),
+  lora: methods.lora.settings.parse({ name: 'lora' }),
+};
+const rows = goldenRows().slice(0, 6);
+const batch = plainBatch(rows);
+type Opened = Awaited<ReturnType<typeof openDecoder>>;
+
+async function train(opened: Opened, steps: number): Promise<number[]> {
+  await using trainer = await trainerOf(opened);
+  const schedule = { name: 'constant', learningRate: 0.01, warmupSteps: 0, totalSteps: steps } as const;
+  const batches = Array.from({ length: steps }, () => ({ batches: [batch], epoch: 0, lastOfEpoch: false }));
+  const losses: number[] = [];
+  for await (const { loss } of trainSteps(trainer, batches, { schedule, maxGradientNorm: 1 })) losses.push(loss);
+  return losses;
+}
+
+async function mergedLogits({ program, memory }: Opened, family: string): Promise<Float32Array> {
+  const outputs = [...program.merged].map(([name, tensor]) => [`merged.${name}`, tensor] as const);
+  await using session = await runtime.open(Object.fromEntries(outputs), { threads: 1 });
+  const merged = await session.run(parameterValues(program, memory));
+  const plain = await openDecoder(family);
+  for (const [name, { arrays }] of plain.memory.trained) {
+    arrays.weight.set((merged[`merged.${name}`]?.data ?? memory.frozen.get(name)) as Float32Array);
+  }
+  return logitsOf(plain, batch.feeds);
+}
+
+describe.each(families)('%s', (family) => {
+  test.each(Object.entries(settings))('%s starts as the base model and learns', async (_, method) => {
+    const base = await logitsOf(await openDecoder(family), batch.feeds);
+    const opened = await openDecoder(family, { method });
+    expect(relativeError(await logitsOf(opened, batch.feeds), base)).toBeLessThan(1e-6);
+    const frozen = new Map([...opened.memory.frozen].map(([name, data]) => [name, data.slice()]));
+    const losses = await train(opened, 10);
+    expect(losses.at(-1)).toBeLessThan(losses[0]!);
+    for (const [name, data] of opened.memory.frozen) expect(data, name).toEqual(frozen.get(name));
+    for (const [name, { arrays }] of opened.memory.trained) {
+      expect(
+        arrays.gradient.some((value) => value !== 0),
+        name,
+      ).toBe(true);
+    }
+  });
+
+  test('LoRA adapts what is named, and merges', async () => {
+    const { architecture } = (await openDecoder(family)).description;
+    const opened = await openDecoder(family, { method: settings.lora });
+    const adapted = new Set([...opened.memory.trained.keys()].map((name) => name.split('.').at(-3)));
+    expect([...adapted].sort()).toEqual([...architecture.queryAndValue].sort());
+    await train(opened, 5);
+    expect(relativeError(await mergedLogits(opened, family), await logitsOf(opened, batch.feeds))).toBeLessThan(1e-5);
+  });
+
+  test('all linear layers are those of the blocks; the head is adapted where it is named', async () => {
+    const lora = (target_modules: string | string[]) =>
+      openDecoder(family, { method: methods.lora.settings.parse({ name: 'lora', target_modules }) });
+    const all = [...(await lora('all-linear')).memory.trained.keys()];
+    expect(all.filter((name) => !/\.\d+\./.test(name))).toEqual([]);
+    const tied = (await openDecoder(family)).program.parameters.every(
+      ({ parameter }) => parameter.name !== 'lm_head.weight',
+    );
+    if (tied) return expect(lora(['lm_head'])).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    expect([...(await lora(['lm_head'])).memory.trained.keys()]).toEqual([
+      'lm_head.lora_A.weight',
+      'lm_head.lora_B.weight',
+    ]);
+    return undefined;
+  });
+});
+
+test('a task without a head of its own has none to train', async () => {
+  const method = methods.freeze.settings.parse({ name: 'freeze' });
+  await expect(openDecoder('llama', { method })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    where: 'method.trainable',
+  });
+});

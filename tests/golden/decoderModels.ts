@@ -1,0 +1,96 @@
+/** The small decoders: opened under a method, and rows of tokens as what their graphs are fed. */
+import type { Value, Values } from '../../src/engine/runtime/index.ts';
+import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
+import { attachMethod, basePrecisionOf, type MethodSettings, methods } from '../../src/methods/index.ts';
+import { describeModel } from '../../src/models/index.ts';
+import { type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
+import { causalLm } from '../../src/tasks/index.ts';
+import {
+  allocateParameters,
+  loadParameters,
+  type MicroBatch,
+  openTrainer,
+  parameterValues,
+} from '../../src/training/index.ts';
+import { goldenFolder, readGolden, runtime } from './fixtures.ts';
+
+export const families = ['llama'];
+export const folderOf = (family: string, folder = 'model'): string => `${goldenFolder}/decoders/${family}/${folder}`;
+
+interface Opening {
+  readonly method?: MethodSettings;
+  /** Fields of config.json. */
+  readonly changes?: object;
+  readonly batch?: Batch;
+  readonly folder?: string;
+}
+
+export const full = methods.full.settings.parse({ name: 'full' });
+
+export async function openDecoder(family: string, { method = full, changes = {}, ...opening }: Opening = {}) {
+  const folder = opening.folder ?? folderOf(family);
+  const description = describeModel({ ...((await requireJson(folder, 'config.json')) as object), ...changes }, folder);
+  const { architecture } = description;
+  const program = buildProgram(causalLm(description), {
+    methods: [attachMethod(method, { defaultTargets: architecture.queryAndValue })],
+    basePrecision: basePrecisionOf(method),
+    batch: opening.batch ?? tokenInputs(),
+  });
+  const parameters = program.parameters.map(({ parameter }) => parameter);
+  const memory = allocateParameters(parameters);
+  const base = { ...(await openCheckpoint(folder)), where: folder };
+  const loaded = await loadParameters(memory, parameters, { base, architecture, seed: 0 });
+  await base.close();
+  return { program, memory, loaded, description };
+}
+
+type Opened = Awaited<ReturnType<typeof openDecoder>>;
+export const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
+
+export const trainerOf = ({ program, memory }: Opened) =>
+  openTrainer(program, { memory, open: runtime.open, threads: 1, seed: 0, optimizer });
+
+export async function logitsOf({ program, memory }: Opened, feeds: Values): Promise<Float32Array> {
+  await using session = await runtime.open({ logits: program.outputs.logits }, { threads: 1 });
+  return (await session.run({ ...parameterValues(program, memory), ...feeds })).logits!.data as Float32Array;
+}
+
+export interface TokenRow {
+  readonly input_ids: readonly number[];
+  readonly labels: readonly number[];
+}
+
+export const goldenRows = (): TokenRow[] => readGolden('decoders/rows.json').rows;
+
+const IGNORED = -100;
+const ints = (shape: readonly number[], data: readonly number[]): Value => ({
+  dtype: 'int32',
+  shape,
+  data: Int32Array.from(data),
+});
+
+/** Sequences of rows, one after the other and padded on the right; one row each is a plain batch. */
+export function batchOf(sequences: readonly (readonly TokenRow[])[]): MicroBatch {
+  const length = Math.max(...sequences.map((rows) => rows.reduce((sum, { input_ids }) => sum + input_ids.length, 0)));
+  const shape = [sequences.length, length];
+  const filled = (pad: number, read: (row: TokenRow, index: number) => readonly number[]): Value => {
+    const padded = sequences.map((rows) => {
+      const values = rows.flatMap(read);
+      return [...values, ...new Array<number>(length - values.length).fill(pad)];
+    });
+    return ints(shape, padded.flat());
+  };
+  return {
+    feeds: {
+      input_ids: filled(0, (row) => row.input_ids),
+      labels: filled(IGNORED, (row) => row.labels),
+      position_ids: filled(0, (row) => [...row.input_ids.keys()]),
+      attention_mask: filled(0, (row) => row.input_ids.map(() => 1)),
+      segment_ids: filled(0, (row, index) => row.input_ids.map(() => index + 1)),
+    },
+    rows: sequences.flat().length,
+    tokens: sequences.flat().reduce((sum, { input_ids }) => sum + input_ids.length, 0),
+  };
+}
+
+export const plainBatch = (rows: readonly TokenRow[]): MicroBatch => batchOf(rows.map((row) => [row]));

@@ -1,0 +1,247 @@
+"""tests/golden/decoders: small random decoders of each family: one step, a curve, greedy text. Run by make.py."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, get_linear_schedule_with_warmup
+
+from curves import Plan, largest_relative, rounded
+from oracle import GOLDEN, digits, made_by, relative_difference, summed_loss, write_json, write_tensors
+
+FOLDER = GOLDEN / "decoders"
+SEED = 20261124
+IGNORED = -100
+PLAN = Plan(learning_rate=2e-3, steps=20, warmup_steps=2, micro_batches=[4])
+COMMON = {
+    "vocab_size": 64,
+    "hidden_size": 24,
+    "intermediate_size": 40,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 32,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+MODELS = {
+    "llama": COMMON,
+}
+ROPE = {"rope_theta": 10000.0}
+LLAMA3 = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
+# Fields of config.json that change what the same weights answer.
+VARIANTS = {
+    "llama": {
+        "rope_linear": {"rope_parameters": ROPE | {"rope_type": "linear", "factor": 2.5}},
+        "rope_llama3": {"rope_parameters": ROPE | LLAMA3 | {"rope_type": "llama3", "rope_theta": 100.0}},
+        "rope_yarn": {
+            "rope_parameters": {
+                "rope_type": "yarn",
+                "rope_theta": 100.0,
+                "factor": 4.0,
+                "beta_fast": 2.0,
+                "beta_slow": 0.5,
+                "original_max_position_embeddings": 16,
+            }
+        },
+        "rope_dynamic": {"rope_parameters": ROPE | {"rope_type": "dynamic", "factor": 2.0}},
+    },
+}
+NOTE = (
+    "loss is the mean over the labels of a step: those of `rows` moved one place to the left, without −100. "
+    "greedy has prompts of unequal lengths, padded on the left with 0, and the tokens that follow; smallest_gap is the "
+    "least distance between the two highest scores on the way"
+)
+
+
+def is_norm(name: str) -> bool:
+    return "norm" in name or ".ln_" in name
+
+
+def random_model(name: str) -> torch.nn.Module:
+    """Every tensor far from its usual start, so that a forgotten one is seen."""
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **MODELS[name]), attn_implementation="eager")
+    generator = torch.Generator().manual_seed(SEED)
+    for key, parameter in sorted(model.named_parameters()):
+        values = 0.3 * torch.randn(parameter.shape, generator=generator)
+        is_gain = is_norm(key) and key.endswith("weight") and not name.startswith("gemma")
+        parameter.data = 1 + values if is_gain else values
+    return model.eval()
+
+
+def open_model(name: str, dtype: torch.dtype, folder: str = "model", **changes) -> torch.nn.Module:
+    path = FOLDER / name / folder
+    config = AutoConfig.from_pretrained(path)
+    for key, value in changes.items():
+        setattr(config, key, value)
+    model = AutoModelForCausalLM.from_pretrained(path, config=config, attn_implementation="eager", dtype=torch.float32)
+    return model.to(dtype).eval()
+
+
+def random_row(length: int, generator: torch.Generator, prompt: int) -> dict:
+    ids = torch.randint(3, 64, (length,), generator=generator).tolist()
+    return {"input_ids": ids, "labels": [IGNORED] * prompt + ids[prompt:]}
+
+
+def step0_rows() -> list[dict]:
+    generator = torch.Generator().manual_seed(SEED + 1)
+    return [random_row(length, generator, prompt) for length, prompt in ((11, 4), (7, 0), (9, 1), (3, 0))]
+
+
+def curve_rows() -> list[dict]:
+    generator = torch.Generator().manual_seed(SEED + 2)
+    lengths = torch.randint(3, 15, (40,), generator=generator).tolist()
+    return [random_row(length, generator, 1 if i % 2 else 0) for i, length in enumerate(lengths)]
+
+
+def pad(rows: list[dict]) -> dict[str, torch.Tensor]:
+    """On the right."""
+    longest = max(len(row["input_ids"]) for row in rows)
+
+    def matrix(lists, filler):
+        return torch.tensor([values + [filler] * (longest - len(values)) for values in lists])
+
+    return {
+        "input_ids": matrix([row["input_ids"] for row in rows], 0),
+        "attention_mask": matrix([[1] * len(row["input_ids"]) for row in rows], 0),
+        "labels": matrix([row["labels"] for row in rows], IGNORED),
+    }
+
+
+def scores(model: torch.nn.Module, batch: dict) -> torch.Tensor:
+    return model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
+
+
+def token_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return summed_loss(logits[:, :-1].reshape(-1, logits.shape[-1]), labels[:, 1:].reshape(-1))
+
+
+def run(model: torch.nn.Module, batch: dict) -> dict[str, torch.Tensor]:
+    logits = scores(model, batch)
+    loss = token_loss(logits, batch["labels"])
+    loss.backward()
+    result = {f"input.{key}": tensor for key, tensor in batch.items()} | {"logits": logits, "loss_sum": loss.reshape(1)}
+    return result | {f"gradient.{key}": p.grad.clone() for key, p in model.named_parameters()}
+
+
+def train(model: torch.nn.Module, rows: list[dict], plan: Plan) -> dict[str, list[float]]:
+    """Rows in file order, again from the first after the last; matrices are decayed, vectors are not."""
+    groups = [
+        {"params": [p for p in model.parameters() if (p.dim() > 1) == decayed], "weight_decay": plan.weight_decay * decayed}
+        for decayed in (True, False)
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, eps=plan.eps)
+    scheduler = get_linear_schedule_with_warmup(optimizer, plan.warmup_steps, plan.steps)
+    curve = {"loss": [], "learning_rate": [], "grad_norm": []}
+    count = sum(plan.micro_batches)
+    for step in range(plan.steps):
+        batch = pad([rows[(step * count + i) % len(rows)] for i in range(count)])
+        labels = (batch["labels"][:, 1:] != IGNORED).sum()
+        loss = token_loss(scores(model, batch), batch["labels"]) / labels
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
+        curve["loss"].append(loss.item())
+        curve["learning_rate"].append(scheduler.get_last_lr()[0])
+        curve["grad_norm"].append(norm.item())
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad()
+    return curve
+
+
+def greedy(model: torch.nn.Module) -> dict:
+    """Without a cache, one token after the other."""
+    generator = torch.Generator().manual_seed(SEED + 3)
+    prompts = [torch.randint(3, 64, (length,), generator=generator).tolist() for length in (5, 2, 8)]
+    made, gaps = [], []
+    for prompt in prompts:
+        ids = list(prompt)
+        for _ in range(12):
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+            best = logits.topk(2).values
+            gaps.append(float(best[0] - best[1]))
+            ids.append(int(logits.argmax()))
+        made.append(ids[len(prompt) :])
+    return {"prompts": prompts, "tokens": made, "smallest_gap": digits(min(gaps), 3)}
+
+
+def generated(model: torch.nn.Module, expected: dict) -> None:
+    """Transformers' own generation, with its cache and a padded batch, says the same."""
+    prompts = expected["prompts"]
+    longest = max(len(prompt) for prompt in prompts)
+    ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    model.generation_config.eos_token_id = None
+    out = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=12, do_sample=False, pad_token_id=0)
+    assert out[:, longest:].tolist() == expected["tokens"], "generate"
+
+
+def variants(name: str) -> None:
+    batch = pad(step0_rows())
+    tensors = {f"input.{key}": tensor for key, tensor in batch.items()}
+    base = scores(open_model(name, torch.float64), batch).detach()
+    changes = {}
+    for key, fields in VARIANTS.get(name, {}).items():
+        logits = scores(open_model(name, torch.float64, **fields), batch).detach()
+        changes[key] = {"fields": fields, "logits_change": digits(relative_difference(logits, base), 2)}
+        tensors[f"{key}.logits"] = logits
+    if not changes:
+        return
+    write_tensors(FOLDER / name / "variants.safetensors", tensors)
+    write_json(FOLDER / name / "variants.json", {"made_by": made_by("decoders.py", SEED, {}), "variants": changes})
+
+
+def in_parts(name: str) -> None:
+    """The same weights in bfloat16, in several files."""
+    model = open_model(name, torch.float32).to(torch.bfloat16)
+    model.save_pretrained(FOLDER / name / "parts", max_shard_size="15KB")
+    for file in (FOLDER / name / "parts").glob("*.safetensors"):
+        file.chmod(0o644)
+    batch = pad(step0_rows())
+    opened = open_model(name, torch.float64, folder="parts")
+    tensors = {f"input.{key}": tensor for key, tensor in batch.items()} | {"logits": scores(opened, batch)}
+    write_tensors(FOLDER / name / "parts.safetensors", tensors)
+
+
+def case(name: str) -> None:
+    model = random_model(name)
+    model.save_pretrained(FOLDER / name / "model")
+    (FOLDER / name / "model" / "model.safetensors").chmod(0o644)
+    (FOLDER / name / "model" / "generation_config.json").unlink(missing_ok=True)
+    batch = pad(step0_rows())
+    reference = run(open_model(name, torch.float64), batch)
+    single = run(open_model(name, torch.float32), batch)
+    gradients = [key for key in reference if key.startswith("gradient.")]
+    errors = {
+        "logits": digits(relative_difference(single["logits"], reference["logits"]), 2),
+        "gradients": digits(max(relative_difference(single[key], reference[key]) for key in gradients), 2),
+    }
+    write_tensors(FOLDER / name / "step0.safetensors", reference)
+    curves = [train(open_model(name, dtype), curve_rows(), replace(PLAN)) for dtype in (torch.float64, torch.float32)]
+    text = greedy(open_model(name, torch.float64))
+    generated(open_model(name, torch.float32), text)  # in float64 its mask of a padded batch overflows
+    errors["loss_relative"] = digits(largest_relative(curves[1], curves[0]), 2)
+    tolerance = {"relative_to_largest": 1e-5, "gradient_relative_to_largest": 1e-4, "loss_relative": 1e-4}
+    write_json(
+        FOLDER / name / "golden.json",
+        {
+            "made_by": made_by("decoders.py", SEED, tolerance),
+            "reference": "float64; gradients are of loss_sum",
+            "note": NOTE,
+            "plan": vars(PLAN),
+            "pytorch_float32_error": errors,
+            "float64": rounded(curves[0]),
+            "greedy": text,
+        },
+    )
+    variants(name)
+    print("decoders", name, errors, f"{curves[0]['loss'][0]:.4f} -> {curves[0]['loss'][-1]:.4f}", "gap", text["smallest_gap"])
+
+
+def make(minilm: Path, data: Path) -> None:
+    write_json(FOLDER / "rows.json", {"made_by": made_by("decoders.py", SEED, {}), "rows": curve_rows()})
+    for name in MODELS:
+        case(name)
+    in_parts("llama")

@@ -113,6 +113,16 @@ export const errorCodes = {
     means: 'A .safetensors file is truncated or contradicts itself.',
     remedy: 'Fetch or copy the file again.',
   },
+  GGUF_CORRUPT: {
+    exit: 2,
+    means: 'A .gguf file is truncated or contradicts itself.',
+    remedy: 'Fetch or copy the file again.',
+  },
+  GGUF_UNSUPPORTED: {
+    exit: 2,
+    means: 'A .gguf file holds an architecture, a tokenizer or a number type that is not read.',
+    remedy: 'Use a file of the kinds that the error lists, or the Hugging Face folder of the model.',
+  },
   DOWNLOAD_FAILED: {
     exit: 1,
     means: 'A file could not be fetched.',

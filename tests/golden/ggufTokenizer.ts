@@ -1,0 +1,98 @@
+/** Small .gguf files that hold a tokenizer and nothing else, and the texts that are put to it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Entry, ggufFile } from './ggufFile.ts';
+
+interface Vocabulary {
+  readonly tokens: string[];
+  readonly token_type: number[];
+  readonly scores?: number[];
+  readonly merges?: string[];
+}
+const vocabularies: Record<'gpt2' | 'llama', Vocabulary> = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'gguf', 'vocabularies.json'), 'utf8'),
+);
+
+const word = (value: string): Entry => ['string', value];
+
+/** By name: the model, and what the file says beside it. */
+export const variants: Readonly<Record<string, { model: 'gpt2' | 'llama'; more: Readonly<Record<string, Entry>> }>> = {
+  ...Object.fromEntries(
+    ['gpt-2', 'smollm', 'llama-bpe', 'smaug-bpe', 'qwen2', 'tekken', 'gpt-4o'].map((pre) => [
+      pre,
+      { model: 'gpt2' as const, more: { 'tokenizer.ggml.pre': word(pre) } },
+    ]),
+  ),
+  spm: { model: 'llama', more: {} },
+  'spm without a space in front': { model: 'llama', more: { 'tokenizer.ggml.add_space_prefix': ['bool', false] } },
+};
+
+export function tokenizerFile(variant: string): Uint8Array {
+  const { model, more } = variants[variant]!;
+  const { tokens, token_type, scores, merges } = vocabularies[model];
+  const count = (value: number): Entry => ['u32', value];
+  return ggufFile({
+    metadata: {
+      'general.architecture': word('llama'),
+      'llama.context_length': count(64),
+      'llama.embedding_length': count(16),
+      'llama.block_count': count(1),
+      'llama.feed_forward_length': count(32),
+      'llama.attention.head_count': count(2),
+      'llama.attention.layer_norm_rms_epsilon': ['f32', 1e-5],
+      'llama.vocab_size': count(tokens.length),
+      'tokenizer.ggml.model': word(model),
+      'tokenizer.ggml.tokens': ['array', 'string', tokens],
+      'tokenizer.ggml.token_type': ['array', 'i32', token_type],
+      ...(scores && { 'tokenizer.ggml.scores': ['array', 'f32', scores] as Entry }),
+      ...(merges && { 'tokenizer.ggml.merges': ['array', 'string', merges] as Entry }),
+      'tokenizer.ggml.bos_token_id': count(model === 'llama' ? 1 : 3),
+      'tokenizer.ggml.eos_token_id': count(model === 'llama' ? 2 : 4),
+      ...(model === 'llama' && { 'tokenizer.ggml.unknown_token_id': count(0) }),
+      ...more,
+    },
+  });
+}
+
+export const texts: readonly string[] = [
+  'The quick brown fox jumps over the lazy dog.',
+  "I'm sure they'll say it's what we've done; don't you'd? I'LL SAY IT'S HERE, THEY'RE.",
+  'In 1969, 3.14159 and 1,234,567,890 numbers: 42nd, x2, H2O.',
+  '你好，世界！这是一个测试。模型在1969年训练了12345步。',
+  '中文English混合text，标点。',
+  'こんにちは、カタカナ。 한국어 텍스트. Привет, мир! Ελληνικά, العربية, हिन्दी',
+  'emoji 🙂👍🏽👨‍👩‍👧‍👦🇨🇳 and ½ ² ™ © €',
+  'def f(x):\n    if x > 0:\n\t\treturn {"a": [1, 2, 3]}  # comment\n\n\n    return None\n',
+  'const shape = [B, T, D]; // [rows, width]\r\nexport { shape };\r\n',
+  '<div class="a">&nbsp;</div> https://example.org/a?b=c&d=%20#e',
+  ' ',
+  '   ',
+  '\n',
+  '\n\n\n\n',
+  '\t\t',
+  '  two spaces  in  between   and   at the end  ',
+  'line one\n line two\n  line three\n\n\nline four \n \n end',
+  'no\u00a0break\u2003em\u3000ideographic',
+  'naïve café — “quotes” … ellipsis',
+  'CamelCaseIdentifier snake_case_name SCREAMING_CASE kebab-case',
+  '!!!??? ... --- === +++ ### $$$ @@@ %%% ^^^ &&& *** ((( )))',
+  '<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n',
+  'text<|endoftext|>more text <|endoftext|> and more',
+  '<s>begin</s>end <s> spaced </s> out',
+  'before<think>thought</think>after',
+  '<|user|> question <|tag|>tagged<|user|>',
+  '<|im_start',
+  'a',
+  'ab',
+  'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
+  'x\u0000y\u0001z\u007f',
+  '\ufeffbyte order mark',
+  'e\u0301 decomposed and é composed',
+  'a_b/c\\d|e~f`g',
+  'Attune fine-tunes pretrained transformer language models from TypeScript.',
+  'tensor.shape[-1] == 768 and mean(x, axis=0) != float("nan")',
+  '1 12 123 1234 12345 123456 1234567',
+  "O'Brien's o'clock 'tis 'twas rock'n'roll",
+  '▁underline▁and▁more',
+  '𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠀀𠀁 math ∑∫√',
+];

@@ -1,5 +1,5 @@
 /**
- * files — bytes to objects and back: safetensors and Hugging Face folders. Imports engine's types and errors.
+ * files — bytes to objects and back: safetensors, .gguf and Hugging Face folders. Imports engine's types and errors.
  * Invariant: trusts no file; what it returns was checked. Platform code stands in *.node.ts.
  */
 export { type ByteSource, memorySource } from './bytes.ts';

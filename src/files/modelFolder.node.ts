@@ -1,19 +1,25 @@
-/** A Hugging Face model folder: config.json, the tokenizer's files, weights in .safetensors. */
+/**
+ * A Hugging Face model folder: config.json, the tokenizer's files, weights in .safetensors. In its place may stand a .gguf
+ * file, by itself or in a folder: then these files and names are made from what it holds.
+ */
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { AttuneError } from '../errors/index.ts';
 import { openFile } from './bytes.node.ts';
 import { type Checkpoint, joinFiles } from './checkpoint.ts';
+import { filesOfGguf, ggufAt, ggufThatSays, openGgufCheckpoint } from './gguf/ggufModel.node.ts';
 import { openSafetensors, type Safetensors } from './safetensors.ts';
 
 /** A JSON file of a model folder; undefined where there is none. */
 export async function readJson(folder: string, name: string): Promise<unknown> {
+  const gguf = await ggufThatSays(folder, name);
+  if (gguf !== undefined) return (await filesOfGguf(gguf))[name];
   const path = join(folder, name);
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (failure) {
-    if ((failure as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (['ENOENT', 'ENOTDIR'].includes((failure as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw failure;
   }
   try {
@@ -32,6 +38,8 @@ export async function requireJson(folder: string, name: string): Promise<unknown
 
 /** The weights: model.safetensors, or the parts that model.safetensors.index.json lists. */
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
+  const gguf = await ggufAt(folder);
+  if (gguf !== undefined) return openGgufCheckpoint(gguf);
   const files: Safetensors[] = [];
   try {
     const names = await weightFiles(folder);
@@ -47,8 +55,17 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 const INDEX = 'model.safetensors.index.json';
 const readIndex = async (folder: string) => (await readJson(folder, INDEX)) as { weight_map?: unknown } | undefined;
 
+/** The files that make the model what it is. */
+export async function modelFiles(
+  place: string,
+): Promise<{ readonly folder: string; readonly names: readonly string[] }> {
+  const gguf = await ggufAt(place);
+  if (gguf !== undefined) return { folder: dirname(gguf), names: [basename(gguf)] };
+  return { folder: place, names: ['config.json', 'tokenizer.json', ...(await weightFiles(place))] };
+}
+
 /** Names of the files that hold the weights. */
-export async function weightFiles(folder: string): Promise<string[]> {
+async function weightFiles(folder: string): Promise<string[]> {
   const index = await readIndex(folder);
   return index ? shardNames(folder, index.weight_map) : ['model.safetensors'];
 }

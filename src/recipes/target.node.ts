@@ -1,6 +1,5 @@
 /** What `eval`, `predict`, `merge` and `export` are pointed at: a run, a model, or an adapter. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttuneError } from '../errors/index.ts';
 import { requireJson } from '../files/modelFolder.node.ts';
@@ -82,7 +81,9 @@ const fetchBase = (adapter: Adapter, signal: AbortSignal) =>
 
 /** A base that lies in a folder. PEFT writes its path as its trainer saw it: from here, or from the adapter's own folder. */
 export const baseFolder = ({ baseReference, folder }: Adapter): string | undefined =>
-  [join(folder, baseReference), baseReference].find((path) => existsSync(join(path, 'config.json')));
+  [join(folder, baseReference), baseReference].find((path) =>
+    path.endsWith('.gguf') ? existsSync(path) : existsSync(join(path, 'config.json')),
+  );
 
 /** What tells one base from another. */
 export async function identify(
@@ -90,6 +91,6 @@ export async function identify(
   { name, reference }: { readonly name: string; readonly reference: string },
 ): Promise<BaseIdentity> {
   const config = (await requireJson(folder, 'config.json')) as Record<string, unknown>;
-  const tokenizer: unknown = JSON.parse(await readFile(join(folder, 'tokenizer.json'), 'utf8'));
+  const tokenizer = await requireJson(folder, 'tokenizer.json');
   return { name, reference, config_sha256: configHash(config), tokenizer_sha256: hash(tokenizer) };
 }

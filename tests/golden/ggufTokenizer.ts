@@ -1,7 +1,7 @@
 /** Small .gguf files that hold a tokenizer and nothing else, and the texts that are put to it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Entry, ggufFile } from './ggufFile.ts';
+import { type Entry, floatBytes, ggufFile, type WrittenTensor } from './ggufFile.ts';
 
 interface Vocabulary {
   readonly tokens: string[];
@@ -27,11 +27,20 @@ export const variants: Readonly<Record<string, { model: 'gpt2' | 'llama'; more: 
   'spm without a space in front': { model: 'llama', more: { 'tokenizer.ggml.add_space_prefix': ['bool', false] } },
 };
 
-export function tokenizerFile(variant: string): Uint8Array {
+export const tokenizerFile = (variant: string): Uint8Array => ggufFile(metadataOf(variant));
+
+interface Described {
+  readonly metadata: Readonly<Record<string, Entry>>;
+  readonly vocabulary: Vocabulary;
+}
+
+function metadataOf(variant: string, changes: Readonly<Record<string, Entry>> = {}): Described {
   const { model, more } = variants[variant]!;
-  const { tokens, token_type, scores, merges } = vocabularies[model];
+  const vocabulary = vocabularies[model];
+  const { tokens, token_type, scores, merges } = vocabulary;
   const count = (value: number): Entry => ['u32', value];
-  return ggufFile({
+  return {
+    vocabulary,
     metadata: {
       'general.architecture': word('llama'),
       'llama.context_length': count(64),
@@ -50,8 +59,9 @@ export function tokenizerFile(variant: string): Uint8Array {
       'tokenizer.ggml.eos_token_id': count(model === 'llama' ? 2 : 4),
       ...(model === 'llama' && { 'tokenizer.ggml.unknown_token_id': count(0) }),
       ...more,
+      ...changes,
     },
-  });
+  };
 }
 
 export const texts: readonly string[] = [
@@ -96,3 +106,28 @@ export const texts: readonly string[] = [
   '▁underline▁and▁more',
   '𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠀀𠀁 math ∑∫√',
 ];
+
+/** A Llama of two layers with the byte-level vocabulary, split as SmolLM2 splits. */
+export function tinyModel(more: Readonly<Record<string, Entry>> = {}): Uint8Array {
+  const { metadata, vocabulary } = metadataOf('smollm', { ...more, 'llama.block_count': ['u32', 2] });
+  let state = 1;
+  const random = (): number => {
+    state = (state * 48271) % 2147483647;
+    return (state / 2147483647 - 0.5) * 0.4;
+  };
+  const tensor = (name: string, shape: number[], value: () => number = random): WrittenTensor => ({
+    name: `${name}.weight`,
+    shape,
+    bytes: floatBytes(...Array.from({ length: shape.reduce((a, b) => a * b, 1) }, value)),
+  });
+  const one = (): number => 1;
+  const block = (index: number): WrittenTensor[] => [
+    tensor(`blk.${index}.attn_norm`, [16], one),
+    ...['attn_q', 'attn_k', 'attn_v', 'attn_output'].map((name) => tensor(`blk.${index}.${name}`, [16, 16])),
+    tensor(`blk.${index}.ffn_norm`, [16], one),
+    ...['ffn_gate', 'ffn_up'].map((name) => tensor(`blk.${index}.${name}`, [32, 16])),
+    tensor(`blk.${index}.ffn_down`, [16, 32]),
+  ];
+  const embedding = tensor('token_embd', [vocabulary.tokens.length, 16]);
+  return ggufFile({ metadata, tensors: [embedding, ...block(0), ...block(1), tensor('output_norm', [16], one)] });
+}

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function put(files: Record<string, string>): Promise<void> {
+async function put(files: Record<string, string | Uint8Array>): Promise<void> {
   for (const [name, text] of Object.entries(files)) {
     await mkdir(join(folder, name, '..'), { recursive: true });
     await writeFile(join(folder, name), text);
@@ -31,12 +31,21 @@ test.runIf(process.platform !== 'win32')('~ is the home folder', async () => {
 });
 
 test('an adapter folder, a folder with a .gguf file and the file itself are models', async () => {
-  await put({ 'a/adapter_config.json': '{}', 'a/adapter_model.safetensors': '12', 'g/tiny.gguf': '123' });
+  await put({ 'a/adapter_config.json': '{}', 'a/adapter_model.safetensors': '12' });
+  const gguf = await readFile('tests/golden/gguf/models/llama.gguf');
+  await put({ 'g/tiny.gguf': gguf });
   expect((await fetchModel(join(folder, 'a'), { environment })).bytes).toBe(4);
-  expect((await fetchModel(join(folder, 'g'), { environment })).bytes).toBe(3);
+  expect((await fetchModel(join(folder, 'g'), { environment })).bytes).toBe(gguf.length);
   expect(await fetchModel(join(folder, 'g', 'tiny.gguf'), { environment })).toMatchObject({
-    bytes: 3,
+    bytes: gguf.length,
     path: join(folder, 'g', 'tiny.gguf'),
+  });
+});
+
+test('a .gguf file that cannot be read later is refused at once', async () => {
+  await put({ 'broken.gguf': 'GGUF\u0003' });
+  await expect(fetchModel(join(folder, 'broken.gguf'), { environment })).rejects.toMatchObject({
+    code: 'GGUF_CORRUPT',
   });
 });
 

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
+import { openGgufCheckpoint } from '../../files/gguf/ggufModel.node.ts';
 import { codeOf } from './beside.node.ts';
 import type { Environment, LocalModel } from './localModel.ts';
 import { chooseModelFiles, missingParts, shardIndex, unreadWeights } from './modelFiles.ts';
@@ -25,9 +26,15 @@ export async function modelAtPath(reference: string, environment: Environment): 
   });
   if (!found) return undefined;
   if (found.isDirectory()) return modelInFolder(reference, path);
-  if (path.endsWith('.gguf')) return { reference, path, bytes: found.size, source: 'folder', name: path };
+  if (path.endsWith('.gguf')) return ggufModel(reference, path, found.size);
   const fix = 'give the folder that holds config.json and the weights, or a .gguf file';
   throw new AttuneError({ code: 'MODEL_NOT_FOUND', where: reference, problem: 'is a file, not a model', fix });
+}
+
+/** Refused at once where it could not be read later. */
+async function ggufModel(reference: string, path: string, bytes: number): Promise<LocalModel> {
+  await (await openGgufCheckpoint(path)).close();
+  return { reference, path, bytes, source: 'folder', name: path };
 }
 
 async function modelInFolder(reference: string, path: string): Promise<LocalModel> {

@@ -1,6 +1,7 @@
 /** Saves a model as a Hugging Face folder that Transformers opens. */
-import { copyFile, readdir } from 'node:fs/promises';
+import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { filesOfGguf, ggufAt } from '../../files/gguf/ggufModel.node.ts';
 import { type NamedTensor, safetensorsChunks } from '../../files/index.ts';
 import { writeDurably } from './atomic.node.ts';
 
@@ -28,7 +29,14 @@ export async function writeModel(folder: string, { config, tensors, tokenizerFol
   await writeDurably(join(folder, 'model.safetensors'), safetensorsChunks(tensors));
 }
 
+/** From a folder, or from a .gguf file, whose tokenizer becomes these files. */
 export async function copyTokenizer(from: string, to: string): Promise<void> {
+  const gguf = await ggufAt(from);
+  if (gguf !== undefined) {
+    const made = await filesOfGguf(gguf);
+    for (const name of tokenizerFiles) if (made[name]) await writeFile(join(to, name), JSON.stringify(made[name]));
+    return;
+  }
   const present = new Set(await readdir(from));
   for (const name of tokenizerFiles) {
     if (present.has(name)) await copyFile(join(from, name), join(to, name));

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttuneError } from '../../../errors/index.ts';
-import { weightFiles } from '../../../files/modelFolder.node.ts';
+import { modelFiles } from '../../../files/modelFolder.node.ts';
 import { sha256OfFile } from '../../../store/models/index.ts';
 
 export interface BaseFiles {
@@ -14,8 +14,8 @@ export interface BaseFiles {
 }
 
 /** Reads each file once, a piece at a time, so that the preparation of a run goes on meanwhile. */
-export async function hashBase(folder: string, signal?: AbortSignal): Promise<BaseFiles> {
-  const names = ['config.json', 'tokenizer.json', ...(await weightFiles(folder))];
+export async function hashBase(place: string, signal?: AbortSignal): Promise<BaseFiles> {
+  const { folder, names } = await modelFiles(place);
   const [sha256, marks]: Record<string, string>[] = [{}, {}];
   for (const name of names) {
     marks![name] = await markOf(join(folder, name));

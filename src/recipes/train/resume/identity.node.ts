@@ -58,7 +58,7 @@ export function runId({ settings, data, base, code }: Identity): string {
 }
 
 const weightHashes = ({ sha256 }: BaseFiles): Files =>
-  Object.fromEntries(Object.entries(sha256).filter(([name]) => name.endsWith('.safetensors')));
+  Object.fromEntries(Object.entries(sha256).filter(([name]) => !name.endsWith('.json')));
 
 function rowsHash(rows: readonly EncodedRow[]): string {
   const digest = createHash('sha256');

@@ -36,8 +36,7 @@ const folder = values.model!;
 async function openOurs() {
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
   const { architecture } = description;
-  const facts = { defaultTargets: architecture.queryAndValue };
-  const method = attachMethod(parseMethod({ name: values.method }, 'bench'), facts);
+  const method = attachMethod(parseMethod({ name: values.method }, 'bench'), architecture);
   const program = buildProgram(classify(description, { numLabels: 2 }), { methods: [method] });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);

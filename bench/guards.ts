@@ -28,8 +28,7 @@ const median = (times: readonly number[]): number => [...times].sort((a, b) => a
 
 async function measure(name: 'full' | 'lora') {
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
-  const facts = { defaultTargets: description.architecture.queryAndValue };
-  const method = attachMethod(methods[name].settings.parse({ name }), facts);
+  const method = attachMethod(methods[name].settings.parse({ name }), description.architecture);
   const program = buildProgram(classify(description, { numLabels: 2 }), { methods: [method] });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);

@@ -20,7 +20,7 @@ export async function openClassifierTrainer(opening: Opening): Promise<Trainer> 
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
   const { architecture } = description;
   const program = buildProgram(classify(description, { numLabels: 2 }), {
-    methods: [attachMethod(method, { defaultTargets: architecture.queryAndValue })],
+    methods: [attachMethod(method, architecture)],
     dropoutRate: () => dropout,
     ...(batch && { batch }),
   });

@@ -139,8 +139,7 @@ interface Opening {
 
 async function loadProgram(artifact: Artifact, { source, labels, adapter, basePrecision }: Opening) {
   const { architecture } = source.description;
-  const facts = { defaultTargets: architecture.queryAndValue };
-  const methods = artifact.adapter ? [attachMethod(artifact.adapter.method, facts)] : [];
+  const methods = artifact.adapter ? [attachMethod(artifact.adapter.method, architecture)] : [];
   const program = buildProgram(classify(source.description, { numLabels: labels.length }), { methods, basePrecision });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const base = { ...(await openCheckpoint(artifact.folder)), where: artifact.folder };

@@ -1,10 +1,15 @@
 import type { z } from 'zod';
 import type { Method } from '../models/nn/index.ts';
 
-/** What a method may ask about the model that it is attached to. */
+/** What a method may ask about the model that it is attached to: the model's names of some layers. */
 export interface ModelFacts {
-  /** Linear layers that LoRA's authors adapt first: those of queries and values. */
-  readonly defaultTargets: readonly string[];
+  /** Linear layers of queries and values. */
+  readonly queryAndValue: readonly string[];
+  /** Linear layers of keys and values. */
+  readonly keyAndValue: readonly string[];
+  /** Linear layers at the end of sublayers. */
+  readonly sublayerEnds: readonly string[];
+  readonly norms: readonly string[];
 }
 
 /** A fine-tuning method: the keys that a recipe gives it, and what it does to a model. */

@@ -19,6 +19,12 @@ export interface Architecture<C extends BaseConfig = BaseConfig> {
   readonly configSchema: z.ZodType<C>;
   /** The linear layers of queries and values. */
   readonly queryAndValue: readonly string[];
+  /** Those of keys and values. */
+  readonly keyAndValue: readonly string[];
+  /** Those at the end of sublayers, whose inputs IA³ scales. */
+  readonly sublayerEnds: readonly string[];
+  /** The layer norms. */
+  readonly norms: readonly string[];
   /** The name that older checkpoints have for a tensor. */
   legacyName?(name: string): string;
   /** [B, T, D] */

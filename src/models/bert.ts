@@ -52,6 +52,9 @@ export const bert: Architecture<BertConfig> = {
   modelType: 'bert',
   prefix: 'bert',
   queryAndValue: ['query', 'value'],
+  keyAndValue: ['key', 'value'],
+  sublayerEnds: ['output.dense'],
+  norms: ['LayerNorm'],
   configSchema,
   legacyName: (name) =>
     name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta'),

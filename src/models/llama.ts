@@ -60,6 +60,9 @@ export const llama: Architecture<LlamaConfig> = {
   modelType: 'llama',
   prefix: 'model',
   queryAndValue: ['q_proj', 'v_proj'],
+  keyAndValue: ['k_proj', 'v_proj'],
+  sublayerEnds: ['down_proj'],
+  norms: ['input_layernorm', 'post_attention_layernorm', 'norm'],
   configSchema,
   hidden,
   languageModel: {

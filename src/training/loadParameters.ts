@@ -3,9 +3,9 @@ import { normal, stream, uniform } from '../engine/random/index.ts';
 import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
-import type { Initial, Parameter } from '../models/nn/index.ts';
+import type { Derived, Initial, Parameter } from '../models/nn/index.ts';
 import { areFinite } from './guards/finite.ts';
-import { type ParameterMemory, packedForm, valuesOf } from './parameterMemory.ts';
+import { keptValues, type ParameterMemory, packedForm, valuesOf } from './parameterMemory.ts';
 
 /** Weights, and what errors call them. */
 export interface NamedCheckpoint extends Checkpoint {
@@ -59,9 +59,11 @@ export async function loadParameters(
     const { name, shape, stored } = parameter;
     const values = stored ? new Float32Array(shape.reduce((a, b) => a * b, 1)) : valuesOf(memory, name);
     if (place) await readFinite(place, values);
-    else fillFresh(values, parameter, loading.seed);
+    else if (!isDerived(parameter.fresh)) fillFresh(values, parameter, loading.seed);
     if (stored) memory.packed.set(name, packedForm(stored, values));
   }
+  const derived = found.filter(({ parameter, place }) => !place && isDerived(parameter.fresh));
+  for (const { parameter } of derived) derive(memory, parameter, parameters);
   const used = new Set(found.map(({ place }) => place?.checkpoint === loading.base && place.name));
   return {
     fresh: found.filter(({ place }) => !place).map(({ parameter }) => parameter.name),
@@ -93,8 +95,8 @@ function placeOf({ name, head }: Parameter, { base, adapter, architecture, newHe
 }
 
 function checkPlace(parameter: Parameter, place: Place | undefined, { base, adapter, newHead }: Loading): void {
-  const { name, shape, fresh, head, trainable } = parameter;
-  if (adapter && trainable && place?.checkpoint !== adapter && !(head && newHead)) {
+  const { name, shape, fresh, head, trainable, added } = parameter;
+  if (adapter && (trainable || added) && place?.checkpoint !== adapter && !(head && newHead)) {
     throw mismatch('ADAPTER_MISMATCH', adapter.where, `it has no tensor '${name}'${hint(name, adapter.names)}`);
   }
   if (!place) {
@@ -130,10 +132,23 @@ function mismatch(code: 'MODEL_WEIGHTS' | 'ADAPTER_MISMATCH', where: string, pro
   return new AttuneError({ code, where, problem, fix });
 }
 
+const isDerived = (fresh: Initial | undefined): fresh is Derived => typeof fresh === 'object' && 'from' in fresh;
+
+/** What starts from a weight of the model, once all of these are loaded. */
+function derive(memory: ParameterMemory, { name, fresh }: Parameter, parameters: readonly Parameter[]): void {
+  const { from, compute } = fresh as Derived;
+  const source = parameters.find((parameter) => parameter.name === from)!;
+  valuesOf(memory, name).set(compute(keptValues(memory, source)));
+}
+
 function fillFresh(values: Float32Array, { name, fresh }: Parameter, seed: number): void {
-  const initial: Initial = fresh!;
+  const initial = fresh as Exclude<Initial, Derived>;
   if (initial === 'zeros' || initial === 'ones') {
     values.fill(initial === 'ones' ? 1 : 0);
+    return;
+  }
+  if ('constant' in initial) {
+    values.fill(initial.constant);
     return;
   }
   const random = stream(seed, `init ${name}`);

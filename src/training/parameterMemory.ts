@@ -2,6 +2,8 @@
  * Where trained parameters live: weights, gradients and the optimizer's moments, side by side in memory that the
  * compiled kernels and ONNX Runtime both work on in place. Frozen parameters are plain arrays.
  */
+
+import { type HostArray, interpret, type Tensor } from '../engine/graph/index.ts';
 import { alignFloats, FIRST_ADDRESS, type Kernels, openKernels } from '../engine/kernels/index.ts';
 import type { Value, Values } from '../engine/runtime/index.ts';
 import type { Parameter, Program, Stored } from '../models/nn/index.ts';
@@ -106,6 +108,17 @@ export function valuesOf({ trained, frozen }: ParameterMemory, name: string): Fl
   const values = trained.get(name)?.arrays.weight ?? frozen.get(name);
   if (!values) throw new Error(`internal: there is no parameter '${name}'`);
   return values;
+}
+
+/** The values that a parameter stands for in the graph: of one that is kept in another form, the rounded ones. */
+export function keptValues(memory: ParameterMemory, { name, stored }: Parameter): Float32Array {
+  if (!stored) return valuesOf(memory, name);
+  const packed = memory.packed.get(name)!;
+  const feeds = stored.leaves.map((leaf): [Tensor, HostArray] => {
+    const { shape, data } = packed[leaf.name!]!;
+    return [leaf, { shape, data: Float64Array.from(data as Float32Array) }];
+  });
+  return Float32Array.from(interpret([stored.unpacked], new Map(feeds), {})[0]!.data);
 }
 
 /** Every parameter as a feed over its own memory. */

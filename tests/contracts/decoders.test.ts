@@ -1,15 +1,15 @@
 /** Every fine-tuning method over decoders: what it must keep, and what training does. */
 import { describe, expect, test } from 'vitest';
-import { type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
+import { type MethodSettings, methods } from '../../src/methods/index.ts';
 import { parameterValues, trainSteps } from '../../src/training/index.ts';
 import { families, full, goldenRows, logitsOf, openDecoder, plainBatch, trainerOf } from '../golden/decoderModels.ts';
 import { relativeError, runtime } from '../golden/fixtures.ts';
 
-const settings: Record<MethodName, MethodSettings> = {
+const settings = {
   full,
   freeze: methods.freeze.settings.parse({ name: 'freeze', trainable: 1 }),
   lora: methods.lora.settings.parse({ name: 'lora' }),
-};
+} satisfies Record<string, MethodSettings>;
 const rows = goldenRows().slice(0, 6);
 const batch = plainBatch(rows);
 type Opened = Awaited<ReturnType<typeof openDecoder>>;

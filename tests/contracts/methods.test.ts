@@ -1,75 +1,280 @@
-/** What every fine-tuning method must keep, over every method. */
-import { describe, expect, test } from 'vitest';
+/** What every fine-tuning method must keep, over every method and every architecture. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { chunks } from '../../src/data/batch.ts';
+import type { Tensor } from '../../src/engine/graph/index.ts';
 import type { Values } from '../../src/engine/runtime/index.ts';
+import type { Checkpoint } from '../../src/files/index.ts';
 import { type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
-import { parameterValues } from '../../src/training/index.ts';
-import { feedsOf, readTensors, relativeError, runtime } from '../golden/fixtures.ts';
-import { lossCurve, openPartial, trainerOf } from '../golden/partial.ts';
+import { describeModel } from '../../src/models/index.ts';
+import { buildProgram, type Program } from '../../src/models/nn/index.ts';
+import { readAdapter, type SavedAdapter, writeAdapter } from '../../src/store/adapters/index.ts';
+import { classify, type Loss } from '../../src/tasks/index.ts';
+import {
+  type MicroBatch,
+  type ParameterMemory,
+  parameterValues,
+  type Trainer,
+  trainSteps,
+  valuesOf,
+} from '../../src/training/index.ts';
+import { folderOf, goldenRows, openDecoder, plainBatch } from '../golden/decoderModels.ts';
+import { goldenFolder, relativeError, runtime } from '../golden/fixtures.ts';
+import { goldenBatches, openPartial, programOf, trainerOf } from '../golden/partial.ts';
+import { everyMethod } from './everyMethod.ts';
 
-/** One setting of each method that trains something in the middle of the model. */
-const settings: Record<MethodName, MethodSettings> = {
-  full: methods.full.settings.parse({ name: 'full' }),
-  freeze: methods.freeze.settings.parse({ name: 'freeze', trainable: 1 }),
-  lora: methods.lora.settings.parse({ name: 'lora', target_modules: 'all-linear' }),
-};
-type Opened = Awaited<ReturnType<typeof openPartial>>;
-const golden = await readTensors('bert-tiny/step0.safetensors');
-const feeds = feedsOf(golden);
-const plan = { steps: 5, learning_rate: 0.01, warmup_steps: 0, max_grad_norm: 1 };
+const folder = mkdtempSync(join(tmpdir(), 'attune-methods-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function logitsOf({ program, memory }: Opened, changed: Values = {}): Promise<Float32Array> {
-  await using session = await runtime.open({ logits: program.outputs.logits }, { threads: 1 });
-  const result = await session.run({ ...parameterValues(program, memory), ...changed, ...feeds });
-  return result.logits!.data as Float32Array;
+interface Opened {
+  readonly program: Program<{ logits: Tensor; loss: Loss }>;
+  readonly memory: ParameterMemory;
 }
 
-describe.each(Object.entries(settings))('%s', (_, method) => {
+/** An architecture as a tiny model. */
+interface TinyModel {
+  readonly folder: string;
+  readonly headModules: readonly string[];
+  open(method: MethodSettings, adapter?: Checkpoint): Promise<Opened>;
+  readonly batches: readonly MicroBatch[];
+  /** Methods that have nothing to train there, and say so. */
+  readonly without?: readonly MethodName[];
+}
+
+const bertModel = { folder: `${goldenFolder}/bert-tiny/model`, numLabels: 3 };
+const decoderRows = goldenRows();
+const decoderBatches = chunks(decoderRows, 6).map(plainBatch);
+const models: Record<string, TinyModel> = {
+  bert: {
+    folder: bertModel.folder,
+    headModules: ['classifier'],
+    open: (method, adapter) => openPartial(method, { adapter, model: bertModel }),
+    batches: goldenBatches(),
+  },
+  llama: {
+    folder: folderOf('llama'),
+    headModules: [],
+    open: (method, adapter) => openDecoder('llama', { method, adapter }),
+    batches: decoderBatches,
+    without: ['bitfit'],
+  },
+};
+
+const totalSteps = 5;
+const pairs = Object.entries(models).flatMap(([model, tiny]) =>
+  Object.entries(everyMethod).map(([method, settings]) => ({ model, method, tiny, settings })),
+);
+const isOffered = ({ tiny, method }: (typeof pairs)[number]): boolean => !tiny.without?.includes(method as MethodName);
+
+test.each(pairs.filter((pair) => !isOffered(pair)))('$method on $model is refused', async ({ tiny, settings }) => {
+  await expect(tiny.open(settings)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+});
+
+describe.each(pairs.filter(isOffered))('$method on $model', ({ model, method, tiny, settings }) => {
+  const { batches } = tiny;
+  const open = (changes: object = {}): Promise<Opened> => tiny.open({ ...settings, ...changes } as MethodSettings);
+
+  async function logitsOf({ program, memory }: Opened, changed: Values = {}): Promise<Float32Array> {
+    await using session = await runtime.open({ logits: program.outputs.logits }, { threads: 1 });
+    const result = await session.run({ ...parameterValues(program, memory), ...changed, ...batches[0]!.feeds });
+    return result.logits!.data as Float32Array;
+  }
+
+  async function expectGradients(opened: Opened): Promise<void> {
+    await using trainer = await trainerOf(opened);
+    await trainer.gradients([batches[0]!], 1);
+    for (const [name, { parameter, arrays }] of opened.memory.trained) {
+      expect(arrays.gradient.every(Number.isFinite), name).toBe(true);
+      const isMoved = arrays.gradient.some((value) => value !== 0);
+      if (parameter.gradient !== 'never') expect(isMoved, name).toBe(true);
+    }
+  }
+
+  async function train(opened: Opened, count: number): Promise<number[]> {
+    await using trainer = await trainerOf(opened);
+    return await steps(trainer, batches, [0, count]);
+  }
+
   test('step 0 is the base model', async () => {
-    expect(relativeError(await logitsOf(await openPartial(method)), golden.get('logits')!.data)).toBeLessThan(1e-5);
+    const base = await logitsOf(await tiny.open(everyMethod.full));
+    expect(relativeError(await logitsOf(await open()), base)).toBeLessThan(1e-5);
   });
 
+  test.skipIf(!('base_precision' in settings)).each(['int8', 'int4'] as const)(
+    'over a base of %s it starts as that base, and every trained tensor has a gradient',
+    async (precision) => {
+      const base = await logitsOf(await tiny.open(nothingTrained(precision)));
+      const opened = await open({ base_precision: precision });
+      const start = await logitsOf(opened);
+      // Layers that are trained themselves are never rounded: that is another base.
+      if (settings.name !== 'freeze') expect(relativeError(start, base)).toBeLessThan(1e-4);
+      await train(opened, 1);
+      await expectGradients(opened);
+    },
+  );
+
   test('after a step every trained tensor has a finite gradient that is not zero', async () => {
-    const opened = await openPartial(method);
-    await lossCurve(opened, { ...plan, steps: 1 });
-    await using trainer = await trainerOf(opened);
-    await trainer.gradients([{ feeds, rows: 4, tokens: 44 }], 1);
-    for (const [name, { arrays }] of opened.memory.trained) {
-      expect(arrays.gradient.every(Number.isFinite), name).toBe(true);
-      expect(
-        arrays.gradient.some((value) => value !== 0),
-        name,
-      ).toBe(true);
-    }
+    const opened = await open();
+    await train(opened, 1);
+    await expectGradients(opened);
   });
 
   test('training changes what is trained, and nothing else by a bit', async () => {
-    const opened = await openPartial(method);
+    const opened = await open();
     const frozen = new Map([...opened.memory.frozen].map(([name, data]) => [name, data.slice()]));
     const before = await logitsOf(opened);
-    const losses = await lossCurve(opened, plan);
+    const losses = await train(opened, totalSteps);
     expect(relativeError(await logitsOf(opened), before)).toBeGreaterThan(1e-2);
     expect(losses.every(Number.isFinite)).toBe(true);
     for (const [name, data] of opened.memory.frozen) expect(data, name).toEqual(frozen.get(name));
   });
 
+  test('a run that goes on from its state ends with the same bits', async () => {
+    const whole = await open();
+    await train(whole, totalSteps);
+    const broken = await open();
+    await using first = await trainerOf(broken);
+    await steps(first, batches, [0, 2]);
+    const state = new Map(first.state().map(({ name, data, shape }) => [name, { shape, data: data.slice() }]));
+    const resumed = await open();
+    await using second = await trainerOf(resumed);
+    await second.restore({
+      where: 'state',
+      names: [...state.keys()],
+      shapeOf: (name) => state.get(name)?.shape,
+      identityOf: () => undefined,
+      readFloats: async (name, into) => {
+        into!.set(state.get(name)!.data);
+        return into!;
+      },
+      close: async () => undefined,
+    });
+    await steps(second, batches, [2, totalSteps]);
+    for (const [name, { arrays }] of whole.memory.trained) {
+      expect(resumed.memory.trained.get(name)!.arrays.weight, name).toEqual(arrays.weight);
+    }
+  });
+
   test('merged weights answer as the method does', async () => {
-    const opened = await openPartial(method);
-    await lossCurve(opened, plan);
+    const opened = await open();
+    await train(opened, totalSteps);
     const { program, memory } = opened;
     if (program.merged.size === 0)
       return expect(program.parameters.some(({ parameter }) => parameter.added)).toBe(false);
     const outputs = [...program.merged].map(([name, tensor]) => [`merged.${name}`, tensor] as const);
     await using session = await runtime.open(Object.fromEntries(outputs), { threads: 1 });
     const merged = await session.run(parameterValues(program, memory));
-    const plain = await openPartial(settings.full);
+    const plain = await tiny.open(everyMethod.full);
     const own = parameterValues(program, memory);
     const weights = plain.program.parameters.map(({ parameter: { name } }) => [
       name,
       merged[`merged.${name}`] ?? own[name]!,
     ]);
-    expect(relativeError(await logitsOf(plain, Object.fromEntries(weights)), await logitsOf(opened))).toBeLessThan(
-      1e-5,
-    );
+    const answers = await logitsOf(plain, Object.fromEntries(weights));
+    expect(relativeError(answers, await logitsOf(opened))).toBeLessThan(1e-5);
     return undefined;
   });
+
+  test.skipIf(method === 'full')('saved, opened and saved again it is the same, byte for byte', async () => {
+    const opened = await open();
+    await train(opened, totalSteps);
+    const [first, second] = [join(folder, `${model}-${method}`), join(folder, `${model}-${method}-again`)];
+    await saveIn(first, opened, { method: settings, tiny });
+    const adapter = (await readAdapter(first))!;
+    expect(adapter.method).toEqual(settings.name === 'full' ? settings : expect.objectContaining(explicit(settings)));
+    const checkpoint = await adapter.open();
+    const again = await tiny.open(adapter.method, checkpoint);
+    await checkpoint.close();
+    expect(await logitsOf(again)).toEqual(await logitsOf(opened));
+    await saveIn(second, again, { method: settings, tiny });
+    for (const name of readdirSync(first)) {
+      expect(readFileSync(join(second, name)).equals(readFileSync(join(first, name))), name).toBe(true);
+    }
+  });
+});
+
+async function steps(
+  trainer: Trainer,
+  batches: readonly MicroBatch[],
+  [from, to]: readonly [number, number],
+): Promise<number[]> {
+  const wanted = Array.from({ length: to - from }, (_, i) => {
+    return { batches: [batches[(from + i) % batches.length]!], epoch: 0, lastOfEpoch: false };
+  });
+  const schedule = { name: 'linear', learningRate: 0.01, warmupSteps: 0, totalSteps } as const;
+  const losses: number[] = [];
+  for await (const { loss } of trainSteps(trainer, wanted, { schedule, maxGradientNorm: 1, firstStep: from })) {
+    losses.push(loss);
+  }
+  return losses;
+}
+
+/** A model in which every layer is rounded: a bias of the last norm is all that learns. */
+const nothingTrained = (base_precision: 'int8' | 'int4'): MethodSettings =>
+  methods.ln_tuning.settings.parse({ name: 'ln_tuning', base_precision });
+
+/** What a PEFT folder keeps of the settings: not how fast something learned, nor over what base. */
+function explicit({ name, ...settings }: MethodSettings): object {
+  const { base_precision: _, loraplus_lr_ratio: __, ...kept } = settings as Record<string, unknown>;
+  const named = Object.entries(kept).filter(([key]) => key !== 'target_modules' && key !== 'feedforward_modules');
+  return { name, ...Object.fromEntries(named) };
+}
+
+interface Saving {
+  readonly method: MethodSettings;
+  readonly tiny: TinyModel;
+}
+
+async function saveIn(path: string, { program, memory }: Opened, { method, tiny }: Saving): Promise<void> {
+  mkdirSync(path);
+  const { architecture } = describeModel(JSON.parse(readFileSync(join(tiny.folder, 'config.json'), 'utf8')), path);
+  const tensors = program.parameters
+    .filter(({ parameter: { trainable, added } }) => trainable || added)
+    .map(({ parameter: { name, shape } }) => {
+      return { name, shape, dtype: 'float32' as const, data: valuesOf(memory, name) };
+    });
+  const base = { name: 'base', reference: 'base', config_sha256: '', tokenizer_sha256: '' };
+  const manifest = { task: 'text-classification', method, labels: ['a', 'b', 'c'], max_length: 32, base };
+  const saved: SavedAdapter = {
+    method,
+    manifest: { format: 1, ...manifest, tensors: {}, fingerprint: [] },
+    tensors,
+    facts: architecture,
+    headModules: tiny.headModules,
+  };
+  await writeAdapter(path, saved);
+}
+
+const bertBase = {
+  vocab_size: 30_522,
+  hidden_size: 768,
+  intermediate_size: 3072,
+  num_hidden_layers: 12,
+  num_attention_heads: 12,
+  max_position_embeddings: 512,
+};
+
+/** Of a model in the shape of BERT base: what the papers count. D 768, F 3,072, 12 layers. */
+const counts: Record<string, { settings: object; formula: number; counts: string }> = {
+  lora: { settings: { name: 'lora', r: 8 }, formula: 294_912, counts: '12 · 2 · r·(D + D)' },
+  dora: { settings: { name: 'dora', r: 8 }, formula: 294_912 + 12 * 2 * 768, counts: "LoRA's and 12 · 2 · D" },
+  vera: { settings: { name: 'vera', r: 256 }, formula: 12 * 2 * (768 + 256), counts: '12 · 2 · (D + r)' },
+  ia3: { settings: { name: 'ia3' }, formula: 12 * (768 + 768 + 768 + 3072), counts: '12 · (key, value, two inputs)' },
+  ln_tuning: { settings: { name: 'ln_tuning' }, formula: 25 * 2 * 768, counts: '(2 · 12 + 1) · 2D' },
+  bitfit: {
+    settings: { name: 'bitfit' },
+    formula: 768 + 12 * (4 * 768 + 2 * 768 + 3072 + 768) + 768,
+    counts: 'biases: embeddings, 12 · (attention, norms, feed-forward), pooler',
+  },
+};
+
+test.each(Object.entries(counts))('%s trains as many parameters as its formula says', (name, { settings, formula }) => {
+  const description = describeModel({ model_type: 'bert', ...bertBase }, 'config.json');
+  const method = methods[name as 'lora'].settings.parse(settings);
+  const { parameters } = buildProgram(classify(description, { numLabels: 2 }), programOf(method, description));
+  const trained = parameters.filter(({ parameter: { trainable, head } }) => trainable && !head);
+  const count = trained.reduce((sum, { parameter: { shape } }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  expect(count).toBe(formula);
 });

@@ -3,12 +3,13 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { collate, type EncodedRow } from '../../src/data/batch.ts';
 import { collatePacked, packRows } from '../../src/data/packing.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
-import { attachMethod, type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
+import { attachMethod, type MethodSettings } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { type Batch, buildProgram, packedInputs } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
 import { allocateParameters, loadParameters, openTrainer } from '../../src/training/index.ts';
 import { goldenFolder, relativeError, runtime } from '../golden/fixtures.ts';
+import { everyMethod } from './everyMethod.ts';
 
 const lengths = [3, 17, 5, 31, 8, 8, 26, 4, 12, 31, 6, 19];
 const rows = lengths.map(
@@ -19,18 +20,13 @@ const rows = lengths.map(
   }),
 );
 const folder = `${goldenFolder}/bert-tiny/model`;
-const settings: Record<MethodName, MethodSettings> = {
-  full: methods.full.settings.parse({ name: 'full' }),
-  freeze: methods.freeze.settings.parse({ name: 'freeze', trainable: 1 }),
-  lora: methods.lora.settings.parse({ name: 'lora', target_modules: 'all-linear' }),
-};
 const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 
 async function openLearning(method: MethodSettings, { batch, dropout = 0 }: { batch?: Batch; dropout?: number }) {
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
   const { architecture } = description;
   const program = buildProgram(classify(description, { numLabels: 3 }), {
-    methods: [attachMethod(method, { defaultTargets: architecture.queryAndValue })],
+    methods: [attachMethod(method, architecture)],
     dropoutRate: () => dropout,
     ...(batch && { batch }),
   });
@@ -39,9 +35,9 @@ async function openLearning(method: MethodSettings, { batch, dropout = 0 }: { ba
   const base = { ...(await openCheckpoint(folder)), where: folder };
   await loadParameters(memory, parameters, { base, architecture, seed: 0 });
   await base.close();
-  // LoRA starts at zero: a part of its gradients would be zero too.
+  // What starts at zero would leave a part of the gradients zero too.
   for (const { parameter, arrays } of memory.trained.values()) {
-    if (parameter.added) arrays.weight.set(arrays.weight.map((_, i) => Math.sin(i) / 20));
+    if (parameter.added) arrays.weight.set(arrays.weight.map((value, i) => value + Math.sin(i) / 20));
   }
   const trainer = await openTrainer(program, { memory, open: runtime.open, threads: 2, seed: 0, optimizer });
   return { trainer, memory };
@@ -58,7 +54,7 @@ const packed = (members: readonly EncodedRow[]) => {
   );
 };
 
-describe.each(Object.entries(settings))('%s', (_, method) => {
+describe.each(Object.entries(everyMethod))('%s', (_, method) => {
   type Learning = Awaited<ReturnType<typeof openLearning>>;
   let plain: Learning;
   let packing: Learning;
@@ -96,7 +92,7 @@ describe.each(Object.entries(settings))('%s', (_, method) => {
 });
 
 test('dropout draws for packed texts too', async () => {
-  const { trainer } = await openLearning(settings.full, { batch: packedInputs(), dropout: 0.1 });
+  const { trainer } = await openLearning(everyMethod.full, { batch: packedInputs(), dropout: 0.1 });
   const batch = packed(rows);
   const sums: number[] = [];
   for (const step of [1, 1, 2]) sums.push((await trainer.gradients([batch], step)).sum);

@@ -215,12 +215,12 @@ describe('an adapter that does not belong', () => {
   });
 
   it('is refused when PEFT would compute something else', async () => {
-    const adapter = copy('dora', 'adapter_config.json', (text) =>
-      text.replace('"use_dora": false', '"use_dora": true'),
+    const adapter = copy('biased', 'adapter_config.json', (text) =>
+      text.replace('"lora_bias": false', '"lora_bias": true'),
     );
     expect(await refused(adapter)).toMatchObject({
       code: 'ADAPTER_UNSUPPORTED',
-      problem: expect.stringMatching(/use_dora/),
+      problem: expect.stringMatching(/lora_bias/),
     });
   });
 

@@ -1,5 +1,6 @@
 /** The small decoders: opened under a method, and rows of tokens as what their graphs are fed. */
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
+import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
@@ -23,6 +24,7 @@ interface Opening {
   readonly changes?: object;
   readonly batch?: Batch;
   readonly folder?: string;
+  readonly adapter?: Checkpoint | undefined;
 }
 
 export const full = methods.full.settings.parse({ name: 'full' });
@@ -32,14 +34,15 @@ export async function openDecoder(family: string, { method = full, changes = {},
   const description = describeModel({ ...((await requireJson(folder, 'config.json')) as object), ...changes }, folder);
   const { architecture } = description;
   const program = buildProgram(causalLm(description), {
-    methods: [attachMethod(method, { defaultTargets: architecture.queryAndValue })],
+    methods: [attachMethod(method, architecture)],
     basePrecision: basePrecisionOf(method),
     batch: opening.batch ?? tokenInputs(),
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
   const base = { ...(await openCheckpoint(folder)), where: folder };
-  const loaded = await loadParameters(memory, parameters, { base, architecture, seed: 0 });
+  const adapter = opening.adapter && { ...opening.adapter, where: 'adapter' };
+  const loaded = await loadParameters(memory, parameters, { base, adapter, architecture, seed: 0 });
   await base.close();
   return { program, memory, loaded, description };
 }

@@ -31,7 +31,7 @@ export async function readTensors(
 export async function openClassifier(folder: string, numLabels: number, changes: object = {}) {
   const description = describeModel({ ...((await requireJson(folder, 'config.json')) as object), ...changes }, folder);
   const program = buildProgram(classify(description, { numLabels }), {
-    methods: [full.attach({ name: 'full' }, { defaultTargets: [] })],
+    methods: [full.attach({ name: 'full' }, description.architecture)],
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);

@@ -33,9 +33,11 @@ const lora = (...targets: string[]) =>
   parseMethod({ name: 'lora', target_modules: targets } as { name: string }, 'test');
 
 function build(method: MethodSettings, rate?: number) {
-  const facts = { defaultTargets: description.architecture.queryAndValue };
   const dropoutRate = rate === undefined ? undefined : () => rate;
-  return buildProgram(classify(description, { numLabels: 3 }), { methods: [attachMethod(method, facts)], dropoutRate });
+  return buildProgram(classify(description, { numLabels: 3 }), {
+    methods: [attachMethod(method, description.architecture)],
+    dropoutRate,
+  });
 }
 type Built = ReturnType<typeof build>;
 const cutOf = (program: Built, dropsBelow = false) => cutProgram(program, { dropsBelow });

@@ -3,28 +3,31 @@ import { type BatchFeeds, chunks, collate, type EncodedRow } from '../../src/dat
 import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings } from '../../src/methods/index.ts';
-import { describeModel } from '../../src/models/index.ts';
+import { describeModel, type ModelDescription } from '../../src/models/index.ts';
 import { buildProgram } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
 import { allocateParameters, loadParameters, openTrainer, trainSteps } from '../../src/training/index.ts';
 import { goldenFolder, readGolden, runtime } from './fixtures.ts';
 
-const tiny = { folder: `${goldenFolder}/bert-tiny/model`, numLabels: 3 };
+const tiny: TinyModel = { folder: `${goldenFolder}/bert-tiny/model`, numLabels: 3 };
 export const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
+
+interface TinyModel {
+  readonly folder: string;
+  readonly numLabels: number;
+}
 
 interface Opening {
   readonly adapter?: Checkpoint | undefined;
   readonly precision?: 'fp32' | 'int8';
-  readonly model?: typeof tiny;
+  readonly model?: TinyModel;
 }
 
 export async function openPartial(method: MethodSettings, { adapter, precision, model = tiny }: Opening = {}) {
   const { folder, numLabels } = model;
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
-  const facts = { defaultTargets: description.architecture.queryAndValue };
   const program = buildProgram(classify(description, { numLabels }), {
-    methods: [attachMethod(method, facts)],
-    basePrecision: basePrecisionOf(method),
+    ...programOf(method, description),
     precision,
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
@@ -36,6 +39,11 @@ export async function openPartial(method: MethodSettings, { adapter, precision, 
   await base.close();
   return { program, memory };
 }
+
+export const programOf = (method: MethodSettings, { architecture }: ModelDescription) => ({
+  methods: [attachMethod(method, architecture)],
+  basePrecision: basePrecisionOf(method),
+});
 
 type Partial = Awaited<ReturnType<typeof openPartial>>;
 export const trainerOf = ({ program, memory }: Partial, settings = optimizer) =>
@@ -59,7 +67,7 @@ export function goldenRows(): EncodedRow[] {
   );
 }
 
-const goldenBatches = (): BatchFeeds[] => chunks(goldenRows(), 8).map((batch) => collate(batch, 0));
+export const goldenBatches = (): BatchFeeds[] => chunks(goldenRows(), 8).map((batch) => collate(batch, 0));
 
 /** Loss of every step of a golden plan. */
 export async function lossCurve(opened: Partial, plan: Record<string, number>): Promise<number[]> {

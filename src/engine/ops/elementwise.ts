@@ -172,6 +172,8 @@ export const elementwiseRows = {
       { inputs: [{ shape: ['batch', 3], below: 2, dtype: 'bool' }, someInts(5), someInts(5)] },
     ],
   }),
+  // The value as a given number: nothing flows back through it.
+  stopGradient: elementwise('stopGradient', { onnx: 'Identity', reference: (x) => x! }),
   toFloat: elementwise('toFloat', {
     onnx: (emit, [x]) => [emit.cast(x!, 'float32')],
     reference: (x) => x!,
@@ -216,6 +218,7 @@ export const relu: Unary = one('relu');
 export const erf: Unary = one('erf');
 const hardSigmoid: Unary = one('hardSigmoid');
 export const gelu: Unary = one('gelu');
+export const stopGradient: Unary = one('stopGradient');
 export const geluTanh: Unary = one('geluTanh');
 export const toFloat: Unary = one('toFloat');
 export const toInt32: Unary = one('toInt32');

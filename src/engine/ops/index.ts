@@ -53,6 +53,7 @@ export {
   silu,
   sin,
   sqrt,
+  stopGradient,
   sub,
   tanh,
   toFloat,

@@ -96,6 +96,7 @@ const straightThrough = new Set(['int8Linear', 'switchBack', 'int4Linear']);
 const unsmooth = new Set([
   'less',
   'equal',
+  'stopGradient',
   'toFloat',
   'toInt32',
   'rotate',

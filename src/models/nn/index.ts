@@ -20,6 +20,7 @@ export { causalBias } from './causal.ts';
 export { batchInputsOf, type Cut, cutProgram, type Features } from './cutProgram.ts';
 export { embedding, joinResidual, layerNorm, linear, rmsNorm, tokenScores, tokens } from './layers.ts';
 export type {
+  AddedOptions,
   Around,
   Built,
   KeyValueSite,
@@ -30,7 +31,7 @@ export type {
   SublayerSite,
   TokensSite,
 } from './method.ts';
-export type { GradientPromise, Initial, Parameter } from './parameter.ts';
+export type { Derived, GradientPromise, Initial, Parameter } from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
 export { type Rotation, rotaryAngles, rotaryFields, rotationOf } from './rotary.ts';
 export { type Build, type Mask, Scope } from './scope.ts';

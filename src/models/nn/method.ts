@@ -3,6 +3,8 @@ import type { Tensor } from '../../engine/graph/index.ts';
 import type { GradientPromise, Initial, Parameter } from './parameter.ts';
 
 export interface AddedOptions {
+  /** Left out: trained. What is not is saved all the same: no checkpoint of the base has it. */
+  readonly trainable?: boolean;
   readonly learningRateScale?: number;
   /** Left out: always. */
   readonly gradient?: GradientPromise;
@@ -10,8 +12,10 @@ export interface AddedOptions {
 
 export interface Site {
   readonly path: string;
-  /** A new trained parameter of the method at this place. */
+  /** A new parameter of the method at this place. */
   added(name: string, shape: readonly number[], fresh: Initial, options?: AddedOptions): Tensor;
+  /** The same, one for all places. */
+  shared(name: string, shape: readonly number[], fresh: Initial, options?: AddedOptions): Tensor;
   /** x with dropout of exactly this rate while training. */
   dropout(x: Tensor, rate: number): Tensor;
 }
@@ -54,10 +58,18 @@ export interface KeyValueSite extends Site {
 /** A middleware: `next` is the layer as the later methods left it; called without a value, it gets what this hook got. */
 export type Around<S extends Site, T> = (site: S, next: (value?: Tensor) => T) => T;
 
+interface BuiltLinear {
+  readonly path: string;
+  readonly head: boolean;
+  readonly vocabulary: boolean;
+  /** [out, in] */
+  readonly shape: readonly [number, number];
+}
+
 /** What a finished build holds, for methods to check their wishes against. */
 export interface Built {
   readonly parameters: readonly Parameter[];
-  readonly linears: readonly Pick<LinearSite, 'path' | 'head' | 'vocabulary'>[];
+  readonly linears: readonly BuiltLinear[];
   /** Number of the model's equal blocks. */
   readonly blocks: number;
 }
@@ -65,6 +77,8 @@ export interface Built {
 /** A way of fine-tuning. Methods compose as a list; none of them names a model. */
 export interface Method {
   readonly name: string;
+  /** For a method that must know all layers before it meets the first: the method itself, from the model without it. */
+  readonly survey?: (built: Built) => Method;
   readonly trains?: (parameter: Omit<Parameter, 'trainable' | 'learningRateScale'>, blocks: number) => boolean;
   /** Multiple of the learning rate for a weight of the model that is trained. */
   readonly learningRateScale?: (parameter: { readonly shape: readonly number[] }) => number;
@@ -76,4 +90,6 @@ export interface Method {
   readonly keyValue?: Around<KeyValueSite, Segment[]>;
   /** The weight of a linear layer with what the method adds to it, where that can be one matrix. */
   readonly mergedWeight?: (site: LinearSite, weight: Tensor) => Tensor;
+  /** Its bias likewise. */
+  readonly mergedBias?: (site: LinearSite, bias: Tensor) => Tensor;
 }

@@ -5,8 +5,17 @@ export type Initial =
   | 'zeros'
   | 'ones'
   | { readonly normal: { readonly standardDeviation: number } }
+  | { readonly constant: number }
   /** Evenly from −bound to bound. */
-  | { readonly uniform: { readonly bound: number } };
+  | { readonly uniform: { readonly bound: number } }
+  | Derived;
+
+/** Made from a frozen weight of the model, as it is kept: with `base_precision` these are the rounded values. */
+export interface Derived {
+  /** Name of the weight. */
+  readonly from: string;
+  readonly compute: (weight: Float32Array) => Float32Array;
+}
 
 /**
  * When a trained parameter must have a gradient that is not zero: at every step; only once others have moved, for what

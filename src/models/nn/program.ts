@@ -1,7 +1,7 @@
 /** One model, one list of methods, one program: the forward graph and the parameters and masks it asked for. */
 import type { Tensor } from '../../engine/graph/index.ts';
 import { type Batch, batchInputs } from './batch.ts';
-import type { Method } from './method.ts';
+import type { Built, Method } from './method.ts';
 import type { Parameter } from './parameter.ts';
 import { type Build, type Mask, Scope } from './scope.ts';
 import type { BasePrecision } from './storage.ts';
@@ -10,13 +10,13 @@ export interface Program<T> {
   readonly outputs: T;
   readonly parameters: readonly { readonly parameter: Parameter; readonly tensor: Tensor }[];
   readonly masks: readonly Mask[];
-  /** Weights of linear layers with what the methods add to them, by name. */
+  /** Weights and biases of linear layers with what the methods add to them, by name. */
   readonly merged: ReadonlyMap<string, Tensor>;
 }
 
 export interface ProgramOptions {
   readonly methods?: readonly Method[];
-  readonly batch?: Batch;
+  readonly batch?: Batch | undefined;
   /** How frozen weights of linear layers are kept. */
   readonly basePrecision?: BasePrecision | undefined;
   /** What linear layers that are trained compute in. */
@@ -26,7 +26,8 @@ export interface ProgramOptions {
 }
 
 export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, options: ProgramOptions = {}): Program<T> {
-  const { methods = [], batch = batchInputs(), dropoutRate, basePrecision = 'fp32', precision = 'fp32' } = options;
+  const { batch = batchInputs(), dropoutRate, basePrecision = 'fp32', precision = 'fp32' } = options;
+  const methods = surveyed(forward, options);
   const build: Build = {
     methods,
     dropoutRate,
@@ -45,6 +46,14 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, blocks };
   for (const method of methods) method.validate?.(built);
   return { outputs, parameters, masks: [...build.masks.values()], merged };
+}
+
+function surveyed<T>(forward: (root: Scope, batch: Batch) => T, { methods = [], batch }: ProgramOptions) {
+  if (!methods.some(({ survey }) => survey)) return methods;
+  let found: Built | undefined;
+  const looking: Method = { name: 'survey', validate: (built) => (found = built) };
+  buildProgram(forward, { methods: [looking], batch });
+  return methods.map((method) => method.survey?.(found!) ?? method);
 }
 
 export const trainedOf = ({ parameters }: Program<unknown>): Program<unknown>['parameters'] =>

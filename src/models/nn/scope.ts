@@ -4,7 +4,7 @@
  */
 import { input, type Tensor } from '../../engine/graph/index.ts';
 import { dropout, droppedSoftmax, softmax } from '../../engine/ops/index.ts';
-import type { Around, LinearSite, Method, Site } from './method.ts';
+import type { AddedOptions, Around, Built, LinearSite, Method, Site } from './method.ts';
 import type { GradientPromise, Initial, Parameter } from './parameter.ts';
 import { type BasePrecision, storageOf } from './storage.ts';
 
@@ -29,8 +29,8 @@ export interface Build {
   readonly precision: 'fp32' | 'int8';
   readonly parameters: Map<string, { parameter: Parameter; tensor: Tensor }>;
   readonly masks: Map<string, Mask>;
-  readonly linears: Pick<LinearSite, 'path' | 'head' | 'vocabulary'>[];
-  /** Weights of linear layers with what methods add to them, by name. */
+  readonly linears: Built['linears'][number][];
+  /** Weights and biases of linear layers with what methods add to them, by name. */
   readonly merged: Map<string, Tensor>;
   depth: number;
   blocks: number;
@@ -100,12 +100,15 @@ export class Scope {
 
   site(): Site {
     const { build, path } = this;
+    const add = (name: string, shape: readonly number[], fresh: Initial, options: AddedOptions = {}): Tensor => {
+      const { trainable = true, learningRateScale = 1, gradient = 'always' } = options;
+      const declared = { name, shape, fresh, trainable, learningRateScale, gradient };
+      return declare(build, { ...declared, added: true, head: false, depth: build.depth });
+    };
     return {
       path,
-      added: (name, shape, fresh, { learningRateScale = 1, gradient = 'always' } = {}) => {
-        const declared = { name: `${path}.${name}`, shape, fresh, learningRateScale, gradient };
-        return declare(build, { ...declared, trainable: true, added: true, head: false, depth: build.depth });
-      },
+      added: (name, ...rest) => add(`${path}.${name}`, ...rest),
+      shared: add,
       dropout: (x, rate) => dropAt(build, `${path}.method`, x, build.dropoutRate ? rate : 0),
     };
   }
@@ -119,9 +122,13 @@ export class Scope {
   /** Lets methods find the layer again, and fold what they add into its weight. */
   noteLinear(site: LinearSite): void {
     const { linears, merged, methods } = this.build;
-    linears.push({ path: site.path, head: site.head, vocabulary: site.vocabulary });
+    const { path, head, vocabulary, weight: own } = site;
+    linears.push({ path, head, vocabulary, shape: own.shape as [number, number] });
     const weight = methods.reduce((current, method) => method.mergedWeight?.(site, current) ?? current, site.weight);
     if (weight !== site.weight) merged.set(`${site.path}.weight`, weight);
+    if (!site.bias) return;
+    const bias = methods.reduce((current, method) => method.mergedBias?.(site, current) ?? current, site.bias);
+    if (bias !== site.bias) merged.set(`${site.path}.bias`, bias);
   }
 
   /** Runs the methods' hooks around `core`, the first method outermost. `flows` is the field each hook may replace. */

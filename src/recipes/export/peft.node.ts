@@ -8,7 +8,7 @@ import { baseFolder } from '../target.node.ts';
 
 /** The adapter of a target, where PEFT has its method. */
 export function peftAdapter(adapter: Adapter | undefined, where: string): Adapter {
-  if (adapter?.method.name === 'lora') return adapter;
+  if (adapter?.peft) return adapter;
   throw new AttuneError({
     code: 'EXPORT_UNSUPPORTED',
     where: `${where} --to peft`,

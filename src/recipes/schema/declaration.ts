@@ -36,7 +36,20 @@ export function keysOf(declared: Declared, value?: unknown): Record<string, Decl
   const own = (declared.properties ?? {}) as Record<string, Declared>;
   const kinds = alternatives(declared).filter((kind) => Object.keys(keysOf(kind)).length > 0);
   const meant = kinds.filter((kind) => agrees(kind, value));
-  return Object.assign({}, ...(meant.length > 0 ? meant : kinds).map((kind) => keysOf(kind, value)), own);
+  const chosen = (meant.length > 0 ? meant : kinds).map((kind) => keysOf(kind, value));
+  return { ...Object.assign({}, ...chosen), ...tellingKeys(chosen), ...own };
+}
+
+/** The key by which kinds of a group are told apart takes any of their words. */
+function tellingKeys(kinds: readonly Record<string, Declared>[]): Record<string, Declared> {
+  if (kinds.length < 2) return {};
+  const telling = Object.entries(kinds[0]!).filter(([key]) => kinds.every((kind) => kind[key]?.const !== undefined));
+  return Object.fromEntries(
+    telling.map(([key, declared]) => {
+      const { const: _, ...others } = declared;
+      return [key, { ...others, enum: kinds.map((kind) => kind[key]!.const!) }];
+    }),
+  );
 }
 
 function agrees(kind: Declared, value: unknown): boolean {

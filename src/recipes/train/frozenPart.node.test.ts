@@ -24,7 +24,7 @@ function divided(trainable: 'head' | number, training: RecipeInput['training'], 
   );
   const build = (dropoutRate?: () => number) =>
     buildProgram(classify(description, { numLabels: 2 }), {
-      methods: [attachMethod(recipe.method, { defaultTargets: [] })],
+      methods: [attachMethod(recipe.method, description.architecture)],
       dropoutRate,
     });
   const programs = { learning: build(() => 0.1), measured: build() };

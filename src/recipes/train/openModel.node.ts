@@ -57,8 +57,7 @@ export async function openModel(recipe: Recipe, start: Start, data: Known): Prom
   const { source } = start;
   const { labels, classWeights } = data;
   const { training } = recipe;
-  const facts = { defaultTargets: source.description.architecture.queryAndValue };
-  const chosen = [attachMethod(recipe.method, facts)];
+  const chosen = [attachMethod(recipe.method, source.description.architecture)];
   const settings = { numLabels: labels.length, labelSmoothing: training.label_smoothing_factor, classWeights };
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const options = { methods: chosen, basePrecision: basePrecisionOf(recipe.method) };

@@ -22,7 +22,7 @@ export const savedFolder = (running: Pick<Running, 'recipe' | 'folder'>): string
 
 const tensorsOf = ({ model }: Running) =>
   model.parameters
-    .filter(({ trainable }) => trainable || model.isWhole)
+    .filter(({ trainable, added }) => trainable || added || model.isWhole)
     .map(({ name, shape }) => ({ name, dtype: 'float32' as const, shape, data: valuesOf(model.memory, name) }));
 
 /** What was saved before stays until the new one is whole on the disk, and was read back. */
@@ -60,7 +60,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     method: recipe.method,
     manifest,
     tensors,
-    defaultTargets: architecture.queryAndValue,
+    facts: architecture,
     headModules: [classificationOf(source.description).head],
     peft: initial?.peft,
   };

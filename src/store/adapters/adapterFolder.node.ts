@@ -1,17 +1,19 @@
 /**
- * What a partial method saved: LoRA as a PEFT folder, frozen runs as the trained tensors alone. Beside either lies
- * attune.json, which says what base, labels and answers belong to it; folders of other programs have none.
+ * What a partial method saved: a PEFT folder where PEFT has the method, else the trained tensors alone. Beside either
+ * lies attune.json, which says what base, labels and answers belong to it; folders of other programs have none.
  */
 import { join } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import { openFile } from '../../files/bytes.node.ts';
 import { type Checkpoint, joinFiles, type NamedTensor, openSafetensors, safetensorsChunks } from '../../files/index.ts';
 import { readJson } from '../../files/modelFolder.node.ts';
-import { type MethodSettings, parseMethod } from '../../methods/index.ts';
-import type { LoraSettings } from '../../methods/lora.ts';
+import { type MethodSettings, type ModelFacts, parseMethod } from '../../methods/index.ts';
+import { chooses } from '../../methods/pattern.ts';
 import { writeDurably } from '../runs/atomic.node.ts';
 import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
-import { isCopy, ownName, type PeftConfig, peftFromSettings, peftName, settingsFromPeft } from './peftConfig.ts';
+import { peftFromSettings, settingsFromPeft } from './peft/config.ts';
+import { type PeftConfig, peftForms } from './peft/forms.ts';
+import { adaptedLayers, isCopy, ownName, peftName } from './peft/names.ts';
 
 export const PEFT_CONFIG = 'adapter_config.json';
 const PEFT_WEIGHTS = 'adapter_model.safetensors';
@@ -72,8 +74,8 @@ export interface SavedAdapter {
   readonly method: MethodSettings;
   readonly manifest: Manifest;
   readonly tensors: readonly NamedTensor[];
-  /** What LoRA adapts when the settings do not say. */
-  readonly defaultTargets: readonly string[];
+  /** The model's names of layers, for what the settings leave to it. */
+  readonly facts: ModelFacts;
   readonly headModules: readonly string[];
   /** Fields of a PEFT folder that this one continues. */
   readonly peft?: PeftConfig | undefined;
@@ -83,25 +85,19 @@ export interface SavedAdapter {
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
   const { method, manifest, tensors } = saved;
   await writeDurably(join(folder, MANIFEST), [jsonText(manifest)]);
-  if (method.name !== 'lora') {
+  if (!peftForms[method.name]) {
     await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
     return;
   }
-  const adapted = new Set(tensors.flatMap(({ name }) => name.match(/^(.*)\.lora_A\.weight$/)?.[1] ?? []));
-  const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, adapted) }));
-  const identity = {
-    baseName: manifest.base.name,
-    targetModules: targetsOf(method, saved.defaultTargets, adapted),
-    headModules: saved.headModules,
-  };
-  await writeDurably(join(folder, PEFT_CONFIG), [jsonText(peftFromSettings(method, identity, saved.peft))]);
+  const adapted = adaptedLayers(tensors.map(({ name }) => name));
+  const { facts, headModules } = saved;
+  const config = peftFromSettings(method, { baseName: manifest.base.name, facts, adapted, headModules }, saved.peft);
+  const targets = config['target_modules'] as string | readonly string[];
+  const isCopied = (module: string): boolean => method.name === 'ln_tuning' && chooses(targets, module);
+  const naming = { adapted: new Set(adapted), isCopied };
+  const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, naming) }));
+  await writeDurably(join(folder, PEFT_CONFIG), [jsonText(config)]);
   await writeDurably(join(folder, PEFT_WEIGHTS), safetensorsChunks(renamed));
-}
-
-/** `all-linear` means other layers to other programs: the layers themselves are named. */
-function targetsOf(method: LoraSettings, defaults: readonly string[], adapted: ReadonlySet<string>) {
-  if (method.target_modules === 'all-linear') return [...adapted];
-  return method.target_modules ?? defaults;
 }
 
 /** What is noted beside a whole model; undefined where nothing is. */

@@ -1,0 +1,51 @@
+/**
+ * h = m ⊙ (W + s·BA)x / ‖W + s·BA‖ with a norm for each row and W frozen (https://arxiv.org/abs/2402.09353).
+ * m starts at ‖W‖ and B at zero: step 0 is the base model.
+ */
+import { z } from 'zod';
+import type { Tensor } from '../engine/graph/index.ts';
+import { add, div, mul, reshape, sqrt, stopGradient, sub, sum } from '../engine/ops/index.ts';
+import type { LinearSite } from '../models/nn/index.ts';
+import { defineMethod } from './definition.ts';
+import { lowRankFields, lowRankMethod, merged, product } from './lora.ts';
+import { targeting } from './targets.ts';
+
+const settings = z
+  .strictObject({ name: z.literal('dora'), ...lowRankFields })
+  .meta({ description: 'DoRA: as LoRA, with the length of each row of the weight trained on its own.' });
+
+export const dora = defineMethod({
+  settings,
+  learningRate: () => 5e-4,
+  attach(given, { queryAndValue, norms }) {
+    const places = targeting(given, queryAndValue, norms);
+    return {
+      name: 'dora',
+      ...lowRankMethod(given, places),
+      linear(site, next) {
+        if (!places.isTarget(site)) return next();
+        const { weight, bias } = site;
+        // A given number, as in section 4.3 of the paper: B and A learn as if the norm stayed.
+        const norm = stopGradient(rowNorms(add(weight, merged(given, site)))); // [out]
+        const direct = bias ? sub(next(), bias) : next();
+        const y = mul(add(direct, product(given, site)), div(magnitude(site), norm)); // [..., out]
+        return bias ? add(y, bias) : y;
+      },
+      mergedWeight(site, weight) {
+        if (!places.isTarget(site)) return weight;
+        const moved = add(weight, merged(given, site)); // [out, in]
+        return mul(moved, reshape(div(magnitude(site), rowNorms(moved)), [weight.shape[0]!, 1]));
+      },
+    };
+  },
+});
+
+/** ‖w‖ of each row w. [out, in] → [out] */
+const rowNorms = (weight: Tensor): Tensor => reshape(sqrt(sum(mul(weight, weight), [1])), [weight.shape[0]!]);
+
+function magnitude({ path, weight, added }: LinearSite): Tensor {
+  const [rows, width] = weight.shape as [number, number];
+  const compute = (values: Float32Array): Float32Array =>
+    Float32Array.from({ length: rows }, (_, row) => Math.hypot(...values.subarray(row * width, (row + 1) * width)));
+  return added('lora_magnitude_vector', [rows], { from: `${path}.weight`, compute }); // [out]
+}

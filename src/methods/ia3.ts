@@ -1,0 +1,69 @@
+/**
+ * h = l ⊙ Wx at keys and values, h = W(l ⊙ x) where a sublayer ends, with W frozen (https://arxiv.org/abs/2205.05638).
+ * l starts at one: step 0 is the base model.
+ */
+import { z } from 'zod';
+import { mul, reshape } from '../engine/ops/index.ts';
+import { AttuneError } from '../errors/index.ts';
+import type { LinearSite } from '../models/nn/index.ts';
+import { basePrecision } from './basePrecision.ts';
+import { defineMethod } from './definition.ts';
+import { chooses } from './pattern.ts';
+import { names, takesNames, targetFields, targeting } from './targets.ts';
+
+const settings = z
+  .strictObject({
+    name: z.literal('ia3'),
+    ...targetFields,
+    target_modules: targetFields.target_modules.meta({
+      ...targetFields.target_modules.meta(),
+      defaultText: "keys, values and the layers at the end of sublayers, under the model's names",
+    }),
+    feedforward_modules: names.optional().meta({
+      description: 'Those of the `target_modules` whose inputs are scaled, and not what they give.',
+      takes: takesNames,
+      defaultText: 'the layers at the end of sublayers',
+    }),
+    base_precision: basePrecision,
+  })
+  .meta({ description: 'IA³: one factor for each output, or input, of some linear layers is trained.' });
+
+export const ia3 = defineMethod({
+  settings,
+  learningRate: () => 5e-3,
+  attach(given, { keyAndValue, sublayerEnds, norms }) {
+    const places = targeting(given, [...keyAndValue, ...sublayerEnds], norms);
+    const ends = given.feedforward_modules ?? sublayerEnds;
+    const isEnd = ({ path }: { readonly path: string }): boolean => chooses(ends, path);
+    return {
+      name: 'ia3',
+      trains: places.isWhole,
+      validate(built) {
+        places.refuseIdle(built);
+        const targeted = built.linears.filter(places.isTarget);
+        if (given.feedforward_modules === undefined || targeted.some(isEnd)) return;
+        const fix = 'name layers that target_modules names too';
+        const problem = `${JSON.stringify(ends)} chooses none of the layers of target_modules`;
+        throw new AttuneError({ code: 'CONFIG_INVALID', where: 'method.feedforward_modules', problem, fix });
+      },
+      linear(site, next) {
+        if (!places.isTarget(site)) return next();
+        const [out, width] = site.weight.shape as [number, number];
+        return isEnd(site)
+          ? next(mul(site.x, reshape(factors(site, true), [width])))
+          : mul(next(), reshape(factors(site, false), [out]));
+      },
+      mergedWeight: (site, weight) => (places.isTarget(site) ? mul(weight, factors(site, isEnd(site))) : weight),
+      mergedBias(site, bias) {
+        if (!places.isTarget(site) || isEnd(site)) return bias;
+        return mul(bias, reshape(factors(site, false), bias.shape));
+      },
+    };
+  },
+});
+
+/** [1, in] where inputs are scaled, else [out, 1]: so one multiplies the weight's columns, the other its rows. */
+function factors({ weight, added }: LinearSite, ofInputs: boolean) {
+  const [out, width] = weight.shape as [number, number];
+  return added('ia3_l', ofInputs ? [1, width] : [out, 1], 'ones');
+}

@@ -1,0 +1,47 @@
+/**
+ * γ ← γ − Δγ, β ← β − Δβ of the layer norms, and nothing else but the head (https://arxiv.org/abs/2312.11420).
+ * Step 0 is the base model.
+ */
+import { z } from 'zod';
+import { basePrecision } from './basePrecision.ts';
+import { defineMethod } from './definition.ts';
+import { chooses } from './pattern.ts';
+import { moduleOf, names, nothing, takesNames, targetFields } from './targets.ts';
+
+const settings = z
+  .strictObject({
+    name: z.literal('ln_tuning'),
+    target_modules: names.optional().meta({
+      description: 'Layer norms that are trained: ends of their paths, or a regular expression.',
+      takes: takesNames,
+      defaultText: 'all of them',
+    }),
+    modules_to_save: targetFields.modules_to_save,
+    base_precision: basePrecision,
+  })
+  .meta({ description: "LayerNorm tuning: the layer norms and the task's head are trained." });
+
+export const lnTuning = defineMethod({
+  settings,
+  learningRate: () => 1e-3,
+  attach(given, { norms }) {
+    const targets = given.target_modules ?? norms;
+    const isNorm = (name: string): boolean => chooses(norms, moduleOf(name));
+    const isSaved = (name: string): boolean => chooses(given.modules_to_save ?? [], moduleOf(name));
+    return {
+      name: 'ln_tuning',
+      trains: ({ name, head }) => head || isSaved(name) || (isNorm(name) && chooses(targets, moduleOf(name))),
+      validate({ parameters }) {
+        const found = parameters.filter(({ name }) => isNorm(name)).map(({ name }) => moduleOf(name));
+        const wanted = typeof targets === 'string' ? [targets] : targets;
+        const fits = (target: string): boolean =>
+          found.some((path) => chooses(typeof targets === 'string' ? target : [target], path));
+        const idle = wanted.find((target) => !fits(target));
+        if (idle !== undefined) throw nothing('method.target_modules', idle, found);
+        const modules = parameters.map(({ name }) => moduleOf(name));
+        const unsaved = given.modules_to_save?.find((module) => !modules.some((path) => chooses([module], path)));
+        if (unsaved !== undefined) throw nothing('method.modules_to_save', unsaved, modules);
+      },
+    };
+  },
+});

@@ -1,0 +1,109 @@
+/** Which layers a method changes and which modules it trains whole, by the names and rules of PEFT. */
+import { z } from 'zod';
+import { AttuneError } from '../errors/index.ts';
+import type { Built, Parameter } from '../models/nn/index.ts';
+import { chooses, endsWithName } from './pattern.ts';
+
+export const names = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
+export const takesNames = 'a list of names, or one regular expression over the whole path';
+
+/** Keys of every method that changes linear layers. */
+export const targetFields = {
+  target_modules: names.optional().meta({
+    description: 'Linear layers that are changed: ends of their paths, a regular expression, or `all-linear`.',
+    takes: takesNames,
+    defaultText: "queries and values, under the model's names",
+    aliases: ['lora_target', 'lora_target_modules', 'keys', 'lora_attn_modules'],
+  }),
+  exclude_modules: names.optional().meta({
+    description: 'Layers that `target_modules` names but that stay as they are.',
+    takes: takesNames,
+    defaultText: 'none',
+  }),
+  modules_to_save: z
+    .array(z.string().min(1))
+    .optional()
+    .meta({
+      description: "Modules that are trained whole and saved too. The task's head always is.",
+      defaultText: 'the head',
+      aliases: ['lora_modules_to_save', 'additional_target'],
+    }),
+};
+
+export type Targets = string | readonly string[];
+export interface Choice {
+  readonly target_modules?: Targets | undefined;
+  readonly exclude_modules?: Targets | undefined;
+  readonly modules_to_save?: readonly string[] | undefined;
+}
+
+interface Place {
+  readonly path: string;
+  readonly head: boolean;
+  /** It scores the tokens of the vocabulary: changed only where it is named. */
+  readonly vocabulary?: boolean;
+}
+
+const ALL_LINEAR = 'all-linear';
+
+export interface Targeting {
+  /** Whether a layer is changed. Asked for each linear layer, and for the module of each bias. */
+  isTarget(place: Place): boolean;
+  /** Whether a weight belongs to a module that is trained whole: one of `modules_to_save`, or the head. */
+  isWhole(parameter: Pick<Parameter, 'name' | 'head'>): boolean;
+  /** Names that match nothing are mistakes: the run would train less than was asked for, or nothing. */
+  refuseIdle(built: Built): void;
+}
+
+export function targeting(choice: Choice, defaults: readonly string[], norms: readonly string[]): Targeting {
+  const targets = choice.target_modules ?? defaults;
+  const isTarget = ({ path, head, vocabulary = false }: Place): boolean => {
+    if (head || isSaved(choice, `${path}.weight`)) return false;
+    if (choice.exclude_modules !== undefined && chooses(choice.exclude_modules, path)) return false;
+    return targets === ALL_LINEAR ? !vocabulary && !chooses(norms, path) : chooses(targets, path);
+  };
+  return {
+    isTarget,
+    isWhole: ({ name, head }) => head || isSaved(choice, name),
+    refuseIdle(built) {
+      refuseIdleTargets(targets, built);
+      refuseIdleModules(choice, built);
+      const left = built.linears.filter(isTarget);
+      if (left.length === 0) throw nothing('method.exclude_modules', 'it leaves no layer', pathsOf(built));
+    },
+  };
+}
+
+function isSaved({ modules_to_save: saved }: Choice, name: string): boolean {
+  const parents = name.split('.').map((_, i, all) => all.slice(0, i).join('.'));
+  return saved?.some((module) => parents.some((parent) => parent !== '' && endsWithName(parent, module))) ?? false;
+}
+
+function refuseIdleTargets(targets: Targets, built: Built): void {
+  const paths = pathsOf(built);
+  const wanted = typeof targets === 'string' ? [targets] : targets;
+  const fits = (name: string): boolean =>
+    name === ALL_LINEAR || paths.some((path) => chooses(typeof targets === 'string' ? name : [name], path));
+  const idle = wanted.find((name) => !fits(name));
+  if (idle !== undefined) throw nothing('method.target_modules', idle, paths);
+}
+
+function refuseIdleModules({ modules_to_save: saved }: Choice, { parameters }: Built): void {
+  const unsaved = saved?.find((module) => !parameters.some(({ name }) => isSaved({ modules_to_save: [module] }, name)));
+  const modules = parameters.map(({ name }) => moduleOf(name));
+  if (unsaved !== undefined) throw nothing('method.modules_to_save', unsaved, modules);
+}
+
+const pathsOf = ({ linears }: Built): string[] => linears.filter(({ head }) => !head).map(({ path }) => path);
+
+export const moduleOf = (name: string): string => name.slice(0, name.lastIndexOf('.'));
+
+export function nothing(where: string, name: string, paths: readonly string[]): AttuneError {
+  const shown = [...new Set(paths.map((path) => path.replace(/\.\d+\./g, '.N.')))];
+  return new AttuneError({
+    code: 'CONFIG_INVALID',
+    where,
+    problem: `'${name}' matches nothing`,
+    fix: `there is: ${shown.join(', ')} (the end of a path is enough)`,
+  });
+}

@@ -1,0 +1,83 @@
+/** PEFT's adapter_config.json to and from the settings of a method. */
+import { AttuneError } from '../../../errors/index.ts';
+import { type MethodName, type MethodSettings, type ModelFacts, methods } from '../../../methods/index.ts';
+import { type PeftConfig, type PeftForm, peftForms } from './forms.ts';
+
+/** The settings that a PEFT folder was made with. Refuses what would be computed otherwise than PEFT does. */
+export function settingsFromPeft(config: PeftConfig, where: string): MethodSettings {
+  const [name, form] = formOf(config, where);
+  for (const [field, harmless] of Object.entries(form.harmless)) {
+    const value = config[field];
+    if (value === undefined || harmless.includes(value)) continue;
+    throw cannotOpen(where, `${field} is ${JSON.stringify(value)}`);
+  }
+  const given = form.shared.filter((field) => config[field] !== undefined && config[field] !== null);
+  const read = { ...form.defaults, ...Object.fromEntries(given.map((field) => [field, config[field]])), name };
+  const parsed = methods[name].settings.safeParse(withoutEmptyLists({ ...read, modules_to_save: ownModules(config) }));
+  if (parsed.success) return parsed.data as MethodSettings;
+  const [issue] = parsed.error.issues;
+  throw cannotOpen(where, `${issue!.path.join('.')}: ${issue!.message}`);
+}
+
+const formsByName = Object.entries(peftForms) as [MethodName, PeftForm][];
+
+function formOf(config: PeftConfig, where: string): [MethodName, PeftForm] {
+  const isMeant = ({ type, fixed }: PeftForm): boolean =>
+    config['peft_type'] === type && (fixed['use_dora'] ?? false) === (config['use_dora'] ?? false);
+  const found = formsByName.find(([, form]) => isMeant(form));
+  if (found) return found;
+  throw cannotOpen(where, `peft_type is ${JSON.stringify(config['peft_type'])}`);
+}
+
+/** PEFT adds these to every classifier's list, whether the model has them or not; the head is always saved here. */
+const headNames = new Set(['classifier', 'score']);
+const ownModules = ({ modules_to_save: names }: PeftConfig): unknown =>
+  Array.isArray(names) ? [...new Set(names)].filter((name) => !headNames.has(name)) : [];
+
+const withoutEmptyLists = (fields: PeftConfig) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => !(Array.isArray(value) && value.length === 0)));
+
+function cannotOpen(where: string, found: string): AttuneError {
+  const types = [...new Set(formsByName.map(([, { type }]) => type))].join(', ');
+  return new AttuneError({
+    code: 'ADAPTER_UNSUPPORTED',
+    where,
+    problem: `${found}, which is not read here`,
+    fix: `Attune opens adapters of these types that stand beside an unchanged base: ${types}; convert it with PEFT first`,
+  });
+}
+
+export interface PeftIdentity {
+  readonly baseName: string;
+  readonly facts: ModelFacts;
+  /** Linear layers that the adapter changes. */
+  readonly adapted: readonly string[];
+  /** Modules of the task's head, which are saved whole. */
+  readonly headModules: readonly string[];
+}
+
+/** adapter_config.json as PEFT writes it. Fields of `kept` that have no setting here are written back unchanged. */
+export function peftFromSettings(settings: MethodSettings, identity: PeftIdentity, kept: PeftConfig = {}): PeftConfig {
+  const { baseName, facts, adapted, headModules } = identity;
+  const form = peftForms[settings.name]!;
+  const set = settings as MethodSettings & PeftConfig;
+  const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? null]));
+  const layers = Object.entries(form.layers(facts)).map(([field, names]) => [field, set[field] ?? names]);
+  // `all-linear` means other layers to other programs: the layers themselves are named.
+  const isEveryLayer = set['target_modules'] === 'all-linear';
+  return {
+    task_type: 'SEQ_CLS',
+    auto_mapping: null,
+    revision: null,
+    ...form.written,
+    ...(kept['peft_type'] === form.type && kept),
+    ...form.fixed,
+    ...own,
+    ...Object.fromEntries(layers),
+    ...(isEveryLayer && { target_modules: adapted }),
+    peft_type: form.type,
+    base_model_name_or_path: baseName,
+    inference_mode: true,
+    modules_to_save: [...new Set([...headModules, ...((set['modules_to_save'] as string[] | undefined) ?? [])])],
+  };
+}

@@ -1,0 +1,105 @@
+/** How PEFT writes down each method that it has (huggingface/peft): one row a method. A method without a row leaves its tensors alone. */
+import type { MethodName, ModelFacts } from '../../../methods/index.ts';
+
+export type PeftConfig = Readonly<Record<string, unknown>>;
+
+export interface PeftForm {
+  readonly type: string;
+  /** Fields that have a setting of the same name and meaning. */
+  readonly shared: readonly string[];
+  /** What PEFT takes where the file leaves a field out, and we would take something else. */
+  readonly defaults: PeftConfig;
+  /** Fields that change the arithmetic, and the values with which they do not. */
+  readonly harmless: Readonly<Record<string, readonly unknown[]>>;
+  /** What is written where an earlier file does not say. */
+  readonly written: PeftConfig;
+  /** What is written in any case. */
+  readonly fixed: PeftConfig;
+  /** Fields that name layers, where the settings leave that to the model. */
+  readonly layers: (facts: ModelFacts) => Readonly<Record<string, readonly string[]>>;
+}
+
+const lowRank: PeftForm = {
+  type: 'LORA',
+  shared: [
+    'r',
+    'lora_alpha',
+    'lora_dropout',
+    'target_modules',
+    'exclude_modules',
+    'modules_to_save',
+    'use_rslora',
+    'rank_pattern',
+    'alpha_pattern',
+    'bias',
+  ],
+  defaults: { r: 8, lora_alpha: 8 },
+  harmless: {
+    lora_bias: [false],
+    use_qalora: [false],
+    use_bdlora: [null, false],
+    layers_to_transform: [null],
+    layers_pattern: [null],
+    layer_replication: [null],
+    trainable_token_indices: [null],
+    target_parameters: [null],
+    arrow_config: [null],
+    kasa_config: [null],
+    velora_config: [null],
+    monteclora_config: [null],
+    alora_invocation_tokens: [null],
+    // The other starts subtract from the base: the saved matrices are only right beside the changed base.
+    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva', 'loftq'],
+  },
+  written: {
+    fan_in_fan_out: false,
+    init_lora_weights: true,
+    layers_to_transform: null,
+    layers_pattern: null,
+    lora_bias: false,
+  },
+  fixed: { use_dora: false },
+  layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
+};
+
+const vera: PeftForm = {
+  type: 'VERA',
+  shared: ['r', 'd_initial', 'vera_dropout', 'target_modules', 'modules_to_save'],
+  defaults: {},
+  // Without its projections an adapter needs PyTorch's random numbers.
+  harmless: { bias: ['none'], layers_to_transform: [null], layers_pattern: [null], save_projection: [true] },
+  written: { fan_in_fan_out: false, projection_prng_key: 0, init_weights: true, bias: 'none' },
+  fixed: { save_projection: true },
+  layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
+};
+
+const ia3: PeftForm = {
+  type: 'IA3',
+  shared: ['target_modules', 'exclude_modules', 'feedforward_modules', 'modules_to_save'],
+  defaults: {},
+  harmless: {},
+  written: { fan_in_fan_out: false, init_ia3_weights: true },
+  fixed: {},
+  layers: ({ keyAndValue, sublayerEnds }) => ({
+    target_modules: [...keyAndValue, ...sublayerEnds],
+    feedforward_modules: sublayerEnds,
+  }),
+};
+
+const lnTuning: PeftForm = {
+  type: 'LN_TUNING',
+  shared: ['target_modules', 'modules_to_save'],
+  defaults: {},
+  harmless: { exclude_modules: [null] },
+  written: {},
+  fixed: {},
+  layers: ({ norms }) => ({ target_modules: norms }),
+};
+
+export const peftForms: Readonly<Partial<Record<MethodName, PeftForm>>> = {
+  lora: lowRank,
+  dora: { ...lowRank, fixed: { use_dora: true } },
+  vera,
+  ia3,
+  ln_tuning: lnTuning,
+};

@@ -1,0 +1,20 @@
+/** One setting of every method, in which it trains something in the middle of the model. */
+import { type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
+
+const given = {
+  full: {},
+  freeze: { trainable: 1 },
+  bitfit: {},
+  ln_tuning: {},
+  lora: { target_modules: 'all-linear' },
+  dora: { target_modules: 'all-linear', r: 4 },
+  vera: { target_modules: 'all-linear', r: 8 },
+  ia3: {},
+} as const satisfies Record<MethodName, object>;
+
+export const everyMethod = Object.fromEntries(
+  Object.entries(given).map(([name, settings]) => [
+    name,
+    methods[name as MethodName].settings.parse({ name, ...settings }),
+  ]),
+) as Record<MethodName, MethodSettings>;

@@ -1,0 +1,112 @@
+/** Folders that PEFT saved: opened here, trained here, merged here. */
+import { describe, expect, test } from 'vitest';
+import type { Value, Values } from '../../src/engine/runtime/index.ts';
+import { readAdapter } from '../../src/store/adapters/index.ts';
+import { ownName } from '../../src/store/adapters/peft/names.ts';
+import { parameterValues } from '../../src/training/index.ts';
+import { feedsOf, goldenFolder, readGolden, readTensors, relativeError, runtime } from './fixtures.ts';
+import { lossCurve, openPartial, trainerOf } from './partial.ts';
+
+/** LoRA in all its forms, and one folder or two of each other method. */
+const suites = ['lora-tiny', 'peft-tiny'].map((folder) => ({ folder, ...readGolden(`${folder}/cases.json`) }));
+const all = suites.flatMap(({ folder, cases }) =>
+  Object.keys(cases).map((name) => ({ place: `${folder}/${name}`, golden: cases[name] })),
+);
+
+async function openCase(place: string, changes: object = {}) {
+  const adapter = (await readAdapter(`${goldenFolder}/${place}/adapter`))!;
+  const checkpoint = await adapter.open();
+  const opened = await openPartial({ ...adapter.method, ...changes }, { adapter: checkpoint });
+  await checkpoint.close();
+  return opened;
+}
+
+async function score(outputs: Parameters<typeof runtime.open>[0], values: Values): Promise<Record<string, Value>> {
+  await using session = await runtime.open(outputs, { threads: 1 });
+  return await session.run(values);
+}
+
+/** Zero in exact arithmetic: a shift of all scores of a query. Compared by what is largest elsewhere. */
+const isShift = (parameter: string): boolean => parameter.endsWith('key.bias');
+
+describe.each(all)('$place', ({ place, golden }) => {
+  test('trains what PEFT trains', async () => {
+    const { memory } = await openCase(place);
+    const count = [...memory.trained.values()].reduce((sum, slot) => sum + slot.count, 0);
+    expect(count).toBe(golden.trainable_parameters);
+    expect([...memory.trained.keys()].sort()).toEqual(Object.keys(golden.trained).map(ownName).sort());
+  });
+
+  test('gives its logits, and every gradient', async () => {
+    const opened = await openCase(place);
+    const wanted = await readTensors(`${place}/golden.safetensors`);
+    const feeds = feedsOf(wanted);
+    const { logits } = await score(
+      { logits: opened.program.outputs.logits },
+      { ...parameterValues(opened.program, opened.memory), ...feeds },
+    );
+    expect(relativeError(logits!.data as Float32Array, wanted.get('logits')!.data)).toBeLessThan(2e-5);
+    await using trainer = await trainerOf(opened);
+    await trainer.gradients([{ feeds, rows: 4, tokens: 44 }], 1);
+    const gradients = [...wanted].filter(([key]) => key.startsWith('gradient.'));
+    expect(gradients.length).toBe(opened.memory.trained.size);
+    const largest = Math.max(...gradients.map(([, { data }]) => Math.max(...data.map(Math.abs))));
+    for (const [key, { data }] of gradients) {
+      const parameter = ownName(key.slice('gradient.'.length))!;
+      const floor = isShift(parameter) ? largest : 1e-30;
+      expect(relativeError(opened.memory.trained.get(parameter)!.arrays.gradient, data, floor), parameter).toBeLessThan(
+        1e-4,
+      );
+    }
+  });
+
+  test('merges to its weights', async () => {
+    const { program, memory } = await openCase(place);
+    const wanted = await readTensors(`${place}/golden.safetensors`);
+    const outputs = [...program.merged].map(([name, tensor]) => [`merged.${name}`, tensor] as const);
+    const values = [...wanted].filter(([key]) => key.startsWith('merged.values.'));
+    expect(values.length > 0).toBe(program.merged.size > 0);
+    if (values.length === 0) return;
+    const merged = await score(Object.fromEntries(outputs), parameterValues(program, memory));
+    for (const [key, { data }] of values) {
+      const layer = key.slice('merged.values.'.length).replace(/^base_model\.model\./, '');
+      const name = layer.endsWith('.weight') ? layer : `${layer}.weight`;
+      const positions = wanted.get(key.replace('values', 'positions'))!.data;
+      const weight = merged[`merged.${name}`]!.data as Float32Array;
+      const sampled = [...positions].map((position) => weight[position]!);
+      expect(relativeError(sampled, data), layer).toBeLessThan(1e-6);
+      const bias = wanted.get(`merged.${name.replace(/weight$/, 'bias.whole')}`);
+      const ownBias = merged[`merged.${name.replace(/weight$/, 'bias')}`]?.data as Float32Array | undefined;
+      if (bias && ownBias) expect(relativeError(ownBias, bias.data), layer).toBeLessThan(1e-6);
+    }
+  });
+});
+
+const curves = [
+  ...['plain', 'patterns', 'bias_all'].map((name) => {
+    return { place: `lora-tiny/${name}`, curve: readGolden(`lora-tiny/${name}/curve.json`), changes: {} };
+  }),
+  ...all.filter(({ golden }) => golden.plan).map(({ place, golden }) => ({ place, curve: golden, changes: {} })),
+];
+
+test.each(curves)('the loss curve of $place follows PEFT', async ({ place, curve }) => {
+  await expectCurve(curve, await openCase(place));
+});
+
+test('the loss curve of LoRA+ follows PEFT', async () => {
+  const curve = readGolden('lora-tiny/loraplus/curve.json');
+  await expectCurve(curve, await openCase('lora-tiny/plain', { loraplus_lr_ratio: curve.loraplus_lr_ratio }));
+});
+
+interface Curve {
+  readonly plan: Record<string, number>;
+  readonly float64: { readonly loss: readonly number[] };
+}
+
+async function expectCurve({ plan, float64 }: Curve, opened: Awaited<ReturnType<typeof openCase>>): Promise<void> {
+  const losses = await lossCurve(opened, plan);
+  expect(losses.length).toBe(float64.loss.length);
+  losses.forEach((loss, i) => {
+    expect(Math.abs(loss / float64.loss[i]! - 1), `step ${i + 1}`).toBeLessThan(1e-4);
+  });
+}

@@ -1,0 +1,133 @@
+"""tests/golden/peft-tiny: folders of PEFT's other methods, their answers, gradients and curves. Run by make.py."""
+
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import peft
+import torch
+from peft import PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors import safe_open
+
+from bert_tiny import MODEL, PLAN, curve_rows, step0_rows
+from bert_tiny_model import open_tiny
+from curves import largest_relative, rounded, train
+from lora import probes
+from oracle import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
+
+FOLDER = GOLDEN / "peft-tiny"
+BASE = "../../../bert-tiny/model"  # from the adapter's folder
+SEED = 20261124
+NORMS = {"target_modules": ["LayerNorm"]}
+TWO = {"r": 4, "lora_alpha": 8, "target_modules": ["query", "value"]}
+CASES = {
+    "ln_tuning": ("LNTuningConfig", NORMS),
+    "ia3": ("IA3Config", {}),
+    "ia3_named": (
+        "IA3Config",
+        {"target_modules": ["query", "intermediate.dense"], "feedforward_modules": ["intermediate.dense"]},
+    ),
+    "dora": ("LoraConfig", TWO | {"use_dora": True}),
+    "dora_all": (
+        "LoraConfig",
+        {"r": 2, "lora_alpha": 3, "target_modules": "all-linear", "use_dora": True, "use_rslora": True, "bias": "lora_only"},
+    ),
+    "vera": ("VeraConfig", {"r": 6, "target_modules": ["query", "value", "intermediate.dense", "output.dense"]}),
+}
+MERGED = {"ia3", "ia3_named", "dora", "dora_all", "vera"}
+NOTE = (
+    "settings is what the named configuration class was given besides task_type SEQ_CLS. trained has the shape of every "
+    "trained tensor under its name in adapter_model.safetensors; gradients in golden.safetensors are of loss_sum, under the "
+    "same names. The curve starts from the saved adapter, with rows and plan of bert-tiny/curve.json, 20 steps"
+)
+
+
+def saved_names(model: PeftModel) -> dict[int, str]:
+    """From where a tensor lies in memory to the name under which PEFT saves it."""
+    return {tensor.data_ptr(): name for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
+
+
+def trained(model: PeftModel) -> dict[str, torch.nn.Parameter]:
+    names = saved_names(model)
+    return {names[p.data_ptr()]: p for _, p in model.named_parameters() if p.requires_grad}
+
+
+def save_adapter(folder: Path, kind: str, settings: dict) -> None:
+    """0.05 · normal is added to everything that is trained, so that nothing stands at its start."""
+    torch.manual_seed(SEED)  # PEFT draws from the global generator
+    config = getattr(peft, kind)(task_type="SEQ_CLS", **deepcopy(settings))
+    model = get_peft_model(open_tiny(MODEL, torch.float32), config)
+    generator = torch.Generator().manual_seed(SEED + 1)
+    for _, parameter in sorted(trained(model).items()):
+        parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
+    for field in ("target_modules", "exclude_modules", "feedforward_modules"):  # sets: their order would differ
+        value = getattr(config, field, None)
+        if isinstance(value, set):
+            setattr(config, field, sorted(value))
+    config.base_model_name_or_path = BASE
+    model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink()
+    (folder / "adapter_model.safetensors").chmod(0o644)
+
+
+def open_case(name: str, dtype: torch.dtype) -> PeftModel:
+    folder = FOLDER / name / "adapter"
+    return PeftModel.from_pretrained(open_tiny(MODEL, torch.float32), folder, is_trainable=True).to(dtype).eval()
+
+
+def merged_of(model: PeftModel, inputs: dict) -> dict[str, torch.Tensor]:
+    targeted = list(model.base_model.targeted_module_names)
+    with torch.no_grad():
+        merged = model.merge_and_unload()
+        result = {"merged.logits": merged(**inputs).logits}
+    for name in targeted:
+        layer = merged.get_submodule(name)
+        result |= {f"merged.{name}.weight": layer.weight.detach(), f"merged.{name}.bias.whole": layer.bias.detach()}
+    return result
+
+
+def run(name: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    batch = pad(step0_rows())
+    inputs = {key: tensor for key, tensor in batch.items() if key != "labels"}
+    model = open_case(name, dtype)
+    logits = model(**inputs).logits
+    loss = summed_loss(logits, batch["labels"])
+    loss.backward()
+    result = {"logits": logits.detach(), "loss_sum": loss.detach().reshape(1)}
+    result |= {f"gradient.{key}": p.grad.clone() for key, p in trained(model).items()}
+    if name in MERGED:
+        result |= merged_of(model, inputs)
+    return result
+
+
+def case(name: str, kind: str, settings: dict) -> dict:
+    save_adapter(FOLDER / name / "adapter", kind, settings)
+    model = open_case(name, torch.float64)
+    parts = trained(model)
+    with safe_open(FOLDER / name / "adapter" / "adapter_model.safetensors", "pt") as file:
+        saved = set(file.keys())
+    assert saved >= set(parts), sorted(set(parts) - saved)
+    reference, single = run(name, torch.float64), run(name, torch.float32)
+    keys = [key for key in reference if not ("self.key." in key and "bias" in key) and not key.endswith("whole")]
+    errors = {key: relative_difference(single[key], reference[key]) for key in keys}
+    inputs = {f"input.{key}": tensor for key, tensor in pad(step0_rows()).items()}
+    write_tensors(FOLDER / name / "golden.safetensors", inputs | probes(reference) | reference)
+    plan = replace(PLAN, steps=20)
+    curve, single_curve = (train(open_case(name, dtype), curve_rows(), plan) for dtype in (torch.float64, torch.float32))
+    print("peft-tiny", name, len(parts), digits(max(errors.values()), 2), curve["loss"][0], curve["loss"][-1])
+    return {
+        "config": kind,
+        "settings": settings,
+        "trainable_parameters": sum(p.numel() for p in parts.values()),
+        "pytorch_float32_error": digits(max(errors.values()), 2),
+        "curve_float32_error": digits(largest_relative(single_curve, curve), 2),
+        "trained": {key: list(p.shape) for key, p in parts.items()},
+        "plan": vars(plan),
+        "float64": rounded(curve),
+    }
+
+
+def make(minilm: Path, data: Path) -> None:
+    cases = {name: case(name, kind, settings) for name, (kind, settings) in CASES.items()}
+    head = {"made_by": made_by("methods.py", SEED, {"relative_to_largest": 2e-5}), "reference": "float64", "note": NOTE}
+    write_json(FOLDER / "cases.json", head | {"cases": cases})

@@ -48,4 +48,6 @@ interface LanguageModel<C> {
   readonly architectureName: string;
   /** The embedding whose matrix the head is, from the root; undefined where it has its own, `lm_head`. */
   tiedTo(config: C): string | undefined;
+  /** What scores approach but do not exceed. */
+  softcap?(config: C): number | undefined;
 }

@@ -2,10 +2,27 @@
 import { AttuneError, nearest } from '../errors/index.ts';
 import type { Architecture, BaseConfig } from './architecture.ts';
 import { bert } from './bert.ts';
+import { gemma2 } from './gemma2.ts';
+import { gemma3Text } from './gemma3_text.ts';
+import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
+import { mistral } from './mistral.ts';
+import { phi3 } from './phi3.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
 
 /** Every architecture, by model_type. */
-const architectures: Readonly<Record<string, Architecture>> = { bert, llama };
+const architectures: Readonly<Record<string, Architecture>> = {
+  bert,
+  gemma2,
+  gemma3_text: gemma3Text,
+  gpt2,
+  llama,
+  mistral,
+  phi3,
+  qwen2,
+  qwen3,
+};
 
 export interface ModelDescription {
   readonly architecture: Architecture;

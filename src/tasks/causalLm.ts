@@ -3,7 +3,7 @@
 import { constant, type Dim, minus, type Tensor } from '../engine/graph/index.ts';
 import { concat, equal, expand, slice, where } from '../engine/ops/index.ts';
 import { languageModelOf, type ModelDescription } from '../models/index.ts';
-import { type Batch, type Scope, tokenScores } from '../models/nn/index.ts';
+import { type Batch, type Scope, softcapped, tokenScores } from '../models/nn/index.ts';
 import { crossEntropy, type Loss, type LossSettings } from './loss.ts';
 
 export interface CausalLmOutputs {
@@ -15,10 +15,11 @@ export interface CausalLmOutputs {
 /** Labels are the tokens themselves, [B, T], and −100 where a token is not to be learned. */
 export function causalLm(description: ModelDescription, settings: Pick<LossSettings, 'labelSmoothing'> = {}) {
   const { architecture, config } = description;
-  const { tiedTo } = languageModelOf(description);
+  const { tiedTo, softcap } = languageModelOf(description);
   return (root: Scope, batch: Batch): CausalLmOutputs => {
     const x = architecture.hidden(root.at(architecture.prefix), batch, config); // [B, T, D]
-    const logits = tokenScores(root, x, { rows: config.vocab_size, tiedTo: tiedTo(config) });
+    const scores = tokenScores(root, x, { rows: config.vocab_size, tiedTo: tiedTo(config) });
+    const logits = softcapped(scores, softcap?.(config));
     return { logits, loss: crossEntropy(logits, nextTokens(batch), settings) };
   };
 }

@@ -14,7 +14,7 @@ import {
   sizeOf,
   type Tensor,
 } from '../../src/engine/graph/index.ts';
-import { mul, sumAll } from '../../src/engine/ops/index.ts';
+import { add, mul, sumAll } from '../../src/engine/ops/index.ts';
 import { normal, type Stream, stream, uniform } from '../../src/engine/random/index.ts';
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
 
@@ -27,7 +27,7 @@ interface Input {
 
 export interface RowCase {
   readonly inputs: readonly Input[];
-  /** A weighted sum of the row's first output, so that every dy differs. */
+  /** A weighted sum of the row's first output, or of all that count, so that every dy differs. */
   readonly loss: Tensor;
   /** Inputs that the row has a gradient for, and these gradients. */
   readonly differentiated: readonly Input[];
@@ -60,9 +60,10 @@ export function rowCase(operation: Operation<unknown>, sample: Sample<unknown>):
   const inputs = sample.inputs.map((spec, i) => draw(spec, `x${i}`));
   const tensors = inputs.map(({ tensor }) => tensor);
   const outputs = applyAll(operation, tensors, sample.attributes);
-  const dy = draw(outputs[0]!.shape, 'dy');
-  const loss = sumAll(mul(outputs[0]!, dy.tensor));
-  const rules = operation.gradient(outputs[0]!, tensors, outputs, sample.attributes);
+  const counted = operation.everyOutput ? outputs : outputs.slice(0, 1);
+  const dys = counted.map(({ shape }, i) => draw(shape, `dy${i || ''}`));
+  const loss = counted.map((output, i) => sumAll(mul(output, dys[i]!.tensor))).reduce((a, b) => add(a, b));
+  const rules = operation.gradient(outputs[0]!, tensors, outputs, sample.attributes, outputs);
   const differentiated = inputs.filter(({ tensor }, i) => tensor.dtype === 'float32' && rules[i]);
   const wanted = differentiated.map(({ tensor }) => tensor);
   const analytic = wanted.length > 0 ? gradients(loss, wanted) : [];
@@ -73,7 +74,7 @@ export function rowCase(operation: Operation<unknown>, sample: Sample<unknown>):
     differentiated,
     analytic,
     named,
-    feeds: new Map([...inputs, dy].map((one) => [one.tensor, one.value])),
+    feeds: new Map([...inputs, ...dys].map((one) => [one.tensor, one.value])),
   };
 }
 

@@ -1,8 +1,22 @@
 /** Every fine-tuning method over decoders: what it must keep, and what training does. */
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { safetensorsChunks } from '../../src/files/index.ts';
+import { mergedTensors } from '../../src/inference/merged.ts';
 import { type MethodSettings, methods } from '../../src/methods/index.ts';
 import { parameterValues, trainSteps } from '../../src/training/index.ts';
-import { families, full, goldenRows, logitsOf, openDecoder, plainBatch, trainerOf } from '../golden/decoderModels.ts';
+import {
+  families,
+  folderOf,
+  full,
+  goldenRows,
+  logitsOf,
+  openDecoder,
+  plainBatch,
+  trainerOf,
+} from '../golden/decoderModels.ts';
 import { relativeError, runtime } from '../golden/fixtures.ts';
 
 const settings = {
@@ -76,6 +90,28 @@ describe.each(families)('%s', (family) => {
     return undefined;
   });
 });
+
+test.each(['gpt2', 'qwen2', 'gemma2'])(
+  '%s: the embedding and the head are one matrix, trained, merged and saved',
+  async (family) => {
+    for (const method of [settings.full, settings.lora]) {
+      const opened = await openDecoder(family, { method });
+      const before = await logitsOf(opened, batch.feeds);
+      await train(opened, 5);
+      const tensors = await mergedTensors(opened.program, { memory: opened.memory, open: runtime.open, threads: 1 });
+      expect(tensors.filter(({ name }) => /lm_head|wte|embed_tokens/.test(name)).length).toBe(1);
+      const folder = mkdtempSync(join(tmpdir(), 'attune-tied-'));
+      copyFileSync(join(folderOf(family), 'config.json'), join(folder, 'config.json'));
+      writeFileSync(join(folder, 'model.safetensors'), Buffer.concat([...safetensorsChunks(tensors)]));
+      const again = await openDecoder(family, { folder });
+      rmSync(folder, { recursive: true });
+      expect(again.loaded).toEqual({ fresh: [], unused: [] });
+      const logits = await logitsOf(opened, batch.feeds);
+      expect(relativeError(logits, before)).toBeGreaterThan(1e-2);
+      expect(relativeError(await logitsOf(again, batch.feeds), logits)).toBeLessThan(1e-5);
+    }
+  },
+);
 
 test('a task without a head of its own has none to train', async () => {
   const method = methods.freeze.settings.parse({ name: 'freeze' });

@@ -13,9 +13,9 @@ import {
   openTrainer,
   parameterValues,
 } from '../../src/training/index.ts';
-import { goldenFolder, readGolden, runtime } from './fixtures.ts';
+import { goldenFolder, readGolden, type readTensors, runtime } from './fixtures.ts';
 
-export const families = ['llama'];
+export const families = ['llama', 'gpt2', 'qwen2', 'qwen3', 'mistral', 'phi3', 'gemma2', 'gemma3_text'];
 export const folderOf = (family: string, folder = 'model'): string => `${goldenFolder}/decoders/${family}/${folder}`;
 
 interface Opening {
@@ -97,3 +97,23 @@ export function batchOf(sequences: readonly (readonly TokenRow[])[]): MicroBatch
 }
 
 export const plainBatch = (rows: readonly TokenRow[]): MicroBatch => batchOf(rows.map((row) => [row]));
+
+type Golden = Awaited<ReturnType<typeof readTensors>>;
+
+/** The padded rows of a golden batch. */
+export function goldenBatchRows(golden: Golden): TokenRow[] {
+  const [ids, mask, labels] = ['input_ids', 'attention_mask', 'labels'].map((name) => golden.get(`input.${name}`)!);
+  const [count, width] = ids!.shape as [number, number];
+  return Array.from({ length: count }, (_, row) => {
+    const at = [...Array(width).keys()].filter((column) => mask!.data[row * width + column] === 1);
+    const read = (data: Float32Array): number[] => at.map((column) => data[row * width + column]!);
+    return { input_ids: read(ids!.data), labels: read(labels!.data) };
+  });
+}
+
+/** What stands on padding is nobody's answer. */
+export function withoutPadding(logits: Float32Array, golden: Golden): Float32Array {
+  const mask = golden.get('input.attention_mask')!.data;
+  const width = logits.length / mask.length;
+  return logits.filter((_, i) => mask[Math.floor(i / width)] === 1);
+}

@@ -1,4 +1,5 @@
 /** Small decoders against Transformers: logits, every gradient, 20 steps of training, packed rows. */
+import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { packedTokenInputs } from '../../src/models/nn/index.ts';
 import { trainSteps } from '../../src/training/index.ts';
@@ -7,34 +8,15 @@ import {
   families,
   folderOf,
   full,
+  goldenBatchRows,
   goldenRows,
   logitsOf,
   openDecoder,
   plainBatch,
-  type TokenRow,
   trainerOf,
+  withoutPadding,
 } from './decoderModels.ts';
 import { readGolden, readTensors, relativeError } from './fixtures.ts';
-
-type Golden = Awaited<ReturnType<typeof readTensors>>;
-
-/** The padded rows of a golden batch. */
-function rowsOf(golden: Golden): TokenRow[] {
-  const [ids, mask, labels] = ['input_ids', 'attention_mask', 'labels'].map((name) => golden.get(`input.${name}`)!);
-  const [count, width] = ids!.shape as [number, number];
-  return Array.from({ length: count }, (_, row) => {
-    const at = [...Array(width).keys()].filter((column) => mask!.data[row * width + column] === 1);
-    const read = (data: Float32Array): number[] => at.map((column) => data[row * width + column]!);
-    return { input_ids: read(ids!.data), labels: read(labels!.data) };
-  });
-}
-
-/** What stands on padding is nobody's answer. */
-function withoutPadding(logits: Float32Array, golden: Golden): Float32Array {
-  const mask = golden.get('input.attention_mask')!.data;
-  const width = logits.length / mask.length;
-  return logits.filter((_, i) => mask[Math.floor(i / width)] === 1);
-}
 
 describe.each(families)('%s', (family) => {
   test('every weight of the folder is used and none is missing', async () => {
@@ -44,7 +26,7 @@ describe.each(families)('%s', (family) => {
 
   test('logits equal Transformers', async () => {
     const golden = await readTensors(`decoders/${family}/step0.safetensors`);
-    const logits = await logitsOf(await openDecoder(family), plainBatch(rowsOf(golden)).feeds);
+    const logits = await logitsOf(await openDecoder(family), plainBatch(goldenBatchRows(golden)).feeds);
     const expected = golden.get('logits')!.data;
     expect(relativeError(withoutPadding(logits, golden), withoutPadding(expected, golden))).toBeLessThan(1e-5);
   });
@@ -53,8 +35,8 @@ describe.each(families)('%s', (family) => {
     const golden = await readTensors(`decoders/${family}/step0.safetensors`);
     const opened = await openDecoder(family);
     await using trainer = await trainerOf(opened);
-    const loss = await trainer.gradients([plainBatch(rowsOf(golden))], 1);
-    const labels = rowsOf(golden).flatMap((row) => row.labels.slice(1));
+    const loss = await trainer.gradients([plainBatch(goldenBatchRows(golden))], 1);
+    const labels = goldenBatchRows(golden).flatMap((row) => row.labels.slice(1));
     expect(loss.count).toBe(labels.filter((label) => label !== -100).length);
     expect(relativeError([loss.sum], golden.get('loss_sum')!.data)).toBeLessThan(1e-5);
     for (const [name, { arrays }] of opened.memory.trained) {
@@ -105,18 +87,21 @@ describe.each(families)('%s', (family) => {
   });
 });
 
-const variants = families.flatMap((family) => {
-  if (family !== 'llama') return [];
-  const { variants: found } = readGolden(`decoders/${family}/variants.json`) as { variants: Record<string, Variant> };
-  return Object.entries(found).map(([name, { fields }]) => ({ family, name, fields }));
-});
 interface Variant {
   readonly fields: object;
 }
+const variants = families.flatMap((family) => {
+  if (!existsSync(`${folderOf(family)}/../variants.json`)) return [];
+  const { variants: found } = readGolden(`decoders/${family}/variants.json`) as { variants: Record<string, Variant> };
+  return Object.entries(found).map(([name, { fields }]) => ({ family, name, fields }));
+});
 
 test.each(variants)('logits of $family $name equal Transformers', async ({ family, name, fields }) => {
   const golden = await readTensors(`decoders/${family}/variants.safetensors`);
-  const logits = await logitsOf(await openDecoder(family, { changes: fields }), plainBatch(rowsOf(golden)).feeds);
+  const logits = await logitsOf(
+    await openDecoder(family, { changes: fields }),
+    plainBatch(goldenBatchRows(golden)).feeds,
+  );
   const expected = golden.get(`${name}.logits`)!.data;
   expect(relativeError(withoutPadding(logits, golden), withoutPadding(expected, golden))).toBeLessThan(1e-5);
 });
@@ -125,7 +110,7 @@ test('weights in bfloat16, in several files, answer as in Transformers', async (
   const golden = await readTensors('decoders/llama/parts.safetensors');
   const opened = await openDecoder('llama', { folder: folderOf('llama', 'parts'), method: full });
   expect(opened.loaded).toEqual({ fresh: [], unused: [] });
-  const logits = await logitsOf(opened, plainBatch(rowsOf(golden)).feeds);
+  const logits = await logitsOf(opened, plainBatch(goldenBatchRows(golden)).feeds);
   const expected = golden.get('logits')!.data;
   expect(relativeError(withoutPadding(logits, golden), withoutPadding(expected, golden))).toBeLessThan(1e-5);
 });

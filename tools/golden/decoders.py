@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, get_linear_schedule_with_warmup
 
 from curves import Plan, largest_relative, rounded
@@ -27,6 +28,28 @@ COMMON = {
 }
 MODELS = {
     "llama": COMMON,
+    "gpt2": {
+        "vocab_size": 64,
+        "n_embd": 24,
+        "n_inner": 40,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 32,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
+    "qwen2": COMMON | {"tie_word_embeddings": True},
+    "qwen3": COMMON | {"head_dim": 8},
+    "mistral": COMMON | {"sliding_window": 4, "head_dim": 8},
+    "phi3": COMMON | {"sliding_window": 5},
+    "gemma2": COMMON | {"head_dim": 8, "query_pre_attn_scalar": 12, "sliding_window": 4, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 4.0},
+    "gemma3_text": COMMON
+    | {
+        "head_dim": 8,
+        "query_pre_attn_scalar": 12,
+        "sliding_window": 4,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
 }
 ROPE = {"rope_theta": 10000.0}
 LLAMA3 = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}
@@ -46,6 +69,37 @@ VARIANTS = {
             }
         },
         "rope_dynamic": {"rope_parameters": ROPE | {"rope_type": "dynamic", "factor": 2.0}},
+    },
+    "qwen2": {
+        "windows": {
+            "use_sliding_window": True,
+            "sliding_window": 3,
+            "max_window_layers": 1,
+            "layer_types": ["full_attention", "sliding_attention"],
+        },
+    },
+    "phi3": {
+        "partial": {"rope_parameters": ROPE | {"rope_type": "default", "partial_rotary_factor": 0.7}},
+        "longrope": {
+            "max_position_embeddings": 64,
+            "original_max_position_embeddings": 16,
+            "rope_parameters": ROPE
+            | {
+                "rope_type": "longrope",
+                "partial_rotary_factor": 1.0,
+                "original_max_position_embeddings": 16,
+                "short_factor": [1.1, 1.7, 2.3],
+                "long_factor": [1.3, 2.9, 4.0],
+            },
+        },
+    },
+    "gemma3_text": {
+        "rope": {
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "rope_theta": 300.0, "factor": 8.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+            },
+        },
     },
 }
 NOTE = (
@@ -110,7 +164,8 @@ def pad(rows: list[dict]) -> dict[str, torch.Tensor]:
 
 
 def scores(model: torch.nn.Module, batch: dict) -> torch.Tensor:
-    return model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
+    """Without the mask: padding comes last, so no token sees it; with it the scores of padding would not be numbers."""
+    return model(input_ids=batch["input_ids"], use_cache=False).logits
 
 
 def token_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -174,6 +229,7 @@ def generated(model: torch.nn.Module, expected: dict) -> None:
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
     mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
     model.generation_config.eos_token_id = None
+    model.generation_config.cache_implementation = None
     out = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=12, do_sample=False, pad_token_id=0)
     assert out[:, longest:].tolist() == expected["tokens"], "generate"
 
@@ -203,6 +259,37 @@ def in_parts(name: str) -> None:
     opened = open_model(name, torch.float64, folder="parts")
     tensors = {f"input.{key}": tensor for key, tensor in batch.items()} | {"logits": scores(opened, batch)}
     write_tensors(FOLDER / name / "parts.safetensors", tensors)
+
+
+def adapter(name: str) -> None:
+    """LoRA on PEFT's own choice of layers, random where it starts with zeros."""
+    torch.manual_seed(SEED)  # PEFT draws A from the global generator
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, fan_in_fan_out=name == "gpt2")
+    model = get_peft_model(open_model(name, torch.float32), config)
+    generator = torch.Generator().manual_seed(SEED + 4)
+    for _, parameter in sorted((key, p) for key, p in model.named_parameters() if p.requires_grad):
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    config = model.peft_config["default"]
+    config.target_modules = sorted(config.target_modules)
+    config.base_model_name_or_path = "../model"
+    folder = FOLDER / name / "lora"
+    model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink()
+    (folder / "adapter_model.safetensors").chmod(0o644)
+    opened = PeftModel.from_pretrained(open_model(name, torch.float32), folder, is_trainable=True).double().eval()
+    batch = pad(step0_rows())
+    logits = scores(opened, batch)
+    loss = token_loss(logits, batch["labels"])
+    loss.backward()
+    result = {"logits": logits, "loss_sum": loss.reshape(1)}
+    for key, p in opened.named_parameters():
+        if p.requires_grad:
+            result[f"gradient.{key.replace('.default', '')}"] = p.grad.clone()
+    merged = opened.merge_and_unload()
+    for key, p in merged.named_parameters():
+        if any(key.endswith(f"{target}.weight") for target in config.target_modules):
+            result[f"merged.{key}"] = p
+    write_tensors(FOLDER / name / "lora.safetensors", result)
 
 
 def case(name: str) -> None:
@@ -244,4 +331,6 @@ def make(minilm: Path, data: Path) -> None:
     write_json(FOLDER / "rows.json", {"made_by": made_by("decoders.py", SEED, {}), "rows": curve_rows()})
     for name in MODELS:
         case(name)
+    for name in ("llama", "gpt2"):
+        adapter(name)
     in_parts("llama")

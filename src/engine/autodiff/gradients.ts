@@ -10,10 +10,10 @@ export function gradients(loss: Tensor, wanted: readonly Tensor[]): Tensor[] {
   const reaching = flowsFrom(order, wanted);
   const gradientOf = new Map<Tensor, Tensor>([[loss, constant(1)]]);
   for (const node of order.reverse()) {
-    const y = node.outputs[0]!;
-    const dy = gradientOf.get(y);
-    if (!dy || !reaching.has(y)) continue;
-    const dxs = node.operation.gradient(dy, node.inputs, node.outputs, node.attributes);
+    const dys = node.outputs.map((y) => gradientOf.get(y));
+    const dy = node.operation.everyOutput ? dys.find(Boolean) : dys[0];
+    if (!dy || !reaching.has(node.outputs[0]!)) continue;
+    const dxs = node.operation.gradient(dy, node.inputs, node.outputs, node.attributes, dys);
     node.inputs.forEach((x, i) => {
       const dx = dxs[i];
       if (!dx || !reaching.has(x)) return;

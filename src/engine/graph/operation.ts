@@ -51,12 +51,18 @@ export interface Operation<A = void> {
   readonly costly?: boolean;
   /** Types of the outputs. Throws where the inputs do not fit. */
   type(inputs: readonly Tensor[], attributes: A): Type | Type[];
-  /** dy of the first output to dx of each input; undefined where an input has none. What nobody asks for costs nothing. */
+  /** Every output may be read by what is differentiated; else only the first is. */
+  readonly everyOutput?: boolean;
+  /**
+   * dy of the first output to dx of each input; undefined where an input has none. What nobody asks for costs nothing.
+   * `dys` are those of all outputs, undefined where nobody reads one.
+   */
   gradient(
     dy: Tensor,
     inputs: readonly Tensor[],
     outputs: readonly Tensor[],
     attributes: A,
+    dys: readonly (Tensor | undefined)[],
   ): readonly (Tensor | undefined)[];
   /**
    * Rows that unpack a stored weight only: x·Wᵀ + b straight from what is stored, which `linear` then uses. The packed

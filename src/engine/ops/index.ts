@@ -70,4 +70,4 @@ export { quantisedGather, quantisedLinear } from './quantised.ts';
 export { meanLast, sumAll } from './reduce.ts';
 export { reshape } from './reshape.ts';
 export { type Angles, rotate } from './rotary.ts';
-export { concat, select, slice, transpose, zeros } from './shape.ts';
+export { concat, select, slice, split, transpose, zeros } from './shape.ts';

@@ -4,6 +4,7 @@
  */
 import {
   apply,
+  applyAll,
   constant,
   type Dim,
   evaluate,
@@ -118,10 +119,40 @@ const sliceRow: Operation<Piece & { axis: number }> = {
   ],
 };
 
+/** Neighbouring pieces along an axis, of these sizes. */
+const splitRow: Operation<{ axis: number; sizes: readonly number[] }> = {
+  name: 'split',
+  everyOutput: true,
+  type: ([x], { axis, sizes }) => sizes.map((size) => ({ dtype: x!.dtype, shape: withDim(x!.shape, axis, size) })),
+  gradient: (_dy, _x, y, { axis }, dys) => [
+    concat(
+      y.map(({ shape }, i) => dys[i] ?? zeros(shape)),
+      axis,
+    ),
+  ],
+  onnx: (emit, [x], { attributes: { axis, sizes } }) =>
+    emit.node('Split', [x!, emit.ints(sizes)], { axis }, { outputs: sizes.length }),
+  reference: ([x], { axis, sizes }) => {
+    const width = sizeOf(x!.shape.slice(axis));
+    const inner = sizeOf(x!.shape.slice(axis + 1));
+    let start = 0;
+    return sizes.map((size) => {
+      const from = start * inner;
+      start += size;
+      return x!.data.filter((_, i) => i % width >= from && i % width < from + size * inner);
+    });
+  },
+  samples: [
+    { inputs: [['batch', 'seq', 6]], attributes: { axis: 2, sizes: [1, 3, 2] } },
+    { inputs: [['batch', 4, 'seq']], attributes: { axis: 1, sizes: [3, 1] } },
+  ],
+};
+
 export const shapeRows = {
   transpose: transposeRow,
   concat: concatRow,
   slice: sliceRow,
+  split: splitRow,
 };
 
 const fromEnd = (x: Tensor, axis: number): number => (axis < 0 ? axis + x.shape.length : axis);
@@ -134,6 +165,10 @@ export function slice(x: Tensor, axis: number, { start, length }: Piece): Tensor
   const at = fromEnd(x, axis);
   return start === 0 && length === x.shape[at] ? x : apply(sliceRow, [x], { axis: at, start, length });
 }
+
+/** Pieces of these sizes, which are all of an axis. */
+export const split = (x: Tensor, axis: number, sizes: readonly number[]): readonly Tensor[] =>
+  applyAll(splitRow, [x], { axis: fromEnd(x, axis), sizes });
 
 export const zeros = (shape: Shape): Tensor => expand(constant(0), shape);
 

@@ -4,7 +4,8 @@
  */
 // B batch · S queries · T keys · H heads · K heads of keys, each for G = H/K of queries · C head width
 import { type Dim, plus, type Tensor, times } from '../../engine/graph/index.ts';
-import { add, concat, matmul, reshape, slice, transpose } from '../../engine/ops/index.ts';
+import { add, concat, matmul, mul, reshape, slice, tanh, transpose } from '../../engine/ops/index.ts';
+import type { Visibility } from './causal.ts';
 import type { KeyValueSite, Segment } from './method.ts';
 import type { Scope } from './scope.ts';
 
@@ -22,34 +23,45 @@ export interface AttentionInputs {
   readonly v: Tensor;
   /** Added to the scores: 0 where a key is visible, a large negative number where it is not. */
   readonly bias: Tensor;
+  /** The same for keys that a method adds; left out: they are always visible. */
+  readonly biasOf?: Visibility['biasOf'];
   readonly dropoutRate: number;
+  /** What scores are multiplied by; left out: 1/√C. */
+  readonly scale?: number | undefined;
+  /** What scores approach but do not exceed, either way. */
+  readonly softcap?: number | undefined;
 }
 
+/** cap·tanh(x/cap) */
+export const softcapped = (x: Tensor, cap: number | undefined): Tensor =>
+  cap === undefined ? x : mul(tanh(mul(x, 1 / cap)), cap);
+
 /** Softmax(q·kᵀ/√C + bias)·v → [B, S, H·C]. Site `keyValue`. */
-export function attention(scope: Scope, { q, k, v, bias, dropoutRate }: AttentionInputs): Tensor {
+export function attention(scope: Scope, inputs: AttentionInputs): Tensor {
+  const { q, k, v, bias, biasOf, ...scoring } = inputs;
   const [batch, heads, length, width] = q.shape as [Dim, number, Dim, number];
   const segments = scope.around<KeyValueSite, Segment[]>(
     (method) => method.keyValue,
     'key',
-    { ...scope.site(), key: k, value: v },
+    { ...scope.site(), key: k, value: v, biasOf },
     (key) => [{ key, value: v, bias }],
   );
-  const context = attend(scope, q, { segments, dropoutRate, group: heads / (k.shape[1] as number) }); // [B, H, S, C]
+  const context = attend(scope, q, { segments, ...scoring, group: heads / (k.shape[1] as number) }); // [B, H, S, C]
   return reshape(transpose(context, [0, 2, 1, 3]), [batch, length, times(heads, width)]);
 }
 
-interface Visible {
+interface Visible extends Pick<AttentionInputs, 'dropoutRate' | 'scale' | 'softcap'> {
   readonly segments: readonly Segment[];
-  readonly dropoutRate: number;
   /** G */
   readonly group: number;
 }
 
-function attend(scope: Scope, q: Tensor, { segments, dropoutRate, group }: Visible): Tensor {
-  const scale = 1 / Math.sqrt(q.shape.at(-1) as number);
+function attend(scope: Scope, q: Tensor, visible: Visible): Tensor {
+  const { segments, dropoutRate, group, softcap, scale = 1 / Math.sqrt(q.shape.at(-1) as number) } = visible;
   const { folded, apart } = groups(q, group);
   const scores = segments.map(({ key, bias }) => {
-    const score = apart(matmul(folded(q), key, { transB: true, scale })); // [B, H or K·G, S, T]
+    const product = apart(matmul(folded(q), key, { transB: true, scale }));
+    const score = softcapped(product, softcap); // [B, H or K·G, S, T]
     return bias ? add(score, group > 1 ? reshape(bias, bias.shape.toSpliced(1, 0, 1)) : bias) : score;
   });
   const weights = scope.droppedSoftmax(concat(scores, -1), dropoutRate); // [B, H or K·G, S, ΣT]

@@ -5,19 +5,36 @@ import { equal, less, reshape, sub, where } from '../../engine/ops/index.ts';
 import { type Batch, HIDDEN } from './batch.ts';
 
 /** Where keys stand in their text, and which text that is: 0 on padding. [B, T] */
-interface Keys {
+export interface Keys {
   readonly positions: Tensor;
   readonly texts: Tensor;
 }
 
-/** Bias of a batch's own keys: hidden are later ones, those of other texts, and those a window or more before. [B, 1, T, T] */
-export function causalBias(batch: Batch, window?: number): Tensor {
+/** What is added to the scores of queries: 0 where a key is visible, a large negative number where it is not. */
+export interface Visibility {
+  /** Of the text's own keys. [B, 1, S, S] */
+  readonly bias: Tensor;
+  /** Of keys that stand before it, such as a cache's. [B, 1, S, T] */
+  readonly biasOf: (keys: Keys) => Tensor;
+}
+
+/** Hidden are later keys, those of other texts, and those that a window ends before; layers of one window share a bias. */
+export function causal(batch: Batch): (window?: number) => Visibility {
   const own: Keys = { positions: batch.positionIds, texts: batch.packing?.segmentIds ?? batch.attentionMask };
-  const [rows, length] = own.positions.shape as [Dim, Dim];
-  const queries = (x: Tensor): Tensor => reshape(x, [rows, 1, length, 1]);
-  const keys = (x: Tensor): Tensor => reshape(x, [rows, 1, 1, length]);
-  const [query, key] = [queries(own.positions), keys(own.positions)];
+  const known = new Map<number | undefined, Visibility>();
+  return (window) => {
+    const biasOf = (keys: Keys): Tensor => causalBias(own, keys, window);
+    const visibility = known.get(window) ?? { bias: biasOf(own), biasOf };
+    known.set(window, visibility);
+    return visibility;
+  };
+}
+
+function causalBias(own: Keys, others: Keys, window: number | undefined): Tensor {
+  const asQueries = (x: Tensor): Tensor => reshape(x, [x.shape[0] as Dim, 1, x.shape[1] as Dim, 1]);
+  const asKeys = (x: Tensor): Tensor => reshape(x, [x.shape[0] as Dim, 1, 1, x.shape[1] as Dim]);
+  const [query, key] = [asQueries(own.positions), asKeys(others.positions)];
   const later = where(less(query, key), HIDDEN, 0);
   const seen = window === undefined ? later : where(less(sub(query, key), constant(window, 'int32')), later, HIDDEN);
-  return where(equal(queries(own.texts), keys(own.texts)), seen, HIDDEN);
+  return where(equal(asQueries(own.texts), asKeys(others.texts)), seen, HIDDEN);
 }

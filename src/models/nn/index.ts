@@ -3,7 +3,7 @@
  * Imports engine. Invariant: knows no architecture and no method.
  */
 export { type ActivationName, activationNames, activations } from './activation.ts';
-export { type AttentionInputs, attention, splitHeads } from './attention.ts';
+export { type AttentionInputs, attention, softcapped, splitHeads } from './attention.ts';
 export {
   type Batch,
   batchInputs,
@@ -16,9 +16,11 @@ export {
   type Reading,
   tokenInputs,
 } from './batch.ts';
-export { causalBias } from './causal.ts';
+export { causal, type Keys, type Visibility } from './causal.ts';
 export { batchInputsOf, type Cut, cutProgram, type Features } from './cutProgram.ts';
-export { embedding, joinResidual, layerNorm, linear, rmsNorm, tokenScores, tokens } from './layers.ts';
+export { gatedFeedForward, preNormBlock, projectHeads } from './decoderBlocks.ts';
+export { checkHeads, count, decoderFields, layerWindows, rate, windowFields, withHeads } from './decoderConfig.ts';
+export { embedding, joinResidual, layerNorm, linear, offsetRmsNorm, rmsNorm, tokenScores, tokens } from './layers.ts';
 export type {
   AddedOptions,
   Around,
@@ -33,6 +35,6 @@ export type {
 } from './method.ts';
 export type { Derived, GradientPromise, Initial, Parameter } from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
-export { type Rotation, rotaryAngles, rotaryFields, rotationOf } from './rotary.ts';
+export { longestText, type Rotation, rotaryAngles, rotaryKind, rotationOf, turn } from './rotary.ts';
 export { type Build, type Mask, Scope } from './scope.ts';
 export { type BasePrecision, basePrecisions, type Stored, storageOf } from './storage.ts';

@@ -12,21 +12,24 @@ interface LinearOptions {
   readonly head?: boolean;
   /** It scores the tokens of the vocabulary: a layer that methods leave alone unless they are given its name. */
   readonly vocabulary?: boolean;
+  /** The checkpoint keeps the matrix as [in, out]. */
+  readonly transposed?: boolean;
   /** Of the bias; left out: always. */
   readonly biasGradient?: GradientPromise;
 }
 
 /** y = x·Wᵀ + b. Site `linear`. */
 export function linear(scope: Scope, x: Tensor, options: LinearOptions): Tensor {
-  const { out, bias = true, fresh, head = false, vocabulary = false, biasGradient } = options;
-  const weight = scope.weight('weight', [out, x.shape.at(-1) as number], { fresh, head, packable: !vocabulary });
+  const { out, bias = true, fresh, head = false, vocabulary = false, transposed = false, biasGradient } = options;
+  const kept = { fresh, head, packable: !vocabulary, transposed };
+  const weight = scope.weight('weight', [out, x.shape.at(-1) as number], kept);
   const offset = bias
     ? scope.weight('bias', [out], { fresh: fresh && 'zeros', head, gradient: biasGradient })
     : undefined;
   // What starts fresh reads a summary of the text, which is one row: nothing to gain.
   const product = !fresh && !vocabulary && scope.isRounded('weight') ? ops.switchBackLinear : ops.linear;
   const site = { ...scope.site(), x, weight, bias: offset, head, vocabulary };
-  scope.noteLinear(site);
+  scope.noteLinear(site, transposed);
   return scope.around(
     (method) => method.linear,
     'x',
@@ -69,9 +72,12 @@ export function layerNorm(scope: Scope, x: Tensor, { eps }: { eps: number }): Te
   return ops.layerNorm(x, { weight: scope.weight('weight', shape), bias: scope.weight('bias', shape), eps });
 }
 
-export function rmsNorm(scope: Scope, x: Tensor, { eps }: { eps: number }): Tensor {
-  return ops.rmsNorm(x, { weight: scope.weight('weight', [x.shape.at(-1) as number]), eps });
-}
+export const rmsNorm = (scope: Scope, x: Tensor, { eps }: { eps: number }): Tensor =>
+  ops.rmsNorm(x, { weight: scope.weight('weight', [x.shape.at(-1) as number]), eps });
+
+/** The same with a gain of 1 + weight, as Gemma keeps it. */
+export const offsetRmsNorm = (scope: Scope, x: Tensor, { eps }: { eps: number }): Tensor =>
+  ops.rmsNorm(x, { weight: ops.add(scope.weight('weight', [x.shape.at(-1) as number]), 1), eps });
 
 interface Joining {
   readonly sublayer: SublayerSite['sublayer'];

@@ -1,5 +1,6 @@
 /** What a fine-tuning method may do to a model: choose weights to train, and wrap the sites that layers declare. */
 import type { Tensor } from '../../engine/graph/index.ts';
+import type { Visibility } from './causal.ts';
 import type { GradientPromise, Initial, Parameter } from './parameter.ts';
 
 export interface AddedOptions {
@@ -53,6 +54,8 @@ export interface Segment {
 export interface KeyValueSite extends Site {
   readonly key: Tensor;
   readonly value: Tensor;
+  /** What the layer hides of keys that have positions; undefined where it reads in both directions. */
+  readonly biasOf?: Visibility['biasOf'] | undefined;
 }
 
 /** A middleware: `next` is the layer as the later methods left it; called without a value, it gets what this hook got. */

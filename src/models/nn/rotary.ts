@@ -1,10 +1,10 @@
 /** Rotary positions: each pair of a head's values turns at a frequency of its own (https://arxiv.org/abs/2104.09864). */
 import { z } from 'zod';
 import { constant, type Dim, type Tensor } from '../../engine/graph/index.ts';
-import { type Angles, cos, mul, reshape, sin, toFloat } from '../../engine/ops/index.ts';
+import { type Angles, concat, cos, mul, reshape, rotate, sin, split, toFloat } from '../../engine/ops/index.ts';
 
 const above0 = z.number().positive();
-const every = { rope_theta: above0.optional() };
+const every = { rope_theta: above0.optional(), partial_rotary_factor: z.number().positive().max(1).optional() };
 const kinds = z.discriminatedUnion('rope_type', [
   z.looseObject({ ...every, rope_type: z.literal('default') }),
   // Up to the length it was made for, which is all that is used, it is the default.
@@ -28,17 +28,25 @@ const kinds = z.discriminatedUnion('rope_type', [
     beta_slow: above0.default(1),
     truncate: z.boolean().default(true),
   }),
+  z.looseObject({
+    ...every,
+    rope_type: z.literal('longrope'),
+    short_factor: z.array(above0),
+    factor: above0.nullish(),
+    attention_factor: above0.nullish(),
+    original_max_position_embeddings: above0.optional(),
+  }),
 ]);
 
 /** Older files call the kind `type`. */
 function named(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const { type = 'default', rope_type = type, ...rest } = value as Record<string, unknown>;
-  return { rope_type, ...rest };
+  return { ...rest, rope_type: rope_type === 'su' ? 'longrope' : rope_type };
 }
 
 /** How config.json says that positions turn. Transformers 5 writes all of it into `rope_parameters`. */
-const rotaryKind = z.preprocess(named, kinds);
+export const rotaryKind = z.preprocess(named, kinds);
 export const rotaryFields = {
   rope_theta: above0.optional(),
   rope_scaling: rotaryKind.nullish(),
@@ -48,6 +56,9 @@ export const rotaryFields = {
 type Kind = z.output<typeof kinds>;
 type Of<Name extends Kind['rope_type']> = Extract<Kind, { rope_type: Name }>;
 interface RotaryConfig {
+  readonly max_position_embeddings: number;
+  readonly original_max_position_embeddings?: number | undefined;
+  readonly partial_rotary_factor?: number | undefined;
   readonly rope_theta?: number | undefined;
   readonly rope_scaling?: Kind | null | undefined;
   readonly rope_parameters?: Kind | null | undefined;
@@ -60,11 +71,12 @@ export interface Rotation {
   readonly scale: number;
 }
 
-/** The rotation of heads of `width` values. */
+/** The rotation of heads of `width` values, or of the first part of each. */
 export function rotationOf(config: RotaryConfig, width: number, theta = 10_000): Rotation {
   const kind: Kind = config.rope_parameters ?? config.rope_scaling ?? { rope_type: 'default' };
   const base = kind.rope_theta ?? config.rope_theta ?? theta;
-  const plain = Array.from({ length: width / 2 }, (_, i) => base ** ((-2 * i) / width));
+  const turned = Math.floor(width * (kind.partial_rotary_factor ?? config.partial_rotary_factor ?? 1));
+  const plain = Array.from({ length: turned / 2 }, (_, i) => base ** ((-2 * i) / turned));
   switch (kind.rope_type) {
     case 'linear':
       return { frequencies: plain.map((frequency) => frequency / kind.factor), scale: 1 };
@@ -72,6 +84,8 @@ export function rotationOf(config: RotaryConfig, width: number, theta = 10_000):
       return { frequencies: plain.map((frequency) => llama3(kind, frequency)), scale: 1 };
     case 'yarn':
       return yarn(kind, { base, plain });
+    case 'longrope':
+      return longrope(kind, config, plain);
     default:
       return { frequencies: plain, scale: 1 };
   }
@@ -101,6 +115,32 @@ function yarn(kind: Of<'yarn'>, { base, plain }: { base: number; plain: readonly
     return (frequency / factor) * slowed + frequency * (1 - slowed);
   });
   return { frequencies, scale: kind.attention_factor ?? (factor > 1 ? 0.1 * Math.log(factor) + 1 : 1) };
+}
+
+/** Each pair by a factor of its own (https://arxiv.org/abs/2402.13753): the ones for texts of the pretraining's length. */
+function longrope(kind: Of<'longrope'>, config: RotaryConfig, plain: readonly number[]): Rotation {
+  const length = shortLength(config, kind);
+  const factor = kind.factor ?? config.max_position_embeddings / length;
+  const frequencies = plain.map((frequency, pair) => frequency / kind.short_factor[pair]!);
+  const softer = factor > 1 ? Math.sqrt(1 + Math.log(factor) / Math.log(length)) : 1;
+  return { frequencies, scale: kind.attention_factor ?? softer };
+}
+
+const shortLength = (config: RotaryConfig, kind: Of<'longrope'>): number =>
+  kind.original_max_position_embeddings ?? config.original_max_position_embeddings ?? config.max_position_embeddings;
+
+/** The longest text for which the rotation is right. */
+export function longestText(config: RotaryConfig): number {
+  const kind = config.rope_parameters ?? config.rope_scaling;
+  return kind?.rope_type === 'longrope' ? shortLength(config, kind) : config.max_position_embeddings;
+}
+
+/** Turns x [B, H, T, C] by the angles of its positions; what they do not cover stays as it is. */
+export function turn(x: Tensor, angles: Angles): Tensor {
+  const [width, turned] = [x.shape.at(-1) as number, 2 * (angles.cosine.shape.at(-1) as number)];
+  if (turned === width) return rotate(x, angles);
+  const [first, rest] = split(x, -1, [turned, width - turned]) as [Tensor, Tensor];
+  return concat([rotate(first, angles), rest], -1);
 }
 
 /** Cosine and sine of each position [B, T]: [B, 1, T, C/2] */

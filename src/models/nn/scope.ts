@@ -3,7 +3,7 @@
  * Models call sites without knowing who listens; methods wrap sites without knowing which model calls.
  */
 import { input, type Tensor } from '../../engine/graph/index.ts';
-import { dropout, droppedSoftmax, softmax } from '../../engine/ops/index.ts';
+import { dropout, droppedSoftmax, softmax, transpose } from '../../engine/ops/index.ts';
 import type { AddedOptions, Around, Built, LinearSite, Method, Site } from './method.ts';
 import type { GradientPromise, Initial, Parameter } from './parameter.ts';
 import { type BasePrecision, storageOf } from './storage.ts';
@@ -43,6 +43,8 @@ interface WeightOptions {
   readonly head?: boolean;
   /** The matrix of a linear layer: it may be kept in another form while it is frozen. */
   readonly packable?: boolean;
+  /** A matrix that the checkpoint keeps the other way round. */
+  readonly transposed?: boolean;
   /** Left out: always. */
   readonly gradient?: GradientPromise;
 }
@@ -62,24 +64,31 @@ export class Scope {
 
   /** The model's stack of equal blocks. */
   *blocks(name: string, count: number): Generator<Scope> {
-    this.build.blocks = count;
-    for (let index = 0; index < count; index++) {
+    for (const [block] of this.blocksOf(name, new Array<void>(count).fill())) yield block;
+  }
+
+  /** The same for blocks that differ in one thing: each with its own. What is built of a block is built before the next. */
+  *blocksOf<T>(name: string, own: readonly T[]): Generator<[Scope, T]> {
+    this.build.blocks = own.length;
+    for (const [index, one] of own.entries()) {
       this.build.depth = index + 1;
-      yield this.at(name).at(index);
+      yield [this.at(name).at(index), one];
     }
-    this.build.depth = count + 1;
+    this.build.depth = own.length + 1;
   }
 
   /** A parameter of the model. Declared twice it is the same one: that is how weights are tied. */
   weight(name: string, shape: readonly number[], options: WeightOptions = {}): Tensor {
-    const { fresh, head = false, packable = false, gradient = 'always' } = options;
+    const { fresh, head = false, packable = false, transposed = false, gradient = 'always' } = options;
     const { depth, blocks, methods, basePrecision } = this.build;
-    const declared = { name: this.at(name).path, shape, fresh, head, depth, added: false, gradient };
+    const kept = transposed ? shape.toReversed() : shape;
+    const declared = { name: this.at(name).path, shape: kept, fresh, head, depth, added: false, gradient };
     const trainable = methods.some((method) => method.trains?.(declared, blocks));
     const learningRateScale = methods.reduce((scale, method) => scale * (method.learningRateScale?.(declared) ?? 1), 1);
     const packed = packable && !trainable && !head;
-    const stored = packed ? storageOf(basePrecision, declared.name, shape) : undefined;
-    return declare(this.build, { ...declared, trainable, learningRateScale, stored });
+    const stored = packed ? storageOf(basePrecision, declared.name, shape, { transposed }) : undefined;
+    const tensor = declare(this.build, { ...declared, trainable, learningRateScale, stored });
+    return transposed && !stored ? transpose(tensor, [1, 0]) : tensor;
   }
 
   /**
@@ -120,12 +129,12 @@ export class Scope {
   }
 
   /** Lets methods find the layer again, and fold what they add into its weight. */
-  noteLinear(site: LinearSite): void {
+  noteLinear(site: LinearSite, transposed: boolean): void {
     const { linears, merged, methods } = this.build;
     const { path, head, vocabulary, weight: own } = site;
     linears.push({ path, head, vocabulary, shape: own.shape as [number, number] });
     const weight = methods.reduce((current, method) => method.mergedWeight?.(site, current) ?? current, site.weight);
-    if (weight !== site.weight) merged.set(`${site.path}.weight`, weight);
+    if (weight !== site.weight) merged.set(`${site.path}.weight`, transposed ? transpose(weight, [1, 0]) : weight);
     if (!site.bias) return;
     const bias = methods.reduce((current, method) => method.mergedBias?.(site, current) ?? current, site.bias);
     if (bias !== site.bias) merged.set(`${site.path}.bias`, bias);

@@ -58,8 +58,15 @@ const int4: Storage = (name, [out, width]) => {
 };
 
 /** Undefined where the weight is kept as it is: in 4 bits a matrix must be made of whole blocks both ways. */
-export function storageOf(precision: BasePrecision, name: string, shape: readonly number[]): Stored | undefined {
+export function storageOf(
+  precision: BasePrecision,
+  name: string,
+  shape: readonly number[],
+  /** Its values come as [in, out]. */
+  { transposed: isTransposed = false } = {},
+): Stored | undefined {
   const matrix = shape as readonly [number, number];
-  if (precision === 'int4') return matrix.every((size) => size % BLOCK === 0) ? int4(name, matrix) : undefined;
-  return precision === 'int8' ? int8(name, matrix) : undefined;
+  if (precision === 'fp32' || (precision === 'int4' && matrix.some((size) => size % BLOCK !== 0))) return undefined;
+  const stored = precision === 'int4' ? int4(name, matrix) : int8(name, matrix);
+  return isTransposed ? { ...stored, pack: (values) => stored.pack(transposed(values, matrix[1])) } : stored;
 }

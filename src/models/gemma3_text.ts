@@ -1,0 +1,128 @@
+/** Gemma 3 decoder, the text part (https://arxiv.org/abs/2503.19786): five layers with a window, then one without. */
+// B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width
+import { z } from 'zod';
+import type { Tensor } from '../engine/graph/index.ts';
+import { type Angles, mul } from '../engine/ops/index.ts';
+import type { Architecture } from './architecture.ts';
+import {
+  activationNames,
+  attention,
+  type Batch,
+  causal,
+  checkHeads,
+  count,
+  decoderFields,
+  gatedFeedForward,
+  joinResidual,
+  layerWindows,
+  linear,
+  offsetRmsNorm,
+  projectHeads,
+  rotaryAngles,
+  rotaryKind,
+  rotationOf,
+  type Scope,
+  tokens,
+  turn,
+  type Visibility,
+  windowFields,
+  withHeads,
+} from './nn/index.ts';
+
+const positive = z.number().positive();
+const configSchema = z
+  .looseObject({
+    ...decoderFields,
+    ...windowFields,
+    num_key_value_heads: decoderFields.num_key_value_heads.default(4),
+    head_dim: decoderFields.head_dim.default(256),
+    max_position_embeddings: decoderFields.max_position_embeddings.default(131_072),
+    hidden_activation: z.enum(activationNames).default('gelu_pytorch_tanh'),
+    attention_bias: z.boolean().default(false),
+    query_pre_attn_scalar: positive.default(256),
+    sliding_window: windowFields.sliding_window.default(4096),
+    sliding_window_pattern: count.default(6),
+    attn_logit_softcapping: positive.nullish(),
+    final_logit_softcapping: positive.nullish(),
+    tie_word_embeddings: z.boolean().default(true),
+    use_bidirectional_attention: z.literal(false).nullish(),
+    rope_local_base_freq: positive.default(10_000),
+    rope_parameters: z
+      .object({ full_attention: rotaryKind.optional(), sliding_attention: rotaryKind.optional() })
+      .nullish(),
+  })
+  .transform(withHeads)
+  .superRefine(checkHeads);
+type Gemma3Config = z.output<typeof configSchema>;
+
+export const gemma3Text: Architecture<Gemma3Config> = {
+  modelType: 'gemma3_text',
+  prefix: 'model',
+  queryAndValue: ['q_proj', 'v_proj'],
+  keyAndValue: ['k_proj', 'v_proj'],
+  sublayerEnds: ['down_proj'],
+  norms: [
+    'input_layernorm',
+    'post_attention_layernorm',
+    'pre_feedforward_layernorm',
+    'post_feedforward_layernorm',
+    'norm',
+    'q_norm',
+    'k_norm',
+  ],
+  configSchema,
+  hidden,
+  languageModel: {
+    architectureName: 'Gemma3ForCausalLM',
+    tiedTo: (config) => (config.tie_word_embeddings ? 'model.embed_tokens' : undefined),
+    softcap: (config) => config.final_logit_softcapping ?? undefined,
+  },
+};
+
+/** [B, T, D] */
+function hidden(model: Scope, batch: Batch, config: Gemma3Config): Tensor {
+  const { rms_norm_eps: eps, vocab_size: rows, hidden_size: width, intermediate_size, hidden_activation } = config;
+  const { near, far } = anglesOf(batch, config);
+  const visibleIn = causal(batch);
+  const windows = layerWindows(config, (layer) => (layer + 1) % config.sliding_window_pattern !== 0);
+  let x = mul(tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }), Math.sqrt(width)); // [B, T, D]
+  for (const [layer, window] of model.blocksOf('layers', windows)) {
+    const norm = (name: string, y: Tensor): Tensor => offsetRmsNorm(layer.at(name), y, { eps });
+    const [self, mlp] = [layer.at('self_attn'), layer.at('mlp')];
+    const reading = { visible: visibleIn(window), angles: window === undefined ? far : near, config };
+    const attended = norm('post_attention_layernorm', selfAttention(self, norm('input_layernorm', x), reading));
+    x = joinResidual(self, attended, { sublayer: 'attention', residual: x });
+    const gated = { width: intermediate_size, activation: hidden_activation };
+    const expanded = gatedFeedForward(mlp, norm('pre_feedforward_layernorm', x), gated);
+    x = joinResidual(mlp, norm('post_feedforward_layernorm', expanded), { sublayer: 'feedForward', residual: x });
+  }
+  return offsetRmsNorm(model.at('norm'), x, { eps });
+}
+
+/** Layers with a window turn faster than those that see the whole text. */
+function anglesOf({ positionIds }: Batch, config: Gemma3Config): { near: Angles; far: Angles } {
+  const { rope_parameters: kinds, rope_theta, rope_scaling, rope_local_base_freq, head_dim } = config;
+  const length = { max_position_embeddings: config.max_position_embeddings };
+  const whole = { ...length, rope_theta, rope_parameters: kinds?.full_attention ?? rope_scaling };
+  const windowed = { ...length, rope_theta: rope_local_base_freq, rope_parameters: kinds?.sliding_attention };
+  return {
+    near: rotaryAngles(positionIds, rotationOf(windowed, head_dim)),
+    far: rotaryAngles(positionIds, rotationOf(whole, head_dim, 1_000_000)),
+  };
+}
+
+interface Reading {
+  readonly visible: Visibility;
+  readonly angles: Angles;
+  readonly config: Gemma3Config;
+}
+
+function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Reading): Tensor {
+  const { attention_bias: bias, attention_dropout: dropoutRate, rms_norm_eps: eps } = config;
+  const { q, k, v } = projectHeads(scope, x, config, { bias });
+  const normed = (name: string, heads: Tensor): Tensor => turn(offsetRmsNorm(scope.at(name), heads, { eps }), angles);
+  const turned = { q: normed('q_norm', q), k: normed('k_norm', k), v };
+  const scoring = { scale: config.query_pre_attn_scalar ** -0.5, softcap: config.attn_logit_softcapping ?? undefined };
+  const y = attention(scope, { ...turned, ...visible, ...scoring, dropoutRate }); // [B, T, H·C]
+  return linear(scope.at('o_proj'), y, { out: config.hidden_size, bias });
+}

@@ -1,0 +1,82 @@
+/** Mistral decoder (https://arxiv.org/abs/2310.06825): Llama's layers, which look back over a window. */
+// B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width
+import { z } from 'zod';
+import type { Tensor } from '../engine/graph/index.ts';
+import type { Angles } from '../engine/ops/index.ts';
+import type { Architecture } from './architecture.ts';
+import {
+  attention,
+  type Batch,
+  causal,
+  checkHeads,
+  decoderFields,
+  gatedFeedForward,
+  linear,
+  preNormBlock,
+  projectHeads,
+  rmsNorm,
+  rotaryAngles,
+  rotationOf,
+  type Scope,
+  tokens,
+  turn,
+  type Visibility,
+  windowFields,
+  withHeads,
+} from './nn/index.ts';
+
+const configSchema = z
+  .looseObject({
+    ...decoderFields,
+    num_key_value_heads: decoderFields.num_key_value_heads.default(8),
+    max_position_embeddings: decoderFields.max_position_embeddings.default(131_072),
+    sliding_window: windowFields.sliding_window.default(4096),
+  })
+  .transform(withHeads)
+  .superRefine(checkHeads);
+type MistralConfig = z.output<typeof configSchema>;
+
+export const mistral: Architecture<MistralConfig> = {
+  modelType: 'mistral',
+  prefix: 'model',
+  queryAndValue: ['q_proj', 'v_proj'],
+  keyAndValue: ['k_proj', 'v_proj'],
+  sublayerEnds: ['down_proj'],
+  norms: ['input_layernorm', 'post_attention_layernorm', 'norm'],
+  configSchema,
+  hidden,
+  languageModel: {
+    architectureName: 'MistralForCausalLM',
+    tiedTo: (config) => (config.tie_word_embeddings ? 'model.embed_tokens' : undefined),
+  },
+};
+
+/** [B, T, D] */
+function hidden(model: Scope, batch: Batch, config: MistralConfig): Tensor {
+  const { rms_norm_eps: eps, vocab_size: rows, hidden_size: width, intermediate_size, hidden_act } = config;
+  const angles = rotaryAngles(batch.positionIds, rotationOf(config, config.head_dim));
+  const visible = causal(batch)(config.sliding_window ?? undefined);
+  let x = tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }); // [B, T, D]
+  for (const layer of model.blocks('layers', config.num_hidden_layers)) {
+    x = preNormBlock(layer, x, {
+      eps,
+      attention: (scope, normed) => selfAttention(scope, normed, { visible, angles, config }),
+      feedForward: (scope, normed) =>
+        gatedFeedForward(scope, normed, { width: intermediate_size, activation: hidden_act }),
+    });
+  }
+  return rmsNorm(model.at('norm'), x, { eps });
+}
+
+interface Reading {
+  readonly visible: Visibility;
+  readonly angles: Angles;
+  readonly config: MistralConfig;
+}
+
+function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Reading): Tensor {
+  const { q, k, v } = projectHeads(scope, x, config);
+  const turned = { q: turn(q, angles), k: turn(k, angles), v };
+  const y = attention(scope, { ...turned, ...visible, dropoutRate: config.attention_dropout }); // [B, T, H·C]
+  return linear(scope.at('o_proj'), y, { out: config.hidden_size, bias: false });
+}

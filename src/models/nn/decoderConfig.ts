@@ -1,0 +1,69 @@
+/** Fields of config.json that decoders share, and what follows from them. */
+import { z } from 'zod';
+import { activationNames } from './activation.ts';
+import { rotaryFields } from './rotary.ts';
+
+export const count = z.int().positive();
+export const rate = z.number().min(0).lt(1);
+
+/** Of decoders with rotary positions and gated feed-forward layers. */
+export const decoderFields = {
+  vocab_size: count,
+  hidden_size: count,
+  intermediate_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  num_key_value_heads: count.nullish(),
+  head_dim: count.nullish(),
+  max_position_embeddings: count,
+  rms_norm_eps: z.number().positive().default(1e-6),
+  hidden_act: z.enum(activationNames).default('silu'),
+  attention_dropout: rate.default(0),
+  tie_word_embeddings: z.boolean().default(false),
+  initializer_range: z.number().positive().default(0.02),
+  ...rotaryFields,
+};
+
+interface Heads {
+  readonly hidden_size: number;
+  readonly num_attention_heads: number;
+  readonly num_key_value_heads?: number | null | undefined;
+  readonly head_dim?: number | null | undefined;
+}
+
+/** What files leave out: as many heads of keys as of queries, and the width shared evenly. */
+export const withHeads = <C extends Heads>(config: C) => ({
+  ...config,
+  num_key_value_heads: config.num_key_value_heads ?? config.num_attention_heads,
+  head_dim: config.head_dim ?? config.hidden_size / config.num_attention_heads,
+});
+
+/** A zod check of what `withHeads` gives. */
+export function checkHeads(
+  { num_attention_heads: heads, num_key_value_heads: keyHeads, head_dim: width }: ReturnType<typeof withHeads>,
+  context: z.RefinementCtx,
+): void {
+  const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+  if (!Number.isInteger(width)) refuse('num_attention_heads', 'hidden_size cannot be divided evenly among the heads');
+  else if (width % 2 !== 0) refuse('head_dim', 'heads must have an even number of values, which turn in pairs');
+  if (heads % keyHeads !== 0) refuse('num_key_value_heads', 'the heads cannot be divided evenly among those of keys');
+}
+
+const layerTypes = ['full_attention', 'sliding_attention'] as const;
+export const windowFields = {
+  sliding_window: count.nullish(),
+  layer_types: z.array(z.enum(layerTypes)).nullish(),
+};
+
+interface Windows {
+  readonly num_hidden_layers: number;
+  readonly sliding_window?: number | null | undefined;
+  readonly layer_types?: readonly (typeof layerTypes)[number][] | null | undefined;
+}
+
+/** How many tokens each layer looks back, itself included; undefined: all. `slides` decides where no list is given. */
+export function layerWindows(config: Windows, slides: (layer: number) => boolean): (number | undefined)[] {
+  const { num_hidden_layers: layers, sliding_window: window, layer_types: types } = config;
+  const isSliding = (layer: number): boolean => (types ? types[layer] === 'sliding_attention' : slides(layer));
+  return Array.from({ length: layers }, (_, layer) => (isSliding(layer) ? (window ?? undefined) : undefined));
+}

@@ -88,6 +88,11 @@ export const errorCodes = {
     means: 'config.json names an architecture that is not known here.',
     remedy: 'Use a model of one of the architectures that the error lists.',
   },
+  PROMPT_LENGTH: {
+    exit: 2,
+    means: 'A prompt has no tokens, or more than the model has positions for.',
+    remedy: 'Shorten the prompt, or use a model that reads longer texts.',
+  },
   MODEL_TASK: {
     exit: 2,
     means: 'A model is asked for what its architecture cannot do.',

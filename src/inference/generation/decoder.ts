@@ -1,0 +1,58 @@
+/** A language model that reads tokens and says what may follow. */
+import type { OpenSession, Values } from '../../engine/runtime/index.ts';
+import type { ModelDescription } from '../../models/index.ts';
+import { type BasePrecision, buildProgram, type Method, tokenInputs } from '../../models/nn/index.ts';
+import { nextToken } from '../../tasks/index.ts';
+import { type ParameterMemory, parameterValues } from '../../training/index.ts';
+import { type Cache, cacheMethod, openCache, type Tokens } from './cache.ts';
+
+export interface Decoder extends AsyncDisposable {
+  readonly vocabularySize: number;
+  /** The most tokens of a text, its prompt included. */
+  readonly longest: number;
+  /** The memory of rows that have read nothing. */
+  openCache(rows: number): Cache;
+  /** Reads the next tokens of each row, [rows, tokens], and keeps them. Scores of what follows the last: [rows, V] */
+  read(cache: Cache, inputIds: Int32Array, tokens: Tokens): Promise<Float32Array>;
+}
+
+export interface DecoderOptions {
+  /** Whose weights they are; read at every run, so that a model that is being trained answers as it is now. */
+  readonly memory: ParameterMemory;
+  readonly methods?: readonly Method[];
+  readonly basePrecision?: BasePrecision | undefined;
+  readonly open: OpenSession;
+  readonly threads: number;
+}
+
+export async function openDecoder(description: ModelDescription, options: DecoderOptions): Promise<Decoder> {
+  const { memory, methods = [], basePrecision, open, threads } = options;
+  const cached = cacheMethod();
+  const program = buildProgram(nextToken(description), {
+    methods: [...methods, cached],
+    basePrecision,
+    batch: tokenInputs(),
+  });
+  const session = await open({ logits: program.outputs.logits, ...cached.present }, { threads });
+  const weights = parameterValues(program, memory);
+  return {
+    vocabularySize: description.config.vocab_size,
+    longest: description.config.max_position_embeddings,
+    openCache: (rows) => openCache(cached.present, rows),
+    async read(cache, inputIds, tokens) {
+      const results = await session.run({ ...weights, ...cache.feeds(), ...feedsOf(cache.rows, inputIds, tokens) });
+      cache.append(results, tokens);
+      return results.logits!.data as Float32Array;
+    },
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
+}
+
+function feedsOf(rows: number, inputIds: Int32Array, { positions, texts }: Tokens): Values {
+  const shape = [rows, inputIds.length / rows];
+  return {
+    input_ids: { dtype: 'int32', shape, data: inputIds },
+    position_ids: { dtype: 'int32', shape, data: positions },
+    attention_mask: { dtype: 'int32', shape, data: texts },
+  };
+}

@@ -1,0 +1,180 @@
+/** Token after token: prompts in a batch, each row until it ends. */
+import { type Stream, stream, uniform } from '../../engine/random/index.ts';
+import { AttuneError } from '../../errors/index.ts';
+import type { Cache, Tokens } from './cache.ts';
+import { chooseToken } from './choose.ts';
+import type { Decoder } from './decoder.ts';
+import { type GenerationOptions, type GenerationSettings, generationSettings } from './settings.ts';
+
+export interface GenerationRequest {
+  /** Tokens of each prompt, as the model's template and tokenizer give them. */
+  readonly inputIds: readonly (readonly number[])[];
+  /** Tokens that end a text; they are not part of it. */
+  readonly endIds?: readonly number[];
+  /** Text of generated tokens: needed where `stop` is set. */
+  readonly decode?: (tokens: readonly number[]) => string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** `stop`: an end token or a text to stop at; `length`: no room is left. */
+export type FinishReason = 'stop' | 'length' | 'aborted';
+
+export interface Completion {
+  /** Number of the prompt, and of the text among those generated for it. */
+  readonly prompt: number;
+  readonly sample: number;
+  /** Without the end token, but with the tokens of a text that `stop` names. */
+  readonly tokens: readonly number[];
+  readonly finishReason: FinishReason;
+}
+
+export interface GeneratedToken {
+  readonly prompt: number;
+  readonly sample: number;
+  /** Undefined where the text ends without one. */
+  readonly token: number | undefined;
+  /** Undefined while the text goes on. */
+  readonly finishReason: FinishReason | undefined;
+}
+
+/** All texts, prompt after prompt. */
+export async function generate(
+  decoder: Decoder,
+  request: GenerationRequest,
+  options: GenerationOptions = {},
+): Promise<Completion[]> {
+  const settings = generationSettings.parse(options);
+  const rows = openRows(request, settings);
+  for await (const _ of steps(decoder, rows, { request, settings }));
+  return rows.map(({ prompt, sample, generated, finishReason }) => {
+    return { prompt, sample, tokens: generated, finishReason: finishReason ?? 'aborted' };
+  });
+}
+
+/** The tokens of all texts as they come. */
+export function streamTokens(
+  decoder: Decoder,
+  request: GenerationRequest,
+  options: GenerationOptions = {},
+): AsyncGenerator<GeneratedToken> {
+  const settings = generationSettings.parse(options);
+  return steps(decoder, openRows(request, settings), { request, settings });
+}
+
+interface Row {
+  readonly prompt: number;
+  readonly sample: number;
+  readonly inputIds: readonly number[];
+  readonly generated: number[];
+  finishReason?: FinishReason;
+}
+
+const openRows = ({ inputIds }: GenerationRequest, { n }: GenerationSettings): Row[] =>
+  inputIds.flatMap((ids, prompt) =>
+    Array.from({ length: n }, (_, sample) => ({ prompt, sample, inputIds: ids, generated: [] })),
+  );
+
+interface Generating {
+  readonly request: GenerationRequest;
+  readonly settings: GenerationSettings;
+}
+
+async function* steps(
+  decoder: Decoder,
+  rows: readonly Row[],
+  { request, settings }: Generating,
+): AsyncGenerator<GeneratedToken> {
+  refuseUnusable(decoder, request, settings);
+  const random = stream(settings.seed, 'generation');
+  const read = await readPrompts(decoder, request.inputIds);
+  let live = [...rows];
+  let cache = read.cache.select(live.map(({ prompt }) => prompt));
+  let logits = live.map(({ prompt }) => read.logits[prompt]!);
+  while (live.length > 0) {
+    for (const [i, row] of live.entries()) yield takeToken(row, logits[i]!, { decoder, request, settings, random });
+    const going = live.flatMap((row, i) => (row.finishReason || request.signal?.aborted ? [] : [i]));
+    if (going.length === 0) return;
+    if (going.length < live.length) cache = cache.select(going);
+    live = going.map((i) => live[i]!);
+    logits = rowsOf(await readLast(decoder, cache, live), live.length);
+  }
+}
+
+interface Choosing extends Generating {
+  readonly decoder: Decoder;
+  readonly random: Stream;
+}
+
+/** A row's draws depend on its number and its length alone: who stands beside it changes nothing. */
+function takeToken(row: Row, logits: Float32Array, { decoder, request, settings, random }: Choosing): GeneratedToken {
+  const { prompt, sample, inputIds, generated } = row;
+  const draw = (): number => uniform(random, generated.length, prompt * settings.n + sample);
+  const token = chooseToken(logits, { prompt: inputIds, generated }, { settings, draw });
+  if (request.endIds?.includes(token)) {
+    row.finishReason = 'stop';
+    return { prompt, sample, token: undefined, finishReason: 'stop' };
+  }
+  generated.push(token);
+  const full = generated.length >= settings.max_new_tokens || inputIds.length + generated.length >= decoder.longest;
+  if (stops(generated, request, settings)) row.finishReason = 'stop';
+  else if (full) row.finishReason = 'length';
+  return { prompt, sample, token, finishReason: row.finishReason };
+}
+
+function stops(generated: readonly number[], { decode }: GenerationRequest, { stop }: GenerationSettings): boolean {
+  if (stop.length === 0) return false;
+  const text = decode!(generated);
+  return stop.some((end) => text.includes(end));
+}
+
+function refuseUnusable(decoder: Decoder, { inputIds, decode }: GenerationRequest, { stop }: GenerationSettings): void {
+  if (stop.length > 0 && !decode) throw new Error('internal: texts to stop at need a decoder of tokens');
+  const empty = inputIds.findIndex((ids) => ids.length === 0);
+  if (empty >= 0)
+    throw unusable(empty, 'it has no tokens', 'give it at least one, such as the token that begins texts');
+  const long = inputIds.findIndex((ids) => ids.length >= decoder.longest);
+  if (long < 0) return;
+  const problem = `it has ${inputIds[long]!.length} tokens, and the model has positions for ${decoder.longest}`;
+  throw unusable(long, problem, `give at most ${decoder.longest - 1} tokens`);
+}
+
+const unusable = (prompt: number, problem: string, fix: string): AttuneError =>
+  new AttuneError({ code: 'PROMPT_LENGTH', where: `prompt ${prompt + 1}`, problem, fix });
+
+/** Long prompts are read piece by piece: what is kept for a piece grows with its length times that of the whole. */
+const PIECE = 512;
+
+/** Prompts of unequal lengths are padded on the left, so that all of them end together. */
+async function readPrompts(decoder: Decoder, prompts: readonly (readonly number[])[]) {
+  const longest = Math.max(...prompts.map((ids) => ids.length));
+  const cache = decoder.openCache(prompts.length);
+  let logits: readonly Float32Array[] = [];
+  for (let start = 0; start < longest; start += PIECE) {
+    const length = Math.min(PIECE, longest - start);
+    const at = (fill: (ids: readonly number[], index: number) => number): Int32Array =>
+      Int32Array.from({ length: prompts.length * length }, (_, i) => {
+        const ids = prompts[Math.floor(i / length)]!;
+        const index = start + (i % length) - (longest - ids.length);
+        return index < 0 ? 0 : fill(ids, index);
+      });
+    const tokens: Tokens = { positions: at((_, index) => index), texts: at(() => 1) };
+    const scores = await decoder.read(
+      cache,
+      at((ids, index) => ids[index]!),
+      tokens,
+    );
+    logits = rowsOf(scores, prompts.length);
+  }
+  return { cache, logits };
+}
+
+function readLast(decoder: Decoder, cache: Cache, rows: readonly Row[]): Promise<Float32Array> {
+  const ids = Int32Array.from(rows, ({ generated }) => generated.at(-1)!);
+  const positions = Int32Array.from(rows, ({ inputIds, generated }) => inputIds.length + generated.length - 1);
+  return decoder.read(cache, ids, { positions, texts: new Int32Array(rows.length).fill(1) });
+}
+
+function rowsOf(scores: Float32Array, count: number): Float32Array[] {
+  const width = scores.length / count;
+  return Array.from({ length: count }, (_, row) => scores.subarray(row * width, (row + 1) * width));
+}

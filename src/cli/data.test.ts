@@ -196,7 +196,7 @@ test('words that are not understood', async () => {
     error attune data check: no file is given
       fix: call: attune data check FILE…, or: attune data check --recipe RECIPE  [USAGE]
     error attune data check --task: got "text-clasification"
-      fix: did you mean text-classification? give text-classification  [USAGE]
+      fix: did you mean text-classification? give one of text-classification, sft, causal-lm  [USAGE]
     error attune data check --labels: got "none"
       fix: give required or optional  [USAGE]
     error attune data check train.jsonl: the recipe says this already
@@ -204,4 +204,49 @@ test('words that are not understood', async () => {
     {"error":{"code":"USAGE","where":"attune data check --label","problem":"the recipe says this already","fix":"leave it out, or leave --recipe out"}}
     "
   `);
+});
+
+describe('conversations', () => {
+  const user = (content: string) => ({ role: 'user', content });
+  const assistant = (content: string, more: object = {}) => ({ role: 'assistant', content, ...more });
+
+  test('what is in a file', async () => {
+    write('chat.jsonl', [
+      { messages: [user('hi'), assistant('hello', { weight: 0 }), user('who are you?'), assistant('a model')] },
+      { messages: [user('bye'), assistant('bye')] },
+    ]);
+    const { code, stdout } = await attune('data check chat.jsonl --task sft');
+    expect(code).toBe(0);
+    expect(stdout).toMatchInlineSnapshot(`
+      "chat.jsonl  2 rows  ok
+        turns       3 of the user, 3 of the assistant, of which 2 are learned from  (messages)
+        duplicates  0 exact, 0 near
+        characters  min 7  median 7  p95 29  max 29
+
+      ok: 2 rows in 1 file
+      "
+    `);
+    const { files } = JSON.parse((await attune('data check chat.jsonl --task sft --json')).stdout);
+    expect(files[0].turns).toEqual({ format: 'messages', assistant: 3, user: 3, trained: 2, tool_calls: 0 });
+  });
+
+  test('problems with file, line and code; other columns by name', async () => {
+    write('bad-chat.jsonl', [{ messages: [user('hi')] }, { messages: [{ role: 'usr', content: 'x' }] }]);
+    const { code, stdout } = await attune('data check bad-chat.jsonl --task sft --json');
+    const { problems } = JSON.parse(stdout).files[0];
+    expect([code, problems.map((one: { code: string; where: string }) => `${one.code} ${one.where}`)]).toEqual([
+      2,
+      ['CHAT_NO_ASSISTANT bad-chat.jsonl:1', 'CHAT_ROLE_UNKNOWN bad-chat.jsonl:2'],
+    ]);
+    write('pairs.jsonl', [{ q: 'hi', a: 'hello' }]);
+    expect((await attune('data check pairs.jsonl --task sft --column prompt=q --column completion=a')).code).toBe(0);
+    const misspelt = await attune('data check pairs.jsonl --task sft --format mesages');
+    expect([misspelt.code, misspelt.stderr]).toEqual([2, expect.stringContaining('did you mean messages?')]);
+  });
+
+  test('plain texts', async () => {
+    writeFileSync('verse.txt', 'one\ntwo\n\nthree\n');
+    const { code, stdout } = await attune('data check verse.txt --task causal-lm');
+    expect([code, stdout]).toEqual([0, expect.stringContaining('verse.txt  2 rows  ok')]);
+  });
 });

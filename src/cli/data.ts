@@ -1,6 +1,8 @@
 import type { DataProblem } from '../data/index.ts';
 import { nearest } from '../errors/index.ts';
-import type { DataCheck } from '../recipes/dataCheck.node.ts';
+import type { DataCheck } from '../recipes/dataCheck/dataCheck.node.ts';
+import type { TurnCounts } from '../recipes/dataCheck/task.ts';
+import type { CheckedTaskName } from '../recipes/dataCheck/tasks.ts';
 import { usage } from './arguments.ts';
 import { type Call, defineCommand, type Values } from './command.ts';
 import { dataCheckText } from './dataText.ts';
@@ -14,7 +16,9 @@ const columnOptions = {
 const options = {
   recipe: { type: 'string', value: 'RECIPE', help: 'checks the files of a recipe, also against each other' },
   task: { type: 'string', value: 'TASK', help: 'what the files are for; left out, text-classification' },
+  format: { type: 'string', value: 'FORMAT', help: 'of sft: messages, prompt_completion, alpaca or sharegpt' },
   ...columnOptions,
+  column: { type: 'string', value: 'USE=NAME', multiple: true, help: 'any other column: messages=chat' },
   labels: { type: 'string', value: 'required|optional', help: 'optional: rows may be without a label' },
 } as const;
 
@@ -46,15 +50,29 @@ function checkWord(word: string): void {
 }
 
 async function checkGiven(files: readonly string[], given: Given, signal: Signal): Promise<DataCheck> {
-  const { checkFiles } = await import('../recipes/dataCheck.node.ts');
+  const { checkFiles } = await import('../recipes/dataCheck/dataCheck.node.ts');
   const { text, pair, label } = given;
   if (files.length === 0) {
     const fix = 'call: attune data check FILE…, or: attune data check --recipe RECIPE';
     throw usage({ command, word: 'check', problem: 'no file is given', fix });
   }
-  if (given.task !== undefined) await checkTask(given.task);
-  const wishes = { columns: { text, pair, label }, labels: labelsOf(given.labels), signal };
-  return withColumnOptions(await checkFiles(files, wishes));
+  const { checkedTasks } = await import('../recipes/dataCheck/tasks.ts');
+  const { chatFormatNames } = await import('../data/chat/index.ts');
+  const task = oneOf(given.task ?? 'text-classification', Object.keys(checkedTasks) as CheckedTaskName[], '--task');
+  const format = given.format && oneOf(given.format, chatFormatNames, '--format');
+  const columns = { text, pair, label, ...Object.fromEntries(given.column.map(columnOf)) };
+  return withColumnOptions(await checkFiles(files, { task, columns, format, labels: labelsOf(given.labels), signal }));
+}
+
+function columnOf(word: string): readonly [string, string] {
+  const [use, name] = word.split('=');
+  if (use && name) return [use, name];
+  throw usage({
+    command,
+    word: 'check --column',
+    problem: `got ${JSON.stringify(word)}`,
+    fix: 'write --column USE=NAME',
+  });
 }
 
 /** The fix for a missing column names the key of a recipe; here an option says the same. */
@@ -66,10 +84,10 @@ function withColumnOptions(check: DataCheck): DataCheck {
 
 /** A recipe names task, files and columns: a second word for one of them would leave open which holds. */
 async function checkOfRecipe(files: readonly string[], given: Given, signal: Signal): Promise<DataCheck> {
-  const { checkRecipeData } = await import('../recipes/dataCheck.node.ts');
+  const { checkRecipeData } = await import('../recipes/dataCheck/dataCheck.node.ts');
   const { loadRecipe } = await import('../recipes/schema/index.ts');
   const names = Object.keys(options) as (keyof typeof options)[];
-  const option = names.find((name) => name !== 'recipe' && given[name] !== undefined);
+  const option = names.find((name) => name !== 'recipe' && given[name] !== undefined && given[name]?.length !== 0);
   const word = option === undefined ? files[0] : `--${option}`;
   if (word !== undefined) {
     const fix = 'leave it out, or leave --recipe out';
@@ -78,14 +96,12 @@ async function checkOfRecipe(files: readonly string[], given: Given, signal: Sig
   return checkRecipeData(await loadRecipe(given.recipe!), signal);
 }
 
-async function checkTask(task: string): Promise<void> {
-  const { declaredRecipe, keysOf } = await import('../recipes/schema/declaration.ts');
-  const { takes, words } = await import('../recipes/schema/takes.ts');
-  const declared = keysOf(declaredRecipe())['task']!;
-  if (words(declared).includes(task)) return;
-  const close = nearest(task, words(declared));
-  const fix = `${close ? `did you mean ${close}? ` : ''}give ${takes(declared)}`;
-  throw usage({ command, word: 'check --task', problem: `got ${JSON.stringify(task)}`, fix });
+function oneOf<Word extends string>(word: string, words: readonly Word[], option: string): Word {
+  const known = words.find((one) => one === word);
+  if (known !== undefined) return known;
+  const close = nearest(word, words);
+  const fix = `${close ? `did you mean ${close}? ` : ''}give one of ${words.join(', ')}`;
+  throw usage({ command, word: `check ${option}`, problem: `got ${JSON.stringify(word)}`, fix });
 }
 
 function labelsOf(wish: string | undefined): 'required' | 'optional' {
@@ -100,15 +116,18 @@ function labelsOf(wish: string | undefined): 'required' | 'optional' {
 
 /** The figures of a file stand beside what the contract promises; names as in run.json. */
 function resultObject({ files, warnings, ok }: DataCheck): object {
-  const objects = files.map(({ path, use, rows, problems, problemCount, labels, duplicates, characters }) => ({
+  const objects = files.map(({ path, use, rows, problems, problemCount, labels, turns, duplicates, characters }) => ({
     path,
     ...(use && { use }),
     rows,
     problems: problems.map(({ code, line, where, problem, fix }) => ({ code, line, where, problem, fix })),
     problem_count: problemCount,
     labels,
+    ...(turns && { turns: turnsObject(turns) }),
     duplicates,
     characters: characters ?? null,
   }));
   return { files: objects, warnings, ok };
 }
+
+const turnsObject = ({ toolCalls, ...counts }: TurnCounts): object => ({ ...counts, tool_calls: toolCalls });

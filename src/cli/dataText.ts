@@ -1,4 +1,4 @@
-import type { CheckedFile, DataCheck } from '../recipes/dataCheck.node.ts';
+import type { CheckedFile, DataCheck } from '../recipes/dataCheck/dataCheck.node.ts';
 import type { Colors } from './console.ts';
 import { count } from './figures.ts';
 
@@ -15,7 +15,8 @@ export function dataCheckText(check: DataCheck, colors: Colors): string {
   return [...blocks, warnings.join('\n'), verdict(check, colors)].filter((text) => text !== '').join('\n\n');
 }
 
-function fileText({ path, use, rows, problemCount, labels, duplicates, characters }: CheckedFile, colors: Colors) {
+function fileText(file: CheckedFile, colors: Colors) {
+  const { path, use, rows, problemCount, labels, turns, duplicates, characters } = file;
   const { bold, dim, green, red } = colors;
   const state = problemCount === 0 ? green('ok') : red(many(problemCount, 'problem'));
   const title = [bold(path), ...(use ? [use] : []), many(rows, 'row'), state].join('  ');
@@ -26,9 +27,16 @@ function fileText({ path, use, rows, problemCount, labels, duplicates, character
   return [
     title,
     ...labelLines(labels, colors).map((line, i) => `  ${dim((i === 0 ? 'labels' : '').padEnd(10))}  ${line}`),
+    ...(turns ? [`  ${dim('turns'.padEnd(10))}  ${turnsText(turns)}`] : []),
     `  ${dim('duplicates')}  ${count(exact)} exact, ${count(near)} near`,
     `  ${dim('characters')}  ${lengths}`,
   ].join('\n');
+}
+
+function turnsText({ format, user, assistant, trained, toolCalls }: NonNullable<CheckedFile['turns']>): string {
+  const learned = trained === assistant ? '' : `, of which ${count(trained)} are learned from`;
+  const calls = toolCalls > 0 ? `, ${many(toolCalls, 'tool call')}` : '';
+  return `${count(user)} of the user, ${count(assistant)} of the assistant${learned}${calls}  (${format})`;
 }
 
 function labelLines(labels: CheckedFile['labels'], { cyan, dim }: Colors): string[] {

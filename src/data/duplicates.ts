@@ -1,10 +1,16 @@
 /** Texts that are the same or nearly so: which belong together, how many there are, and which leak across a split. */
-import type { ClassificationExample } from './classification.ts';
 import { type Fingerprint, fingerprint } from './fingerprint.ts';
 import { eachSimilarPair } from './similarPairs.ts';
 
+/** A row as it is compared with others. */
+export interface Compared {
+  readonly text: string;
+  readonly pair?: string;
+  readonly where: string;
+}
+
 /** What is compared of an example: its text, and the second one where it is a pair. */
-export function comparedText({ text, pair }: ClassificationExample): string {
+export function comparedText({ text, pair }: Compared): string {
   return pair === undefined ? text : `${text}\n${pair}`;
 }
 
@@ -74,7 +80,7 @@ export interface Leak {
 }
 
 /** For each validation row that repeats training rows, the first of these; the same comes before the near. */
-export function leakage(train: readonly ClassificationExample[], validation: readonly ClassificationExample[]): Leak[] {
+export function leakage(train: readonly Compared[], validation: readonly Compared[]): Leak[] {
   const trained = train.map((example) => fingerprint(comparedText(example)));
   const validated = validation.map((example) => fingerprint(comparedText(example)));
   const same = firstByText(trained);

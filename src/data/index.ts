@@ -8,6 +8,7 @@ export { type ClassCount, classBalance } from './balance.ts';
 export { type CheckedExamples, type ClassificationExample, classificationExamples } from './classification.ts';
 export type { ClassificationColumns, ColumnWishes } from './columns.ts';
 export {
+  type Compared,
   comparedText,
   type DuplicateCounts,
   duplicateCounts,
@@ -21,3 +22,4 @@ export { type CheckedRows, checkRows } from './read/readRows.ts';
 export { type TextSource, textSource } from './read/textSource.ts';
 export type { Row } from './row.ts';
 export { type Split, type SplitOptions, stratifiedSplit } from './stratifiedSplit.ts';
+export { readTexts, type TextExample } from './text/texts.ts';

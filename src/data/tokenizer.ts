@@ -14,6 +14,16 @@ export interface Tokenizer {
   readonly padTokenId: number;
   /** `maxLength` counts special tokens too. Of a pair the longer text is cut first, as Transformers does. */
   encode(text: string, options: { pair?: string; maxLength: number }): Encoding;
+  /** Ids of a text as it stands: special tokens are those that are written in it, and none is added. */
+  ids(text: string): number[];
+  decode(ids: readonly number[], options?: { readonly skipSpecial?: boolean }): string;
+  /** Undefined for an id that no token has. */
+  tokenOf(id: number): string | undefined;
+  readonly specialIds: ReadonlySet<number>;
+  readonly bosTokenId: number | undefined;
+  readonly eosTokenId: number | undefined;
+  /** What it puts around a text that stands alone. */
+  readonly around: { readonly before: readonly number[]; readonly after: readonly number[] };
 }
 
 /** The special tokens that a tokenizer puts around one text, or around two. */
@@ -32,13 +42,25 @@ export function openTokenizer(tokenizer: object, config: object, where: string):
     const prepare = splitsChinese(tokenizer) ? spaceRareChinese : (text: string) => text;
     const bare = (text: string): number[] => inner.encode(prepare(text), { add_special_tokens: false }).ids;
     const single = frameOf(inner, 'a');
-    const paired = frameOf(inner, 'a', 'b');
+    let pairs: Frame | undefined;
+    // Only tasks on pairs ask for it: tokenizers of language models need not have one.
+    const paired = (): Frame => (pairs ??= frameOf(inner, 'a', 'b'));
     return {
-      padTokenId: padTokenOf(inner, config),
+      padTokenId: namedToken(inner, config, 'pad_token') ?? 0,
       encode(text, { pair, maxLength }) {
         const parts = pair === undefined ? [bare(text)] : [bare(text), bare(pair)];
-        return framed(pair === undefined ? single : paired, parts, maxLength);
+        return framed(pair === undefined ? single : paired(), parts, maxLength);
       },
+      ids: bare,
+      decode: (ids, { skipSpecial = false } = {}) =>
+        ids.length === 0
+          ? ''
+          : inner.decode([...ids], { skip_special_tokens: skipSpecial, clean_up_tokenization_spaces: false }),
+      tokenOf: (id) => inner.id_to_token(id),
+      specialIds: specialsOf(inner),
+      bosTokenId: namedToken(inner, config, 'bos_token'),
+      eosTokenId: namedToken(inner, config, 'eos_token'),
+      around: single,
     };
   } catch (failure) {
     throw new AttuneError(
@@ -61,11 +83,15 @@ const splitsChinese = (tokenizer: object): boolean =>
 const spaceRareChinese = (text: string): string =>
   text.replace(/[\u{20000}-\u{2A6DF}\u{2A700}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu, ' $& ');
 
-function padTokenOf(inner: HuggingFaceTokenizer, config: object): number {
-  const token: unknown = Reflect.get(config, 'pad_token');
+/** The id of a token that tokenizer_config.json names: as a text, or as an object with its settings. */
+function namedToken(inner: HuggingFaceTokenizer, config: object, name: string): number | undefined {
+  const token: unknown = Reflect.get(config, name);
   const text = typeof token === 'object' && token !== null ? Reflect.get(token, 'content') : token;
-  return (typeof text === 'string' ? inner.token_to_id(text) : undefined) ?? 0;
+  return typeof text === 'string' ? inner.token_to_id(text) : undefined;
 }
+
+const specialsOf = (inner: HuggingFaceTokenizer): ReadonlySet<number> =>
+  new Set([...inner.get_added_tokens_decoder()].flatMap(([id, token]) => (token.special ? [id] : [])));
 
 /** Finds the special tokens by encoding a probe with and without them. */
 function frameOf(inner: HuggingFaceTokenizer, text: string, pair?: string): Frame {
@@ -78,7 +104,8 @@ function frameOf(inner: HuggingFaceTokenizer, text: string, pair?: string): Fram
   const end = start + first.length;
   const next = pair === undefined ? end : indexOfRun(full.ids, second, end);
   if (start < 0 || next < 0) throw new Error('its post-processor changes the tokens of the text');
-  const type = (index: number): number => full.token_type_ids[index] ?? 0;
+  // Tokenizers of language models give no types.
+  const type = (index: number): number => full.token_type_ids?.[index] ?? 0;
   const last = next + second.length;
   return {
     before: full.ids.slice(0, start),

@@ -68,6 +68,86 @@ export const errorCodes = {
     means: 'The labels of the data cannot be learned or do not fit each other.',
     remedy: 'Give at least two labels, and use in every file the labels of the training data.',
   },
+  DATA_FORMAT: {
+    exit: 2,
+    means: 'The columns of the data fit no format, or two at once.',
+    remedy: 'Declare the format in the recipe (`data.format: messages`), or name the columns in `data.columns`.',
+  },
+  CHAT_MESSAGES: {
+    exit: 2,
+    means: 'A row has no list of messages, or one that cannot be read.',
+    remedy: 'Write `{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}`.',
+  },
+  CHAT_KEY_MISSING: {
+    exit: 2,
+    means: 'A message lacks its role or its content.',
+    remedy: 'Add the key that the error names.',
+  },
+  CHAT_KEY_UNKNOWN: {
+    exit: 2,
+    means: 'A message has a key that nothing reads.',
+    remedy: 'Use the key that the error suggests, or take it out.',
+  },
+  CHAT_ROLE_UNKNOWN: {
+    exit: 2,
+    means: 'A message has a role that is not known.',
+    remedy: 'Use system, user, assistant or tool.',
+  },
+  CHAT_CONTENT: {
+    exit: 2,
+    means: 'A message is empty, or holds something other than text.',
+    remedy: 'Give it a text, or remove the row.',
+  },
+  CHAT_WEIGHT: {
+    exit: 2,
+    means: 'A weight is neither 0 nor 1, or stands at a turn that is not learned from anyway.',
+    remedy: 'Give turns of the assistant the weight 0 or 1, and others none.',
+  },
+  CHAT_NO_ASSISTANT: {
+    exit: 2,
+    means: 'A row has no turn of the assistant to learn from.',
+    remedy: 'Add the answer, or remove the row.',
+  },
+  CHAT_ORDER: {
+    exit: 2,
+    means: 'The turns of a row do not follow each other as in a conversation.',
+    remedy: 'Begin with the system message if there is one, then let user and assistant take turns, the answer last.',
+  },
+  CHAT_TOOLS: {
+    exit: 2,
+    means: 'A call or a declaration of a tool cannot be read, or a tool is called that the row does not offer.',
+    remedy: 'Write calls and tools as OpenAI’s API has them; arguments are an object or its JSON text.',
+  },
+  CHAT_TOOL_RESULTS: {
+    exit: 2,
+    means: 'The results of tools do not belong to the calls before them, or one is missing.',
+    remedy: 'Let each call be followed by one message of the role tool with its result.',
+  },
+  CHAT_TEMPLATE: {
+    exit: 2,
+    means: 'A chat template cannot be read, or refuses a conversation.',
+    remedy: 'Mend the row or the template, or give another: `data.chat_template: chatml`.',
+  },
+  CHAT_TEMPLATE_END: {
+    exit: 2,
+    means: 'A chat template ends an answer without a special token, so a model would never learn to stop.',
+    remedy: 'Let the template write `eos_token` after each answer.',
+  },
+  CHAT_MASK: {
+    exit: 2,
+    means: 'It cannot be proved which tokens of a conversation are the assistant’s.',
+    remedy: 'Give a template with `{% generation %}`, or the weight 0 to the turn that the error names.',
+  },
+  CHAT_BOS: {
+    exit: 2,
+    means: 'A row begins with the token for beginnings twice.',
+    remedy: 'Take it out of the data, or out of the chat template.',
+  },
+  DATA_NO_LABELS: {
+    exit: 2,
+    means: 'Nothing is left to learn from in a row, mostly because it was cut to `data.max_length`.',
+    remedy: 'Raise `data.max_length`, or leave such rows out with `data.on_empty_labels: drop`; they are counted.',
+  },
   MODEL_NOT_FOUND: {
     exit: 2,
     means: 'The model is in no place that was searched.',

@@ -35,18 +35,27 @@ export async function readModelFolder(folder: string): Promise<ModelSource> {
 
 /** A tokenizer of another model may know more tokens than this one has embeddings for. */
 function withinVocabulary(tokenizer: Tokenizer, vocabularySize: number, folder: string): Tokenizer {
+  const within = (ids: readonly number[]): void => {
+    const beyond = ids.find((id) => id >= vocabularySize);
+    if (beyond === undefined) return;
+    throw new AttuneError({
+      code: 'MODEL_TOKENIZER',
+      where: `${folder}/tokenizer.json`,
+      problem: `it gives token ${beyond}, but config.json says that the model has ${vocabularySize} tokens`,
+      fix: 'use the tokenizer.json that came with the model',
+    });
+  };
   return {
     ...tokenizer,
     encode(text, options) {
       const encoding = tokenizer.encode(text, options);
-      const beyond = encoding.inputIds.find((id) => id >= vocabularySize);
-      if (beyond === undefined) return encoding;
-      throw new AttuneError({
-        code: 'MODEL_TOKENIZER',
-        where: `${folder}/tokenizer.json`,
-        problem: `it gives token ${beyond}, but config.json says that the model has ${vocabularySize} tokens`,
-        fix: 'use the tokenizer.json that came with the model',
-      });
+      within(encoding.inputIds);
+      return encoding;
+    },
+    ids(text) {
+      const ids = tokenizer.ids(text);
+      within(ids);
+      return ids;
     },
   };
 }

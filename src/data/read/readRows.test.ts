@@ -70,12 +70,14 @@ test.each([
 });
 
 test('the ending of the name says the format, in either case', async () => {
-  expect(['a.jsonl', 'a.JSON', 'a.csv', 'b/c.Tsv', 'a.parquet', 'jsonl', 'a.txt'].map(isReadable)).toEqual([
+  expect(['a.jsonl', 'a.JSON', 'a.csv', 'b/c.Tsv', 'a.parquet', 'jsonl', 'a.md'].map(isReadable)).toEqual([
     ...[true, true, true, true],
     ...[false, false, false],
   ]);
   const { problems } = await checkRows(textSource('a.parquet', 'x'));
-  expect(problems).toMatchObject([{ code: 'DATA_FILE', fix: 'give a file that ends in .jsonl, .json, .csv, .tsv' }]);
+  expect(problems).toMatchObject([
+    { code: 'DATA_FILE', fix: 'give a file that ends in .jsonl, .json, .csv, .tsv, .txt' },
+  ]);
 });
 
 test('readRows streams: it yields rows before it has read the end, and throws the first problem', async () => {

@@ -5,11 +5,18 @@ import { type Format, isProblem, type Row } from '../row.ts';
 import { jsonArray } from './jsonArray.ts';
 import { jsonLines } from './jsonLines.ts';
 import { readLines } from './lines.ts';
+import { plainText } from './plainText.ts';
 import { csv, tsv } from './table.ts';
 import type { TextSource } from './textSource.ts';
 
 /** The formats by the ending of a file's name. */
-const formats: Readonly<Record<string, Format>> = { '.jsonl': jsonLines, '.json': jsonArray, '.csv': csv, '.tsv': tsv };
+const formats: Readonly<Record<string, Format>> = {
+  '.jsonl': jsonLines,
+  '.json': jsonArray,
+  '.csv': csv,
+  '.tsv': tsv,
+  '.txt': plainText,
+};
 
 export const readableEndings: readonly string[] = Object.keys(formats);
 

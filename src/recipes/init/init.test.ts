@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MethodName, methods } from '../../methods/index.ts';
-import { checkRecipeData } from '../dataCheck.node.ts';
+import { checkRecipeData } from '../dataCheck/dataCheck.node.ts';
 import { type Declared, declaredAt, declaredRecipe, listPlaces } from '../schema/declaration.ts';
 import { loadRecipe, parseRecipe, type Recipe } from '../schema/index.ts';
 import { parseYaml } from '../schema/yamlDocument.ts';

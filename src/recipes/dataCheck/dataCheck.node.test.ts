@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseRecipe } from '../schema/index.ts';
 import { checkFiles, checkRecipeData } from './dataCheck.node.ts';
-import { parseRecipe } from './schema/index.ts';
 
 let folder: string;
 const { signal } = new AbortController();
@@ -28,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('files by themselves', () => {
   const check = (paths: string[], labels: 'required' | 'optional' = 'required', columns = {}) =>
-    checkFiles(paths, { columns, labels, signal });
+    checkFiles(paths, { task: 'text-classification', columns, labels, signal });
 
   test('what is in a file', async () => {
     const { files, warnings, ok } = await check([path('good.jsonl')]);
@@ -90,7 +90,11 @@ describe('files by themselves', () => {
   });
 
   test('stops when it is told to', async () => {
-    const wishes = { labels: 'required', signal: AbortSignal.abort(new Error('enough')) } as const;
+    const wishes = {
+      task: 'text-classification',
+      labels: 'required',
+      signal: AbortSignal.abort(new Error('enough')),
+    } as const;
     await expect(checkFiles([path('good.jsonl')], wishes)).rejects.toThrow('enough');
   });
 });

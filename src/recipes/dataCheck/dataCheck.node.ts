@@ -1,26 +1,22 @@
 /** Whole data files, checked as training would check them, and what is in them. No model is read. */
-import { expandPaths, openTextFile } from '../data/index.node.ts';
+import { expandPaths, openTextFile } from '../../data/index.node.ts';
 import {
   type ClassCount,
-  type ClassificationExample,
-  type ColumnWishes,
-  checkLabels,
+  type Compared,
   checkRows,
-  classBalance,
-  classificationExamples,
   comparedText,
   type DataProblem,
   type DuplicateCounts,
   duplicateCounts,
   type Leak,
-  labelNames,
   leakage,
   type Problems,
-  stratifiedSplit,
-} from '../data/index.ts';
-import { excerpt, listed, problemOf } from '../data/problems.ts';
-import type { Recipe } from './schema/index.ts';
-import { type Lengths, textLengths } from './textLengths.ts';
+} from '../../data/index.ts';
+import { listed, problemOf } from '../../data/problems.ts';
+import type { Recipe } from '../schema/index.ts';
+import { type Lengths, textLengths } from '../textLengths.ts';
+import type { ReadRows, TaskWishes, TurnCounts } from './task.ts';
+import { type CheckedTaskName, checkedTasks } from './tasks.ts';
 
 export type DataUse = 'train' | 'validation' | 'test';
 
@@ -30,7 +26,10 @@ export interface CheckedFile extends Problems {
   readonly use?: DataUse;
   /** Rows that could be read; those with a problem of their own are among them. */
   readonly rows: number;
+  /** Of classification; other tasks have none. */
   readonly labels: readonly ClassCount[];
+  /** Of conversations. */
+  readonly turns?: TurnCounts | undefined;
   readonly duplicates: DuplicateCounts;
   /** Undefined where no row has a text. */
   readonly characters: Lengths | undefined;
@@ -50,22 +49,22 @@ export interface DataCheck {
   readonly ok: boolean;
 }
 
-interface FileWishes extends ColumnWishes {
+export interface FileWishes extends TaskWishes {
+  readonly task: CheckedTaskName;
   readonly signal: AbortSignal;
 }
 
 /** Files by themselves. Nothing says which of them are learned from, so each may have labels of its own. */
 export async function checkFiles(paths: readonly string[], wishes: FileWishes): Promise<DataCheck> {
   const read = await readAll(paths, wishes);
-  const labels = classBalance(read.flatMap(({ examples }) => examples));
-  const only = labels.length === 1 ? labels[0]! : undefined;
-  const warnings = only && read.every(({ file }) => file.problemCount === 0) ? [onlyLabel(only, read[0]!.file)] : [];
-  return resultOf(read, warnings);
+  const isSound = read.every(({ file }) => file.problemCount === 0);
+  const warning = isSound && checkedTasks[wishes.task].warning?.(read.flatMap(({ examples }) => examples));
+  return resultOf(read, warning ? [{ where: read[0]!.file.path, ...warning }] : []);
 }
 
 /** The files of a recipe, each by itself and against the training data. */
-export async function checkRecipeData({ data }: Recipe, signal: AbortSignal): Promise<DataCheck> {
-  const wishes = { columns: data.columns, labels: 'required', signal } as const;
+export async function checkRecipeData({ task, data }: Recipe, signal: AbortSignal): Promise<DataCheck> {
+  const wishes = { task, columns: data.columns, labels: 'required', signal } as const;
   const train = await readAll(data.train, { ...wishes, use: 'train' });
   const held = [
     ...(await readAll(data.validation ?? [], { ...wishes, use: 'validation' })),
@@ -74,9 +73,9 @@ export async function checkRecipeData({ data }: Recipe, signal: AbortSignal): Pr
   const examples = train.flatMap((one) => one.examples);
   // What a broken training file lacks would only be told again as a fault of all others.
   if (train.some(({ file }) => file.problemCount > 0)) return resultOf([...train, ...held], []);
-  const names = classBalance(examples).map(({ label }) => label);
-  const trained = train.map((one, i) => (i === 0 ? withProblems(one, trainingProblems(examples, data)) : one));
-  const compared = held.map((one) => withProblems(one, checkLabels(one.examples, names)));
+  const { training, held: checkHeld } = checkedTasks[task];
+  const trained = train.map((one, i) => (i === 0 && training ? withProblems(one, training(examples, data)) : one));
+  const compared = held.map((one) => (checkHeld ? withProblems(one, checkHeld(one.examples, examples)) : one));
   return resultOf(
     [...trained, ...compared],
     held.flatMap((one) => leakWarning(one, leakage(examples, one.examples))),
@@ -85,7 +84,7 @@ export async function checkRecipeData({ data }: Recipe, signal: AbortSignal): Pr
 
 interface ReadFile {
   readonly file: CheckedFile;
-  readonly examples: readonly ClassificationExample[];
+  readonly examples: readonly Compared[];
 }
 
 async function readAll(
@@ -101,18 +100,19 @@ async function readAll(
   return [...read.values()];
 }
 
-async function readFile(path: string, { columns, labels, signal, use }: FileWishes & { use?: DataUse }) {
+async function readFile(path: string, { task, signal, use, ...wishes }: FileWishes & { use?: DataUse }) {
   signal.throwIfAborted();
   const source = await openTextFile(path).catch((error) => problemOf(error));
   if ('code' in source) return unreadFile(path, source, use);
   const { rows, ...unread } = await checkRows(source);
-  const { examples, ...unusable } = classificationExamples(rows, { columns, labels });
+  const { examples, labels = [], turns, ...unusable }: ReadRows = checkedTasks[task].read(rows, wishes);
   const file: CheckedFile = {
     path,
     ...(use && { use }),
     rows: rows.length,
     ...joined(unread, unusable),
-    labels: classBalance(examples),
+    labels,
+    ...(turns && { turns }),
     duplicates: duplicateCounts(examples.map(comparedText)),
     characters: textLengths(examples.map(({ text, pair = '' }) => text + pair)),
   };
@@ -134,28 +134,6 @@ const withProblems = (read: ReadFile, more: Problems): ReadFile => ({
   ...read,
   file: { ...read.file, ...joined(read.file, more) },
 });
-
-/** What only training finds: too few labels, or rows of which none can be held back. */
-function trainingProblems(examples: readonly ClassificationExample[], data: Recipe['data']): Problems {
-  try {
-    labelNames(examples);
-    if (!data.validation && data.validation_split > 0) {
-      const options = { fraction: data.validation_split, labelOf, textOf: comparedText, random: () => 0 };
-      // Which rows are held back depends on the seed; whether there are any does not.
-      stratifiedSplit(examples, options);
-    }
-    return { problems: [], problemCount: 0 };
-  } catch (error) {
-    return { problems: [problemOf(error)], problemCount: 1 };
-  }
-}
-
-const labelOf = ({ label }: ClassificationExample): string => label!;
-
-function onlyLabel({ label, count }: ClassCount, { path }: CheckedFile): DataWarning {
-  const problem = `all ${count} rows have the label '${excerpt(label)}'`;
-  return { where: path, problem, fix: 'to learn, a model needs rows of at least two labels' };
-}
 
 function leakWarning({ file }: ReadFile, leaks: readonly Leak[]): DataWarning[] {
   if (leaks.length === 0) return [];

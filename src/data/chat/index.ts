@@ -1,0 +1,16 @@
+/**
+ * data/chat — rows to conversations, conversations to tokens that are learned from or only read.
+ * Imports: errors, data. Invariant: a turn is learned from only where its tokens are proved to be its own.
+ */
+export { type Conversation, isTrained } from './conversation.ts';
+export {
+  type ChatFormatName,
+  type ChatWishes,
+  type CheckedConversations,
+  chatFormatNames,
+  readConversations,
+} from './conversations.ts';
+export { type Encoded, encodeConversation } from './encode.ts';
+export type { Message, Role } from './message.ts';
+export { type ChatTemplate, openTemplate, type TemplateSource } from './template.ts';
+export type { Tool, ToolCall } from './toolCalls.ts';

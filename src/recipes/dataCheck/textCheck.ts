@@ -1,0 +1,9 @@
+import { readTexts } from '../../data/index.ts';
+import type { CheckedTask } from './task.ts';
+
+export const textCheck: CheckedTask = {
+  read(rows, { columns }) {
+    const { texts, ...problems } = readTexts(rows, columns?.text);
+    return { ...problems, examples: texts };
+  },
+};

@@ -4,6 +4,7 @@
  */
 import { AttuneError } from '../errors/index.ts';
 import type { BasePrecision, Method } from '../models/nn/index.ts';
+import { adapter } from './adapter.ts';
 import { bitfit } from './bitfit.ts';
 import type { ModelFacts } from './definition.ts';
 import { dora } from './dora.ts';
@@ -15,7 +16,7 @@ import { lora } from './lora.ts';
 import { vera } from './vera.ts';
 
 /** A recipe offers the methods of this table and no other: a new method adds its line here. */
-export const methods = { full, freeze, bitfit, ln_tuning: lnTuning, lora, dora, vera, ia3 };
+export const methods = { full, freeze, bitfit, ln_tuning: lnTuning, lora, dora, vera, ia3, adapter };
 
 export type MethodName = keyof typeof methods;
 export type MethodSettings = { [Name in MethodName]: Parameters<(typeof methods)[Name]['attach']>[0] }[MethodName];

@@ -71,7 +71,7 @@ async function openAdapter(adapter: Adapter, signal: AbortSignal): Promise<Targe
   const { manifest, folder } = adapter;
   const base = await fetchBase(adapter, signal);
   if (manifest) expectBase(await identify(base.path, base), manifest, folder);
-  const source = { ...adapter, labels: manifest?.labels, fingerprint: manifest?.fingerprint };
+  const source = { ...adapter, labels: manifest?.labels ?? adapter.labels, fingerprint: manifest?.fingerprint };
   const { threshold, max_length: maxLength } = manifest ?? {};
   return { artifact: { folder: base.path, adapter: source, threshold }, adapter, maxLength };
 }

@@ -10,6 +10,7 @@ const given = {
   dora: { target_modules: 'all-linear', r: 4 },
   vera: { target_modules: 'all-linear', r: 8 },
   ia3: {},
+  adapter: { placement: 'houlsby', reduction_factor: 4 },
 } as const satisfies Record<MethodName, object>;
 
 export const everyMethod = Object.fromEntries(

@@ -4,28 +4,52 @@ import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { brokenAfter, outcomeOf } from '../crash/outcome.ts';
-import { attune, linesOf, objectOf, readJson, temporaryFolder, tinyModel, train, writeRecipe } from './attune.ts';
+import {
+  attune,
+  errorOf,
+  linesOf,
+  objectOf,
+  readJson,
+  temporaryFolder,
+  tinyModel,
+  train,
+  writeRecipe,
+} from './attune.ts';
 import { reviews, tinyRecipe, writeReviews, writeRows } from './reviews.ts';
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
 const python = process.env.ATTUNE_TEST_PYTHON;
+const adaptersPython = process.env.ATTUNE_TEST_ADAPTERS_PYTHON;
 if (!python) console.warn('SKIPPED: adapters in PEFT (set ATTUNE_TEST_PYTHON to a python that has it)');
+
+if (!adaptersPython)
+  console.warn('SKIPPED: AdapterHub (set ATTUNE_TEST_ADAPTERS_PYTHON to a python that has adapters)');
 
 interface Case {
   readonly method: string;
-  /** PEFT has no such method: the trained tensors are saved alone. */
-  readonly isOwn?: boolean;
+  /** Who opens its folder; left out: nobody else, the trained tensors are saved alone. */
+  readonly opener?: 'PEFT' | 'AdapterHub';
+  /** Nothing can be folded into the weights of the model. */
+  readonly staysApart?: boolean;
   /** Rates at which the tiny model learns in 36 steps. */
   readonly rate: number;
 }
 
 const cases: Record<string, Case> = {
-  bitfit: { method: '{name: bitfit}', isOwn: true, rate: 0.03 },
-  ln_tuning: { method: '{name: ln_tuning}', rate: 0.03 },
-  ia3: { method: '{name: ia3}', rate: 0.03 },
-  dora: { method: '{name: dora, r: 4, target_modules: all-linear, bias: lora_only}', rate: 0.01 },
-  vera: { method: '{name: vera, r: 16, target_modules: all-linear}', rate: 0.03 },
+  bitfit: { method: '{name: bitfit}', rate: 0.03 },
+  ln_tuning: { method: '{name: ln_tuning}', opener: 'PEFT', rate: 0.03 },
+  ia3: { method: '{name: ia3}', opener: 'PEFT', rate: 0.03 },
+  dora: { method: '{name: dora, r: 4, target_modules: all-linear, bias: lora_only}', opener: 'PEFT', rate: 0.01 },
+  vera: { method: '{name: vera, r: 16, target_modules: all-linear}', opener: 'PEFT', rate: 0.03 },
+  houlsby: {
+    method: '{name: adapter, placement: houlsby, reduction_factor: 4}',
+    opener: 'AdapterHub',
+    staysApart: true,
+    rate: 0.01,
+  },
+  pfeiffer: { method: '{name: adapter, reduction_factor: 4}', opener: 'AdapterHub', staysApart: true, rate: 0.01 },
+  parallel: { method: '{name: adapter, placement: parallel}', opener: 'AdapterHub', staysApart: true, rate: 0.01 },
 };
 
 const predict = async (target: string) =>
@@ -49,7 +73,7 @@ beforeAll(() => {
   );
 });
 
-describe.each(Object.entries(cases))('%s', (name, { method, isOwn = false, rate }) => {
+describe.each(Object.entries(cases))('%s', (name, { method, opener, staysApart = false, rate }) => {
   const words = ['recipe.json', `method=${method}`, `learning_rate=${rate}`];
   beforeAll(async () => {
     await train([...words, `output_dir=${name}`], place);
@@ -58,9 +82,12 @@ describe.each(Object.entries(cases))('%s', (name, { method, isOwn = false, rate 
   it('learns, and answers from its folder as it was evaluated', async () => {
     const run = readJson<{ metrics: { accuracy: number }; before: { majority: number } }>(folder, name, 'run.json');
     expect(run.metrics.accuracy).toBeGreaterThan(run.before.majority + 0.2);
-    expect(existsSync(join(folder, name, 'adapter/adapter_config.json'))).toBe(!isOwn);
+    expect(existsSync(join(folder, name, 'adapter/adapter_config.json'))).toBe(opener !== undefined);
     const evaluated = objectOf<{ metrics: object }>(await attune(['eval', name, '--json'], place));
-    expect(evaluated.metrics).toEqual(run.metrics);
+    // What frozen layers gave was kept while it learned: the same but for rounding.
+    for (const [metric, value] of Object.entries(evaluated.metrics)) {
+      expect(value, metric).toBeCloseTo(run.metrics[metric as 'accuracy'], 6);
+    }
   });
 
   it('goes on after being broken off, and ends with the same bits', async () => {
@@ -78,7 +105,13 @@ describe.each(Object.entries(cases))('%s', (name, { method, isOwn = false, rate 
     expect(before).toEqual(first);
   });
 
-  it('merges into a whole model that answers the same', async () => {
+  it.runIf(staysApart)('is not merged into the weights of a model', async () => {
+    const merged = await attune(['merge', name, '--output', `${name}-merged`, '--json'], place);
+    expect(merged.code).toBe(2);
+    expect(errorOf(merged).code).toBe('EXPORT_UNSUPPORTED');
+  });
+
+  it.skipIf(staysApart)('merges into a whole model that answers the same', async () => {
     const merged = await attune(['merge', name, '--output', `${name}-merged`, '--json'], place);
     expect(merged.code, merged.stdout).toBe(0);
     const answers = await predict(name);
@@ -89,11 +122,13 @@ describe.each(Object.entries(cases))('%s', (name, { method, isOwn = false, rate 
     });
   });
 
-  it.skipIf(!python || isOwn)('opens in PEFT with the same scores', async () => {
-    const opener = join(import.meta.dirname, '../../tools/golden/open_adapter.py');
+  const interpreter = opener === 'PEFT' ? python : adaptersPython;
+  it.skipIf(!interpreter || !opener)(`opens in ${opener} with the same scores`, async () => {
+    const script = opener === 'PEFT' ? 'open_adapter.py' : 'open_adapter_hub.py';
+    const path = join(import.meta.dirname, '../../tools/golden', script);
     const places = [join(folder, name, 'adapter'), join(folder, 'base'), join(folder, 'input.json')];
     const { logits, merged_logits: mergedLogits } = JSON.parse(
-      execFileSync(python!, [opener, ...places], { encoding: 'utf8' }),
+      execFileSync(interpreter!, [path, ...places], { encoding: 'utf8' }),
     ) as { logits: number[][]; merged_logits?: number[][] };
     const labels = readJson<{ labels: string[] }>(folder, name, 'run.json').labels;
     const answers = await predict(name);
@@ -105,5 +140,31 @@ describe.each(Object.entries(cases))('%s', (name, { method, isOwn = false, rate 
         });
       });
     }
+  });
+});
+
+const hubLora = join(import.meta.dirname, '../golden/adapterhub-tiny/lora/adapter');
+
+describe('LoRA of AdapterHub', () => {
+  const open = async (target: string) =>
+    (await predict(target)).map(({ scores }) => Object.values(scores).map((score) => score.toFixed(6)));
+
+  it('becomes a PEFT folder that answers the same', async () => {
+    const exported = await attune(['export', hubLora, '--to', 'peft', '--output', 'hub-peft', '--json'], place);
+    expect(exported.code, exported.stdout).toBe(0);
+    const config = readJson<{ lora_alpha: number }>(folder, 'hub-peft/adapter_config.json');
+    expect(config).toMatchObject({ peft_type: 'LORA', r: 4, lora_alpha: 12, task_type: 'SEQ_CLS' });
+    expect(await open('hub-peft')).toEqual(await open(hubLora));
+  });
+
+  it('of before 1.1 has alpha without effect, as in its program', async () => {
+    cpSync(hubLora, join(folder, 'hub-old'), { recursive: true });
+    const config = readJson(folder, 'hub-old/adapter_config.json');
+    const base = join(hubLora, config['model_name'] as string);
+    const older = { ...config, version: 'adapters.1.0.1', model_name: base };
+    writeFileSync(join(folder, 'hub-old/adapter_config.json'), JSON.stringify(older));
+    await attune(['export', 'hub-old', '--to', 'peft', '--output', 'hub-old-peft', '--json'], place);
+    expect(readJson(folder, 'hub-old-peft/adapter_config.json')).toMatchObject({ r: 4, lora_alpha: 4 });
+    expect(await open('hub-old')).not.toEqual(await open(hubLora));
   });
 });

@@ -46,7 +46,7 @@ export async function exportTarget(reference: string, options: ExportOptions): P
   await using model = await openClassifier(artifact, { ...opening, basePrecision: peft ? undefined : 'fp32' });
   const path = resolve(output);
   if (peft) {
-    await writeFolder(path, (folder) => writePeft(folder, peft));
+    await writeFolder(path, (folder) => writePeft(folder, peft, model.source.description));
     return { path, files: await filesOf(path) };
   }
   const plain = await plainModel(model, reference);

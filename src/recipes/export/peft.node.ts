@@ -1,14 +1,15 @@
-/** The adapter alone, as the PEFT folder that it is saved as. */
+/** The adapter alone as a PEFT folder: as it is, or converted from AdapterHub's. */
 import { copyFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
-import { type Adapter, MANIFEST, PEFT_CONFIG } from '../../store/adapters/index.ts';
+import { classificationOf, type ModelDescription } from '../../models/index.ts';
+import { ADAPTER_CONFIG, type Adapter, hasPeftForm, MANIFEST, writePeftFolder } from '../../store/adapters/index.ts';
 import { writeDurably } from '../../store/runs/atomic.node.ts';
 import { baseFolder } from '../target.node.ts';
 
 /** The adapter of a target, where PEFT has its method. */
 export function peftAdapter(adapter: Adapter | undefined, where: string): Adapter {
-  if (adapter?.peft) return adapter;
+  if (adapter && hasPeftForm(adapter.method)) return adapter;
   throw new AttuneError({
     code: 'EXPORT_UNSUPPORTED',
     where: `${where} --to peft`,
@@ -17,7 +18,9 @@ export function peftAdapter(adapter: Adapter | undefined, where: string): Adapte
   });
 }
 
-export async function writePeft(folder: string, adapter: Adapter): Promise<void> {
+/** What another program saved in its own way is written anew. */
+export async function writePeft(folder: string, adapter: Adapter, description: ModelDescription): Promise<void> {
+  if (!adapter.peft) return await convert(folder, adapter, description);
   for (const name of await readdir(adapter.folder)) {
     if (/^(adapter_.*|attune\.json)$/.test(name)) await copyFile(join(adapter.folder, name), join(folder, name));
   }
@@ -25,10 +28,31 @@ export async function writePeft(folder: string, adapter: Adapter): Promise<void>
   if (base) await nameBase(folder, adapter, resolve(base));
 }
 
+async function convert(folder: string, adapter: Adapter, description: ModelDescription): Promise<void> {
+  const { method, manifest, baseReference } = adapter;
+  const { architecture } = description;
+  const checkpoint = await adapter.open();
+  try {
+    const tensors = await Promise.all(
+      checkpoint.names.map(async (name) => {
+        const data = await checkpoint.readFloats(name);
+        return { name, dtype: 'float32' as const, shape: checkpoint.shapeOf(name)!, data };
+      }),
+    );
+    const base = baseFolder(adapter);
+    const baseName = base === undefined ? baseReference : resolve(base);
+    const task = manifest?.task ?? 'text-classification';
+    const headModules = [classificationOf(description).head];
+    await writePeftFolder(folder, { method, task, baseName, tensors, facts: architecture, headModules });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
 /** A path from the old folder, or from here, leads nowhere from the new one. */
 async function nameBase(folder: string, { peft, manifest }: Adapter, base: string): Promise<void> {
   const write = (name: string, value: object): Promise<void> =>
     writeDurably(join(folder, name), [`${JSON.stringify(value, null, 2)}\n`]);
-  await write(PEFT_CONFIG, { ...peft, base_model_name_or_path: base });
+  await write(ADAPTER_CONFIG, { ...peft, base_model_name_or_path: base });
   if (manifest) await write(MANIFEST, { ...manifest, base: { ...manifest.base, name: base, reference: base } });
 }

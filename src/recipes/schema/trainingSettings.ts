@@ -65,7 +65,7 @@ const lengthAndRate = {
     .default('auto')
     .meta({
       description:
-        'The highest learning rate of the run. auto = by method: 5e-5 for `full`; of `freeze` 1e-3 for the head alone, else 1e-4; 5e-4 for `lora` and `dora`, 4e-3 for `vera`, 5e-3 for `ia3`, 1e-3 for `bitfit` and `ln_tuning`.',
+        'The highest learning rate of the run. auto = by method: 5e-5 for `full`; of `freeze` 1e-3 for the head alone, else 1e-4; 5e-4 for `lora` and `dora`, 4e-3 for `vera`, 5e-3 for `ia3`, 1e-3 for `bitfit`, `ln_tuning` and `adapter`.',
       aliases: ['lr', 'max_lr'],
     }),
   lr_scheduler_type: z

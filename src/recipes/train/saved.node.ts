@@ -45,7 +45,8 @@ async function saveModel(running: Running, tensors: ReturnType<typeof tensorsOf>
 
 async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsOf>): Promise<void> {
   const { recipe, baseName, source, data, model, initial, folder } = running;
-  const { architecture } = source.description;
+  const { architecture, config } = source.description;
+  const { head, architectureName } = classificationOf(source.description);
   const manifest: Manifest = {
     format: 1,
     task: recipe.task,
@@ -61,8 +62,9 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     manifest,
     tensors,
     facts: architecture,
-    headModules: [classificationOf(source.description).head],
-    peft: initial?.peft,
+    model: { type: architecture.modelType, className: architectureName, hiddenSize: config.hidden_size },
+    headModules: [head],
+    earlier: initial,
   };
   await folder.replaceFolder(ADAPTER_FOLDER, async (path) => {
     await writeAdapter(path, saved);

@@ -1,6 +1,7 @@
 /**
- * What a partial method saved: a PEFT folder where PEFT has the method, else the trained tensors alone. Beside either
- * lies attune.json, which says what base, labels and answers belong to it; folders of other programs have none.
+ * What a partial method saved: a folder of PEFT, or of AdapterHub's library, where one has the method; else the trained
+ * tensors alone. Beside any lies attune.json, which says what base, labels and answers belong to it; folders of other
+ * programs have none.
  */
 import { join } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
@@ -8,15 +9,16 @@ import { openFile } from '../../files/bytes.node.ts';
 import { type Checkpoint, joinFiles, type NamedTensor, openSafetensors, safetensorsChunks } from '../../files/index.ts';
 import { readJson } from '../../files/modelFolder.node.ts';
 import { type MethodSettings, type ModelFacts, parseMethod } from '../../methods/index.ts';
-import { chooses } from '../../methods/pattern.ts';
 import { writeDurably } from '../runs/atomic.node.ts';
+import { type HubConfig, type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
+import { hasHubForm, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
 import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
-import { peftFromSettings, settingsFromPeft } from './peft/config.ts';
+import { settingsFromPeft } from './peft/config.ts';
+import { openPeftFolder, writePeftFolder } from './peft/folder.node.ts';
 import { type PeftConfig, peftForms } from './peft/forms.ts';
-import { adaptedLayers, isCopy, ownName, peftName } from './peft/names.ts';
 
-export const PEFT_CONFIG = 'adapter_config.json';
-const PEFT_WEIGHTS = 'adapter_model.safetensors';
+/** PEFT and AdapterHub give their files the same name. */
+export const ADAPTER_CONFIG = 'adapter_config.json';
 const TRAINED_WEIGHTS = 'trained.safetensors';
 
 export interface Adapter {
@@ -25,8 +27,11 @@ export interface Adapter {
   /** What finds the base: a folder, or a model's name. */
   readonly baseReference: string;
   readonly manifest?: Manifest;
+  /** Labels that a folder of another program names. */
+  readonly labels?: readonly string[] | undefined;
   /** adapter_config.json as it was, with the fields that have no setting here. */
   readonly peft?: PeftConfig;
+  readonly hub?: HubConfig;
   open(): Promise<Checkpoint>;
 }
 
@@ -35,38 +40,33 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
   const written = await readJson(folder, MANIFEST);
   const isAbsent = written === undefined || isModelNotes(written);
   const manifest = isAbsent ? undefined : parseManifest(written, join(folder, MANIFEST));
-  const peft = (await readJson(folder, PEFT_CONFIG)) as PeftConfig | undefined;
-  if (peft) {
-    const method = settingsFromPeft(peft, join(folder, PEFT_CONFIG));
-    const baseReference = manifest?.base.reference ?? baseOf(peft, folder);
-    return { folder, method, baseReference, ...(manifest && { manifest }), peft, open: () => openPeft(folder) };
+  const config = (await readJson(folder, ADAPTER_CONFIG)) as PeftConfig | HubConfig | undefined;
+  const known = { folder, ...(manifest && { manifest }) };
+  if (config) {
+    const where = join(folder, ADAPTER_CONFIG);
+    const named = isHubConfig(config) ? config.model_name : config['base_model_name_or_path'];
+    const baseReference = manifest?.base.reference ?? expectBaseName(named, where);
+    if (isHubConfig(config)) {
+      const labels = await hubLabels(folder);
+      const open = () => openHubFolder(folder, config);
+      return { ...known, method: settingsFromHub(config, where), baseReference, labels, hub: config, open };
+    }
+    const open = () => openPeftFolder(folder);
+    return { ...known, method: settingsFromPeft(config, where), baseReference, peft: config, open };
   }
   if (!manifest) return undefined;
   const method = parseMethod(manifest.method, join(folder, MANIFEST));
   const open = async () => joinFiles([await openSafetensors(await openFile(join(folder, TRAINED_WEIGHTS)))]);
-  return { folder, method, baseReference: manifest.base.reference, manifest, open };
+  return { ...known, method, baseReference: manifest.base.reference, open };
 }
 
-function baseOf(peft: PeftConfig, folder: string): string {
-  const name = peft.base_model_name_or_path;
+function expectBaseName(name: unknown, where: string): string {
   if (typeof name === 'string' && name !== '') return name;
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
-    where: join(folder, PEFT_CONFIG),
-    problem: 'it names no base model (base_model_name_or_path)',
+    where,
+    problem: 'it names no base model (base_model_name_or_path, or model_name)',
     fix: 'write the base model there',
-  });
-}
-
-async function openPeft(folder: string): Promise<Checkpoint> {
-  const file = await openSafetensors(await openFile(join(folder, PEFT_WEIGHTS)));
-  const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
-  if (foreign === undefined) return joinFiles([file], (stored) => (isCopy(stored) ? undefined : ownName(stored)));
-  throw new AttuneError({
-    code: 'ADAPTER_UNSUPPORTED',
-    where: join(folder, PEFT_WEIGHTS),
-    problem: `its tensor '${foreign}' does not have a name that PEFT gives`,
-    fix: 'save the adapter with PEFT again',
   });
 }
 
@@ -76,28 +76,25 @@ export interface SavedAdapter {
   readonly tensors: readonly NamedTensor[];
   /** The model's names of layers, for what the settings leave to it. */
   readonly facts: ModelFacts;
+  readonly model: Omit<HubModel, 'name'>;
   readonly headModules: readonly string[];
-  /** Fields of a PEFT folder that this one continues. */
-  readonly peft?: PeftConfig | undefined;
+  /** The folder that this one continues, whose other fields are kept. */
+  readonly earlier?: Pick<Adapter, 'peft' | 'hub'> | undefined;
 }
 
 /** Fills an empty folder. */
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
-  const { method, manifest, tensors } = saved;
-  await writeDurably(join(folder, MANIFEST), [jsonText(manifest)]);
-  if (!peftForms[method.name]) {
-    await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
-    return;
-  }
-  const adapted = adaptedLayers(tensors.map(({ name }) => name));
-  const { facts, headModules } = saved;
-  const config = peftFromSettings(method, { baseName: manifest.base.name, facts, adapted, headModules }, saved.peft);
-  const targets = config['target_modules'] as string | readonly string[];
-  const isCopied = (module: string): boolean => method.name === 'ln_tuning' && chooses(targets, module);
-  const naming = { adapted: new Set(adapted), isCopied };
-  const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, naming) }));
-  await writeDurably(join(folder, PEFT_CONFIG), [jsonText(config)]);
-  await writeDurably(join(folder, PEFT_WEIGHTS), safetensorsChunks(renamed));
+  const { method, manifest, tensors, facts, model, headModules, earlier } = saved;
+  const baseName = manifest.base.name;
+  await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(manifest, null, 2)}\n`]);
+  if (peftForms[method.name]) {
+    const { task } = manifest;
+    await writePeftFolder(folder, { method, task, baseName, tensors, facts, headModules, kept: earlier?.peft });
+  } else if (method.name === 'adapter' && hasHubForm(method.name, model.type)) {
+    const { labels } = manifest;
+    const named = { ...model, name: baseName };
+    await writeHubFolder(folder, { method, model: named, labels, tensors, headModules, kept: earlier?.hub });
+  } else await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
 }
 
 /** What is noted beside a whole model; undefined where nothing is. */
@@ -105,5 +102,3 @@ export async function readModelNotes(folder: string): Promise<ModelNotes | undef
   const written = await readJson(folder, MANIFEST);
   return isModelNotes(written) ? parseModelNotes(written, join(folder, MANIFEST)) : undefined;
 }
-
-const jsonText = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;

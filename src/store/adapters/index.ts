@@ -3,8 +3,8 @@
  * Invariant: an adapter never opens half: every tensor is named, and an unknown kind is refused.
  */
 export {
+  ADAPTER_CONFIG,
   type Adapter,
-  PEFT_CONFIG,
   readAdapter,
   readModelNotes,
   type SavedAdapter,
@@ -19,3 +19,5 @@ export {
   type Manifest,
   type ModelNotes,
 } from './manifest.ts';
+export { writePeftFolder } from './peft/folder.node.ts';
+export { hasPeftForm } from './peft/forms.ts';

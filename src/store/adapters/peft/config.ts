@@ -48,6 +48,7 @@ function cannotOpen(where: string, found: string): AttuneError {
 }
 
 export interface PeftIdentity {
+  readonly task: string;
   readonly baseName: string;
   readonly facts: ModelFacts;
   /** Linear layers that the adapter changes. */
@@ -56,9 +57,18 @@ export interface PeftIdentity {
   readonly headModules: readonly string[];
 }
 
+/** Our tasks by PEFT's names for them. */
+const taskTypes: Readonly<Record<string, string>> = {
+  'text-classification': 'SEQ_CLS',
+  'token-classification': 'TOKEN_CLS',
+  'question-answering': 'QUESTION_ANS',
+  'causal-lm': 'CAUSAL_LM',
+  sft: 'CAUSAL_LM',
+};
+
 /** adapter_config.json as PEFT writes it. Fields of `kept` that have no setting here are written back unchanged. */
 export function peftFromSettings(settings: MethodSettings, identity: PeftIdentity, kept: PeftConfig = {}): PeftConfig {
-  const { baseName, facts, adapted, headModules } = identity;
+  const { task, baseName, facts, adapted, headModules } = identity;
   const form = peftForms[settings.name]!;
   const set = settings as MethodSettings & PeftConfig;
   const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? null]));
@@ -66,7 +76,7 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
   // `all-linear` means other layers to other programs: the layers themselves are named.
   const isEveryLayer = set['target_modules'] === 'all-linear';
   return {
-    task_type: 'SEQ_CLS',
+    task_type: taskTypes[task] ?? null,
     auto_mapping: null,
     revision: null,
     ...form.written,

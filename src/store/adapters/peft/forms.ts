@@ -103,3 +103,5 @@ export const peftForms: Readonly<Partial<Record<MethodName, PeftForm>>> = {
   ia3,
   ln_tuning: lnTuning,
 };
+
+export const hasPeftForm = ({ name }: { readonly name: MethodName }): boolean => peftForms[name] !== undefined;

@@ -1,0 +1,103 @@
+/**
+ * Bottleneck adapters: a(h) = s·(U f(D h + d) + u) with D [m, D], U [D, m] and a reduction factor D/m, added where a
+ * sublayer with output y ends, before y joins its residual x and the sum is normalised.
+ * houlsby: y + a(y) after both sublayers (https://arxiv.org/abs/1902.00751).
+ * pfeiffer: y + a(norm(y + x)) after the feed-forward alone (https://arxiv.org/abs/2005.00052).
+ * parallel: y + a(x) beside the feed-forward (https://arxiv.org/abs/2110.04366).
+ * U and u start at zero: step 0 is the base model.
+ */
+import { z } from 'zod';
+import type { Tensor } from '../engine/graph/index.ts';
+import { add, linear, mul } from '../engine/ops/index.ts';
+import { AttuneError } from '../errors/index.ts';
+import { type ActivationName, activationNames, activations, type SublayerSite } from '../models/nn/index.ts';
+import { basePrecision } from './basePrecision.ts';
+import { defineMethod } from './definition.ts';
+
+/** What the authors took, where the settings say nothing. */
+const presets = {
+  houlsby: { reduction: 16, activation: 'swish', scaling: 1 },
+  pfeiffer: { reduction: 16, activation: 'relu', scaling: 1 },
+  parallel: { reduction: 2, activation: 'relu', scaling: 4 },
+} as const satisfies Record<string, { reduction: number; activation: ActivationName; scaling: number }>;
+type Placement = keyof typeof presets;
+
+const settings = z
+  .strictObject({
+    name: z.literal('adapter'),
+    placement: z
+      .enum(Object.keys(presets) as [Placement, ...Placement[]])
+      .default('pfeiffer')
+      .meta({
+        description:
+          'Where they stand: after both sublayers, after the feed-forward alone, or beside the feed-forward.',
+        aliases: ['adapter_type', 'architecture'],
+      }),
+    reduction_factor: z
+      .number()
+      .positive()
+      .optional()
+      .meta({ description: 'How many times narrower than the model they are.', defaultText: '16, `parallel`: 2' }),
+    non_linearity: z
+      .enum(activationNames)
+      .optional()
+      .meta({ description: 'What stands in the middle.', defaultText: 'relu, `houlsby`: swish' }),
+    scaling: z
+      .number()
+      .positive()
+      .optional()
+      .meta({ description: 'What they give is multiplied by this.', defaultText: '1, `parallel`: 4' }),
+    base_precision: basePrecision,
+  })
+  .meta({ description: 'Bottleneck adapters: small two-layer networks between frozen layers are trained.' });
+
+export type AdapterSettings = z.output<typeof settings>;
+
+/** The settings with nothing left open. */
+export function bottleneckOf({ placement, reduction_factor, non_linearity, scaling }: AdapterSettings) {
+  const { reduction, activation, scaling: usual } = presets[placement];
+  return {
+    placement,
+    reductionFactor: reduction_factor ?? reduction,
+    nonLinearity: non_linearity ?? activation,
+    scaling: scaling ?? usual,
+  };
+}
+
+export const adapter = defineMethod({
+  settings,
+  learningRate: () => 1e-3,
+  attach(given) {
+    const { placement } = given;
+    return {
+      name: 'adapter',
+      trains: ({ head }) => head,
+      validate({ parameters }) {
+        if (parameters.some(({ added }) => added)) return;
+        const problem = 'this model has no sublayers that adapters could stand at';
+        throw new AttuneError({ code: 'CONFIG_INVALID', where: 'method.name', problem, fix: 'use lora' });
+      },
+      sublayerOutput(site, next) {
+        if (placement !== 'houlsby' && site.sublayer === 'attention') return next();
+        const { y, residual, norm } = site;
+        const read = { houlsby: () => y, pfeiffer: () => norm(add(y, residual)), parallel: () => residual };
+        return next(add(y, bottleneck(given, site, read[placement]())));
+      },
+    };
+  },
+});
+
+/** s·(U f(D h + d) + u). h [B, T, D] */
+function bottleneck(given: AdapterSettings, { added }: SublayerSite, h: Tensor): Tensor {
+  const { reductionFactor, nonLinearity, scaling } = bottleneckOf(given);
+  const width = h.shape.at(-1) as number;
+  const narrow = Math.max(1, Math.floor(width / reductionFactor));
+  const late = { gradient: 'afterUpdate' } as const;
+  const down = added('adapter_down.weight', [narrow, width], { uniform: { bound: 1 / Math.sqrt(width) } }, late);
+  const downBias = added('adapter_down.bias', [narrow], 'zeros', late);
+  const up = added('adapter_up.weight', [width, narrow], 'zeros');
+  const upBias = added('adapter_up.bias', [width], 'zeros');
+  const middle = activations[nonLinearity](linear(h, down, downBias)); // [B, T, m]
+  const y = linear(middle, up, upBias); // [B, T, D]
+  return scaling === 1 ? y : mul(y, scaling);
+}

@@ -1,0 +1,62 @@
+/** A folder as PEFT saves it: adapter_config.json and adapter_model.safetensors. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { AttuneError } from '../../../errors/index.ts';
+import { openFile } from '../../../files/bytes.node.ts';
+import {
+  type Checkpoint,
+  joinFiles,
+  type NamedTensor,
+  openSafetensors,
+  safetensorsChunks,
+} from '../../../files/index.ts';
+import type { MethodSettings, ModelFacts } from '../../../methods/index.ts';
+import { chooses } from '../../../methods/pattern.ts';
+import { writeDurably } from '../../runs/atomic.node.ts';
+import { peftFromSettings } from './config.ts';
+import type { PeftConfig } from './forms.ts';
+import { adaptedLayers, isCopy, ownName, peftName } from './names.ts';
+
+const CONFIG = 'adapter_config.json';
+const WEIGHTS = 'adapter_model.safetensors';
+
+export async function openPeftFolder(folder: string): Promise<Checkpoint> {
+  const where = join(folder, WEIGHTS);
+  if (!existsSync(where)) {
+    const problem = 'it is not there; files that Python pickled (.bin) are not read, for reading them can run programs';
+    const fix = 'save the adapter with PEFT again, which writes safetensors';
+    throw new AttuneError({ code: 'ADAPTER_UNSUPPORTED', where, problem, fix });
+  }
+  const file = await openSafetensors(await openFile(where));
+  const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
+  if (foreign === undefined) return joinFiles([file], (stored) => (isCopy(stored) ? undefined : ownName(stored)));
+  throw new AttuneError({
+    code: 'ADAPTER_UNSUPPORTED',
+    where,
+    problem: `its tensor '${foreign}' does not have a name that PEFT gives`,
+    fix: 'save the adapter with PEFT again',
+  });
+}
+
+export interface PeftSaved {
+  readonly method: MethodSettings;
+  readonly task: string;
+  readonly baseName: string;
+  readonly tensors: readonly NamedTensor[];
+  readonly facts: ModelFacts;
+  readonly headModules: readonly string[];
+  /** Fields of a folder that this one continues. */
+  readonly kept?: PeftConfig | undefined;
+}
+
+export async function writePeftFolder(folder: string, saved: PeftSaved): Promise<void> {
+  const { method, tensors, kept } = saved;
+  const adapted = adaptedLayers(tensors.map(({ name }) => name));
+  const config = peftFromSettings(method, { ...saved, adapted }, kept);
+  const targets = config['target_modules'] as string | readonly string[];
+  const isCopied = (module: string): boolean => method.name === 'ln_tuning' && chooses(targets, module);
+  const naming = { adapted: new Set(adapted), isCopied };
+  const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, naming) }));
+  await writeDurably(join(folder, CONFIG), [`${JSON.stringify(config, null, 2)}\n`]);
+  await writeDurably(join(folder, WEIGHTS), safetensorsChunks(renamed));
+}

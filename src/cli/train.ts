@@ -1,3 +1,4 @@
+import type { Metrics } from '../evaluation/index.ts';
 import type { TrainEvent } from '../recipes/index.ts';
 import { usage } from './arguments.ts';
 import { type Call, defineCommand, type Options } from './command.ts';
@@ -57,7 +58,7 @@ function narrator({ out }: Pick<Call<Options>, 'out'>): { event(event: TrainEven
         progress?.update(event);
         return;
       case 'evaluation':
-        progress?.evaluation(event.step, { accuracy: event.metrics.accuracy, loss: event.metrics.loss });
+        progress?.evaluation(event.step, shownMetrics(event.metrics));
         return;
       case 'note':
         if (progress) progress.line(event.text);
@@ -71,6 +72,11 @@ function narrator({ out }: Pick<Call<Options>, 'out'>): { event(event: TrainEven
   return { event: tell, stop: () => progress?.stop() };
 }
 
+/** The figure that people ask for, and the loss. */
+function shownMetrics({ accuracy, perplexity, loss }: Metrics): Record<string, number> {
+  return { ...(accuracy !== undefined && { accuracy }), ...(perplexity !== undefined && { perplexity }), loss };
+}
+
 function guardLine({ event, text }: Extract<TrainEvent, { type: 'guard' }>, { red, yellow }: Colors): string {
   const word = event.replace('_', ' ');
   return `${event === 'stopped' ? red(word) : yellow(word)} ${text}`;
@@ -78,13 +84,18 @@ function guardLine({ event, text }: Extract<TrainEvent, { type: 'guard' }>, { re
 
 function startLines(event: Extract<TrainEvent, { type: 'started' }>): string[] {
   const { rows, labels, totalParameters, trainableParameters, truncated, leaked, maxLength, fresh } = event;
+  const { dropped, unknownEnds } = event;
   const shown = labels.length > 6 ? [...labels.slice(0, 6), `… ${labels.length} in all`] : labels;
   const all = rows.train + rows.validation + rows.test;
   return [
     `data    ${count(rows.train)} rows to learn from, ${count(rows.validation)} for validation, ${count(rows.test)} for the test`,
-    `labels  ${shown.join(', ')}`,
+    ...(labels.length > 0 ? [`labels  ${shown.join(', ')}`] : []),
     `model   ${count(totalParameters)} parameters, ${count(trainableParameters)} are trained`,
     ...(truncated > 0 ? [`length  ${count(truncated)} of ${count(all)} texts are cut to ${maxLength} tokens`] : []),
+    ...(dropped > 0 ? [`dropped ${count(dropped)} rows had nothing left to learn`] : []),
+    ...(unknownEnds.length > 0
+      ? [`warning answers end with ${unknownEnds.join(', ')}, which generation_config.json does not name as an end`]
+      : []),
     ...(leaked > 0 ? [`warning ${count(leaked)} validation or test rows (nearly) repeat a training row`] : []),
     ...(fresh.length > 0 ? [`new     ${fresh.join(', ')}`] : []),
   ];

@@ -3,10 +3,15 @@ import type { Value } from '../engine/runtime/index.ts';
 
 export interface EncodedRow {
   readonly inputIds: readonly number[];
-  readonly tokenTypeIds: readonly number[];
+  /** Left out where a model knows no types. */
+  readonly tokenTypeIds?: readonly number[];
   /** Number of the label; −100 where there is none. */
   readonly label: number;
+  /** Of a language model: one for each token, −100 where it is not learned. */
+  readonly labels?: readonly number[];
 }
+
+export const IGNORED = -100;
 
 export interface BatchFeeds {
   readonly feeds: Readonly<Record<string, Value>>;
@@ -15,7 +20,7 @@ export interface BatchFeeds {
   readonly tokens: number;
 }
 
-/** Pads rows to the longest of them. All arrays are [rows, tokens] but `labels`, which is [rows]. */
+/** Pads rows to the longest of them. All arrays are [rows, tokens] but `labels` where a row has one, which is [rows]. */
 export function collate(rows: readonly EncodedRow[], padTokenId: number): BatchFeeds {
   const length = Math.max(...rows.map(({ inputIds }) => inputIds.length));
   const filled = (pad: number, valueAt: (row: EncodedRow, at: number) => number): Value => {
@@ -25,14 +30,16 @@ export function collate(rows: readonly EncodedRow[], padTokenId: number): BatchF
     });
     return { dtype: 'int32', shape: [rows.length, length], data };
   };
-  const labels = Int32Array.from(rows, ({ label }) => label);
+  const perRow = Int32Array.from(rows, ({ label }) => label);
   return {
     feeds: {
       input_ids: filled(padTokenId, (row, at) => row.inputIds[at]!),
       attention_mask: filled(0, () => 1),
-      token_type_ids: filled(0, (row, at) => row.tokenTypeIds[at]!),
+      token_type_ids: filled(0, (row, at) => row.tokenTypeIds?.[at] ?? 0),
       position_ids: filled(0, (_, at) => at),
-      labels: { dtype: 'int32', shape: [rows.length], data: labels },
+      labels: rows[0]?.labels
+        ? filled(IGNORED, (row, at) => row.labels![at]!)
+        : { dtype: 'int32', shape: [rows.length], data: perRow },
     },
     rows: rows.length,
     tokens: rows.reduce((total, { inputIds }) => total + inputIds.length, 0),

@@ -1,6 +1,6 @@
 /** Several short texts in one sequence: nothing is padded, and each text reads as if it stood alone. */
 import type { Value } from '../engine/runtime/index.ts';
-import type { BatchFeeds, EncodedRow } from './batch.ts';
+import { type BatchFeeds, type EncodedRow, IGNORED } from './batch.ts';
 import { longestFirst } from './sampling.ts';
 
 /**
@@ -22,7 +22,7 @@ export function packRows(rows: readonly number[], lengths: readonly number[]): n
   return sequences.map((sequence) => sequence.rows);
 }
 
-/** Arrays of [sequences, tokens], but for `labels` and `text_starts`, which are [texts]. */
+/** Arrays of [sequences, tokens], but for `text_starts` and, where a text has one, `labels`, which are [texts]. */
 export function collatePacked(sequences: readonly (readonly EncodedRow[])[], padTokenId: number): BatchFeeds {
   const placed = sequences.flatMap((texts, sequence) => {
     let at = 0;
@@ -49,11 +49,13 @@ export function collatePacked(sequences: readonly (readonly EncodedRow[])[], pad
     feeds: {
       input_ids: filled(padTokenId, ({ row }, at) => row.inputIds[at]!),
       attention_mask: filled(0, () => 1),
-      token_type_ids: filled(0, ({ row }, at) => row.tokenTypeIds[at]!),
+      token_type_ids: filled(0, ({ row }, at) => row.tokenTypeIds?.[at] ?? 0),
       position_ids: filled(0, (_, at) => at),
       segment_ids: filled(0, ({ segment }) => segment),
       text_starts: perText(({ sequence, start }) => sequence * length + start),
-      labels: perText(({ row }) => row.label),
+      labels: placed[0]?.row.labels
+        ? filled(IGNORED, ({ row }, at) => row.labels![at]!)
+        : perText(({ row }) => row.label),
     },
     rows: placed.length,
     tokens: placed.reduce((total, { row }) => total + row.inputIds.length, 0),

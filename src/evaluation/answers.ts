@@ -1,6 +1,6 @@
 /** What a model said of rows, kept to be looked at again once the pass is over. */
 import { decide, softmax } from '../inference/index.ts';
-import { classificationReducer, type Metrics } from './metrics.ts';
+import { type ClassificationMetrics, classificationReducer, type Metrics } from './metrics.ts';
 import { bestThreshold } from './threshold.ts';
 
 export interface Answers {
@@ -32,7 +32,7 @@ export const chooseThreshold = (answers: Answers): number =>
   );
 
 /** The metrics of the same answers with another threshold; the loss does not depend on it. */
-export function metricsWith(threshold: number | undefined, answers: Answers, { loss }: Metrics): Metrics {
+export function metricsWith(threshold: number | undefined, answers: Answers, { loss }: Metrics): ClassificationMetrics {
   const reducer = classificationReducer(answers.numLabels);
   answers.truths.forEach((truth, row) => {
     reducer.add(truth, answerTo(answers, row, threshold).label);

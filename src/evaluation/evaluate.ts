@@ -2,7 +2,7 @@
 import { batchesByLength, collate, type EncodedRow } from '../data/batch.ts';
 import type { Values } from '../engine/runtime/index.ts';
 import { decide, type Scorer } from '../inference/index.ts';
-import { type ClassificationReducer, classificationReducer, type Metrics } from './metrics.ts';
+import { type ClassificationMetrics, type ClassificationReducer, classificationReducer } from './metrics.ts';
 
 export interface EvaluationOptions {
   readonly scorer: Scorer;
@@ -19,7 +19,7 @@ export interface EvaluationOptions {
 }
 
 export interface Evaluation {
-  readonly metrics: Metrics;
+  readonly metrics: ClassificationMetrics;
   readonly confusion: ClassificationReducer['confusion'];
   readonly examples: number;
 }

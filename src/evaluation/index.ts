@@ -5,11 +5,13 @@
 export { type Answers, answerTo, chooseThreshold, metricsWith } from './answers.ts';
 export { type Evaluation, type EvaluationOptions, evaluateClassifier } from './evaluate.ts';
 export { wilsonInterval } from './interval.ts';
+export { evaluateLanguageModel } from './languageModel.ts';
 export {
-  type ClassificationMetric,
+  type ClassificationMetrics,
   classificationReducer,
   isBetter,
   type LabelFigures,
   labelFigures,
+  type MetricName,
   type Metrics,
 } from './metrics.ts';

@@ -1,12 +1,18 @@
 /** Metrics of classification as streaming reducers: what is kept is a table of counts, never the scores of all rows. */
 const classificationMetrics = ['accuracy', 'f1', 'precision', 'recall', 'matthews_correlation', 'loss'] as const;
 export type ClassificationMetric = (typeof classificationMetrics)[number];
-export type Metrics = Readonly<Record<ClassificationMetric, number>>;
+export type ClassificationMetrics = Readonly<Record<ClassificationMetric, number>>;
+
+/** What a pass over held-back rows found, by name; which names there are depends on the task. */
+export type Metrics = { readonly loss: number } & Readonly<
+  Partial<Record<ClassificationMetric | 'perplexity', number>>
+>;
+export type MetricName = keyof Metrics;
 
 export interface ClassificationReducer {
   add(truth: number, predicted: number): void;
   addLoss(sum: number, count: number): void;
-  metrics(): Metrics;
+  metrics(): ClassificationMetrics;
   /** Rows by true label (first index) and predicted label. */
   readonly confusion: readonly (readonly number[])[];
 }
@@ -57,7 +63,7 @@ export function labelFigures(confusion: ClassificationReducer['confusion']): Lab
  * With two labels precision, recall and F1 are those of the second one (the positive class of scikit-learn); with more
  * they are the unweighted mean over all labels.
  */
-function metricsOf(confusion: readonly (readonly number[])[]): Omit<Metrics, 'loss'> {
+function metricsOf(confusion: readonly (readonly number[])[]): Omit<ClassificationMetrics, 'loss'> {
   const labels = [...confusion.keys()];
   const rows = total(confusion.map(total));
   const hits = total(labels.map((label) => confusion[label]![label]!));
@@ -92,5 +98,5 @@ function matthews({ rows, hits, truths, predictions }: Margins): number {
 }
 
 /** Whether a value of a metric is better than the best so far. */
-export const isBetter = (metric: ClassificationMetric, value: number, best: number | undefined): boolean =>
-  best === undefined || (metric === 'loss' ? value < best : value > best);
+export const isBetter = (metric: MetricName, value: number, best: number | undefined): boolean =>
+  best === undefined || (metric === 'loss' || metric === 'perplexity' ? value < best : value > best);

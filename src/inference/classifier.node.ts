@@ -3,14 +3,13 @@ import { batchesByLength, chunks, collate } from '../data/batch.ts';
 import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
-import { openCheckpoint } from '../files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings } from '../methods/index.ts';
 import { classificationOf } from '../models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../models/nn/index.ts';
 import { type ClassificationOutputs, classify } from '../tasks/index.ts';
 import type { ParameterMemory } from '../training/index.ts';
 import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
-import { loadFrozen } from './frozenWeights.ts';
+import { loadWeights } from './loadWeights.node.ts';
 import { type ModelSource, readModelFolder, usableLength } from './modelFolder.node.ts';
 import { decide, openScorer, type Scorer, softmax } from './scorer.ts';
 
@@ -141,9 +140,7 @@ async function loadProgram(artifact: Artifact, { source, labels, adapter, basePr
   const { architecture } = source.description;
   const methods = artifact.adapter ? [attachMethod(artifact.adapter.method, architecture)] : [];
   const program = buildProgram(classify(source.description, { numLabels: labels.length }), { methods, basePrecision });
-  const parameters = program.parameters.map(({ parameter }) => parameter);
-  const base = { ...(await openCheckpoint(artifact.folder)), where: artifact.folder };
-  const { memory, fresh } = await loadFrozen(parameters, { base, adapter, architecture }).finally(base.close);
+  const { memory, fresh } = await loadWeights(program, { folder: artifact.folder, adapter, architecture });
   if (fresh.length > 0) throw noClassifier(artifact.folder, `its weights lack ${fresh.join(', ')}`);
   return { program, memory };
 }
@@ -153,7 +150,11 @@ function noClassifier(folder: string, problem: string): AttuneError {
   return new AttuneError({ code: 'MODEL_WEIGHTS', where: folder, problem: `it is no classifier: ${problem}`, fix });
 }
 
-async function checkFingerprint({ folder, adapter }: Artifact, source: ModelSource, scorer: Scorer): Promise<void> {
+export async function checkFingerprint(
+  { folder, adapter }: Artifact,
+  source: ModelSource,
+  scorer: Scorer,
+): Promise<void> {
   if (!adapter?.fingerprint) return;
   if (sameFingerprint(await fingerprintOf(scorer, source.description), adapter.fingerprint)) return;
   throw new AttuneError({

@@ -12,10 +12,9 @@ const TOLERANCE = 1e-3;
 export async function fingerprintOf(scorer: Scorer, { config }: ModelDescription): Promise<number[][]> {
   const rows = Array.from({ length: ROWS }, (_, row) => ({
     inputIds: Array.from({ length: TOKENS - row }, (__, at) => ((row + 1) * 7919 + at * 104_729) % config.vocab_size),
-    tokenTypeIds: new Array<number>(TOKENS - row).fill(0),
     label: -100,
   }));
-  const { logits } = await scorer.score(collate(rows, 0).feeds);
+  const logits = await scorer.probe(collate(rows, 0).feeds);
   return chunks(Array.from(logits), logits.length / ROWS);
 }
 

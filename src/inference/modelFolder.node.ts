@@ -10,6 +10,8 @@ export interface ModelSource {
   readonly configFields: Readonly<Record<string, unknown>>;
   readonly description: ModelDescription;
   readonly tokenizer: Tokenizer;
+  /** tokenizer_config.json as it is. */
+  readonly tokenizerFields: Readonly<Record<string, unknown>>;
   /** Label names in the order of the head's outputs; undefined where config.json names none. */
   readonly labels?: readonly string[];
 }
@@ -19,16 +21,17 @@ export async function readModelFolder(folder: string): Promise<ModelSource> {
   const configFields = (await requireJson(folder, 'config.json')) as Record<string, unknown>;
   const description = describeModel(configFields, `${folder}/config.json`);
   const tokenizer = (await requireJson(folder, 'tokenizer.json')) as object;
-  const tokenizerConfig = (await requireJson(folder, 'tokenizer_config.json')) as object;
+  const tokenizerFields = (await requireJson(folder, 'tokenizer_config.json')) as Record<string, unknown>;
   return {
     folder,
     configFields,
     description,
     tokenizer: withinVocabulary(
-      openTokenizer(tokenizer, tokenizerConfig, `${folder}/tokenizer.json`),
+      openTokenizer(tokenizer, tokenizerFields, `${folder}/tokenizer.json`),
       description.config.vocab_size,
       folder,
     ),
+    tokenizerFields,
     labels: labelsOf(configFields),
   };
 }
@@ -67,13 +70,20 @@ function labelsOf({ id2label }: Readonly<Record<string, unknown>>): string[] | u
   return names.map(([, name]) => String(name));
 }
 
-/** What a recipe means that says nothing. A model with fewer positions takes as many as it has. */
+/** What a recipe for classification means that says nothing. */
 const USUAL_LENGTH = 128;
 
-/** The length of inputs that is used: what is wished, unless the model has no positions for it. */
-export function usableLength(wished: number | undefined, { folder, description }: ModelSource): number {
+/**
+ * The length of inputs that is used: what is wished, unless the model has no positions for it. `usual` is what a recipe
+ * means that says nothing: a model with fewer positions takes as many as it has.
+ */
+export function usableLength(
+  wished: number | undefined,
+  { folder, description }: Pick<ModelSource, 'folder' | 'description'>,
+  usual: number = USUAL_LENGTH,
+): number {
   const limit = description.config.max_position_embeddings;
-  if (wished === undefined || wished === USUAL_LENGTH) return Math.min(USUAL_LENGTH, limit);
+  if (wished === undefined || wished === usual) return Math.min(usual, limit);
   if (wished <= limit) return wished;
   throw new AttuneError({
     code: 'CONFIG_INVALID',

@@ -13,6 +13,8 @@ export interface Scores {
 
 export interface Scorer extends AsyncDisposable {
   score(feeds: Values): Promise<Scores>;
+  /** A few scores of each row, to know the model again by. [rows, any] */
+  probe(feeds: Values): Promise<Float32Array>;
 }
 
 export interface ScorerOptions {
@@ -29,13 +31,15 @@ export async function openScorer(
   const { logits, loss } = program.outputs;
   const session = await open({ logits, loss_sum: loss.sum, loss_count: loss.count }, { threads });
   const weights = parameterValues(program, memory);
+  async function score(feeds: Values): Promise<Scores> {
+    const result = await session.run({ ...weights, ...feeds });
+    const scalar = (name: string): number => Number(result[name]!.data[0]);
+    const scores = result.logits!.data as Float32Array;
+    return { logits: scores, lossSum: scalar('loss_sum'), lossCount: scalar('loss_count') };
+  }
   return {
-    async score(feeds) {
-      const result = await session.run({ ...weights, ...feeds });
-      const scalar = (name: string): number => Number(result[name]!.data[0]);
-      const scores = result.logits!.data as Float32Array;
-      return { logits: scores, lossSum: scalar('loss_sum'), lossCount: scalar('loss_count') };
-    },
+    score,
+    probe: async (feeds) => (await score(feeds)).logits,
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }

@@ -1,12 +1,13 @@
 /** Metrics of a trained classifier on labelled data. */
 import { availableParallelism } from 'node:os';
 import { checkLabels, throwProblems } from '../data/index.ts';
-import { AttuneError } from '../errors/index.ts';
-import { type Evaluation, evaluateClassifier } from '../evaluation/index.ts';
+import { evaluateClassifier, type Metrics } from '../evaluation/index.ts';
 import { openClassifier } from '../inference/classifier.node.ts';
+import { evaluateLanguage, isLanguageModel } from './evaluateLanguage.node.ts';
+import { noData } from './noData.ts';
 import { ownExamples } from './ownData.node.ts';
 import { openTarget } from './target.node.ts';
-import { readExamples } from './train/prepareData.node.ts';
+import { readExamples } from './train/tasks/classificationData.node.ts';
 
 export interface EvaluateOptions {
   /** Labelled files; left out, a run's own test data, or else its validation data, given or held back. */
@@ -14,10 +15,17 @@ export interface EvaluateOptions {
   readonly signal: AbortSignal;
 }
 
+export interface TargetEvaluation {
+  readonly metrics: Metrics;
+  readonly examples: number;
+}
+
 const DEFAULT_BATCH = 64;
 
-export async function evaluateTarget(reference: string, { data, signal }: EvaluateOptions): Promise<Evaluation> {
-  const { artifact, run, recipe, maxLength: trainedLength } = await openTarget(reference, signal);
+export async function evaluateTarget(reference: string, { data, signal }: EvaluateOptions): Promise<TargetEvaluation> {
+  const target = await openTarget(reference, signal);
+  if (await isLanguageModel(target)) return await evaluateLanguage(target, { reference, data, signal });
+  const { artifact, run, recipe, maxLength: trainedLength } = target;
   const own = async () => (run && recipe ? await ownExamples(run, recipe) : undefined);
   const examples = data ? await readExamples(data, recipe?.data.columns) : await own();
   if (!examples) throw noData(reference);
@@ -34,13 +42,4 @@ export async function evaluateTarget(reference: string, { data, signal }: Evalua
   const { scorer, labels, threshold } = model;
   const { padTokenId } = tokenizer;
   return await evaluateClassifier(rows, { scorer, padTokenId, numLabels: labels.length, batchSize, threshold, signal });
-}
-
-function noData(reference: string): AttuneError {
-  return new AttuneError({
-    code: 'USAGE',
-    where: `eval ${reference}`,
-    problem: 'there is no data to evaluate on',
-    fix: 'give a labelled file with --data FILE',
-  });
 }

@@ -4,7 +4,24 @@ import type { ClassificationExample } from '../data/index.ts';
 import { AttuneError } from '../errors/index.ts';
 import type { RunRecord } from '../store/runs/index.ts';
 import type { Recipe } from './schema/index.ts';
-import { hashFiles, holdBack, readExamples } from './train/prepareData.node.ts';
+import { hashFiles, readFiles } from './train/prepareData.node.ts';
+import { holdBack, readExamples } from './train/tasks/classificationData.node.ts';
+import { holdBackAny, type Reading } from './train/tasks/languageData.node.ts';
+
+/** The same rows of a language model's run. */
+export async function ownRows<Example>(
+  run: RunRecord,
+  { data, training }: Recipe,
+  reading: Reading<Example>,
+): Promise<readonly Example[] | undefined> {
+  const given = data.test ?? data.validation;
+  if (given) return await readFiles(fromItsFolder(run, given), reading.read);
+  if (data.validation_split === 0) return undefined;
+  const paths = fromItsFolder(run, data.train);
+  await refuseChanged(run, paths);
+  const all = await readFiles(paths, reading.read);
+  return holdBackAny(all, reading, { fraction: data.validation_split, seed: training.seed }).validation;
+}
 
 /** Undefined where all rows were learned from. */
 export async function ownExamples(

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { chunks } from '../data/batch.ts';
 import { openClassifier, type Prediction, type TextInput } from '../inference/classifier.node.ts';
 import { openTarget } from './target.node.ts';
-import { readExamples } from './train/prepareData.node.ts';
+import { readExamples } from './train/tasks/classificationData.node.ts';
 
 const BATCH = 64;
 /** Inputs that are read, sorted by length and answered together: long files are answered as they go. */

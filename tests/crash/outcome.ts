@@ -27,7 +27,8 @@ export function outcomeOf(run: string): Outcome {
     model: new Map([...contents].map(([path, bytes]) => [path.slice(run.length), bytes])),
     curve,
     record: { ...Object.fromEntries(kept), recipe: { ...(recipe as object), output_dir: '' } },
-    predictions: readFileSync(join(run, 'predictions.jsonl'), 'utf8'),
+    // A language model has none.
+    predictions: existsSync(join(run, 'predictions.jsonl')) ? readFileSync(join(run, 'predictions.jsonl'), 'utf8') : '',
   };
 }
 

@@ -1,8 +1,8 @@
 /** Chat templates, tokens and masks against Transformers, for templates in the styles of several models. */
 import { describe, expect, test } from 'vitest';
+import { IGNORED } from '../../src/data/batch.ts';
 import { type ChatTemplate, encodeConversation, openTemplate, readConversations } from '../../src/data/chat/index.ts';
 import { row } from '../../src/data/row.ts';
-import { IGNORED } from '../../src/data/text/tokenRow.ts';
 import { openTokenizer } from '../../src/data/tokenizer.ts';
 import { readGolden } from './fixtures.ts';
 

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 TINY = ["bert_tiny", "lora", "lora_curves", "freeze", "methods", "decoders"]
-CASES = [*TINY, "chat", "minilm", "minilm_lora", "wordpiece", "schedules", "adamw", "metrics", "weighted_loss", "sampling"]
+CASES = [*TINY, "chat", "sft", "minilm", "minilm_lora", "wordpiece", "schedules", "adamw", "metrics", "weighted_loss", "sampling"]
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { readGolden } from '../../../tests/golden/fixtures.ts';
+import { IGNORED } from '../batch.ts';
 import { row } from '../row.ts';
-import { IGNORED, type TokenRow } from '../text/tokenRow.ts';
+import type { TokenRow } from '../text/tokenRow.ts';
 import { openTokenizer } from '../tokenizer.ts';
 import { readConversations } from './conversations.ts';
 import { encodeConversation } from './encode.ts';

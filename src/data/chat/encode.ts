@@ -2,10 +2,11 @@
  * A conversation to tokens, and which of them are learned from. Where a turn begins and ends among the tokens of the
  * whole is proved for every row: the tokens of the text before it must be the first tokens of the whole.
  */
+
+import { IGNORED } from '../batch.ts';
 import { excerpt } from '../problems.ts';
 import type { Fault } from '../row.ts';
 import type { TokenRow } from '../text/tokenRow.ts';
-import { IGNORED } from '../text/tokenRow.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { type Conversation, isTrained, turn } from './conversation.ts';
 import { type ChatTemplate, type Rendered, type Span, thinks } from './template.ts';

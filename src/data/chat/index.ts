@@ -2,6 +2,7 @@
  * data/chat — rows to conversations, conversations to tokens that are learned from or only read.
  * Imports: errors, data. Invariant: a turn is learned from only where its tokens are proved to be its own.
  */
+export { type ChatRowOptions, chatRows } from './chatRows.ts';
 export { type Conversation, isTrained } from './conversation.ts';
 export {
   type ChatFormatName,

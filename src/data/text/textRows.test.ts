@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { readGolden } from '../../../tests/golden/fixtures.ts';
+import { IGNORED } from '../batch.ts';
 import { openTokenizer } from '../tokenizer.ts';
 import { textRows } from './textRows.ts';
-import { IGNORED } from './tokenRow.ts';
 
 const named = { bos_token: '<s>', eos_token: '</s>' };
 const metaspace = openTokenizer(readGolden('chat/metaspace.json'), named, 'tokenizer.json');

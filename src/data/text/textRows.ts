@@ -1,8 +1,10 @@
 /** Texts to rows of tokens, all of which are learned. A long text becomes several rows. */
+
+import { IGNORED } from '../batch.ts';
 import { lineOf, type Problems, problemList } from '../problems.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import type { TextExample } from './texts.ts';
-import { IGNORED, labelCount, type TokenRow, type TokenRows } from './tokenRow.ts';
+import { labelCount, type TokenRow, type TokenRows } from './tokenRow.ts';
 
 export interface TextRowOptions {
   readonly tokenizer: Tokenizer;

@@ -1,7 +1,5 @@
 /** Rows of a language model: tokens, and for each the token that is learned there. */
-
-/** The label of a token that is only read, as in PyTorch. */
-export const IGNORED = -100;
+import { IGNORED } from '../batch.ts';
 
 export interface TokenRow {
   readonly inputIds: readonly number[];

@@ -64,7 +64,7 @@ export async function checkFiles(paths: readonly string[], wishes: FileWishes): 
 
 /** The files of a recipe, each by itself and against the training data. */
 export async function checkRecipeData({ task, data }: Recipe, signal: AbortSignal): Promise<DataCheck> {
-  const wishes = { task, columns: data.columns, labels: 'required', signal } as const;
+  const wishes = { task, columns: data.columns, format: data.format, labels: 'required', signal } as const;
   const train = await readAll(data.train, { ...wishes, use: 'train' });
   const held = [
     ...(await readAll(data.validation ?? [], { ...wishes, use: 'validation' })),

@@ -2,10 +2,11 @@
 import { copyFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
-import { classificationOf, type ModelDescription } from '../../models/index.ts';
+import type { ModelDescription } from '../../models/index.ts';
 import { ADAPTER_CONFIG, type Adapter, hasPeftForm, MANIFEST, writePeftFolder } from '../../store/adapters/index.ts';
 import { writeDurably } from '../../store/runs/atomic.node.ts';
 import { baseFolder } from '../target.node.ts';
+import { runTasks } from '../train/tasks/index.ts';
 
 /** The adapter of a target, where PEFT has its method. */
 export function peftAdapter(adapter: Adapter | undefined, where: string): Adapter {
@@ -41,9 +42,10 @@ async function convert(folder: string, adapter: Adapter, description: ModelDescr
     );
     const base = baseFolder(adapter);
     const baseName = base === undefined ? baseReference : resolve(base);
-    const task = manifest?.task ?? 'text-classification';
-    const headModules = [classificationOf(description).head];
-    await writePeftFolder(folder, { method, task, baseName, tensors, facts: architecture, headModules });
+    const task = runTasks[(manifest?.task ?? 'text-classification') as keyof typeof runTasks];
+    const headModules = task.headModules({ description });
+    const saved = { method, taskType: task.peftTask, baseName, tensors, facts: architecture, headModules };
+    await writePeftFolder(folder, saved);
   } finally {
     await checkpoint.close();
   }

@@ -19,7 +19,7 @@ export function classificationLines({ paths, notes, columns, findsColumns, epoch
     { key: 'data.validation', value: 'validation.jsonl', isOffered: true },
     { key: 'data.columns', value: columns, ...(findsColumns && { isOffered: true }) },
     { key: 'data.validation_split', value: 0.25 },
-    { key: 'data.max_length', isOffered: true },
+    { key: 'data.max_length', value: 128, isOffered: true },
     { key: 'method', value: 'full' },
     { key: 'training.num_train_epochs', value: epochs, note: notes.epochs },
     { key: 'training.per_device_train_batch_size', value: 6 },

@@ -1,5 +1,5 @@
 /** Bars: always the most frequent label, the model before training, the model after it. */
-import { classificationReducer, type Metrics, wilsonInterval } from '../../evaluation/index.ts';
+import { type ClassificationMetrics, classificationReducer, wilsonInterval } from '../../evaluation/index.ts';
 import { count, percent } from '../figures.ts';
 import { type Html, html } from './html.ts';
 import type { ReportInput } from './run.ts';
@@ -35,9 +35,9 @@ function groupsOf(split: 'validation' | 'test', input: ReportInput): readonly Ht
 }
 
 interface Compared {
-  readonly majority: Pick<Metrics, Shown>;
-  readonly before: Pick<Metrics, Shown> | null;
-  readonly after: Pick<Metrics, Shown>;
+  readonly majority: Pick<ClassificationMetrics, Shown>;
+  readonly before: Pick<ClassificationMetrics, Shown> | null;
+  readonly after: Pick<ClassificationMetrics, Shown>;
   readonly rows: number;
 }
 
@@ -52,7 +52,7 @@ function barsOf(metric: Shown, { majority, before, after, rows }: Compared): rea
 }
 
 /** What always answering the most frequent label would reach. */
-function majorityMetrics(counts: readonly number[]): Metrics {
+function majorityMetrics(counts: readonly number[]): ClassificationMetrics {
   const reducer = classificationReducer(counts.length);
   const answer = counts.indexOf(Math.max(...counts));
   for (const [label, rows] of counts.entries()) for (let i = 0; i < rows; i++) reducer.add(label, answer);

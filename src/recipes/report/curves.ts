@@ -3,7 +3,9 @@ import { lineChart, type Point, type Series } from './chart.ts';
 import { type Html, html } from './html.ts';
 import type { LogLine, ReportInput } from './run.ts';
 
-export function curves({ run, log }: ReportInput): Html {
+type Curved = Pick<ReportInput['run'], 'base_loss' | 'class_weights' | 'best_step'>;
+
+export function curves({ run, log }: { readonly run: Curved; readonly log: ReportInput['log'] }): Html {
   const train = pointsOf(log, 'loss');
   const start = run.base_loss === null ? [] : [{ x: 0, y: run.base_loss }];
   const evaluated = pointsOf(log, 'eval_loss');

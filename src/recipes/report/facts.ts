@@ -48,7 +48,7 @@ function spread(train: readonly ClassCount[]): string {
   return `Training rows of a label: least ${named(least)}, in the middle ${count(middle.count)}, most ${named(most)}.`;
 }
 
-export function runFacts({ run }: ReportInput): Html {
+export function runFacts({ run }: { readonly run: Omit<RunFacts, 'metrics' | 'before'> }): Html {
   const { timing, versions, machine } = run;
   const seconds = (name: string): string => duration(timing[name] ?? 0);
   return html`<section><h2>Run</h2><dl class="stats small">

@@ -4,7 +4,9 @@ import { type Html, html } from './html.ts';
 import type { GuardEvent, ReportInput } from './run.ts';
 
 /** Warnings and a stop belong to what a reader sees first. */
-export const guardWarnings = ({ run }: ReportInput): readonly Html[] => [
+type Guarded = { readonly run: Pick<ReportInput['run'], 'guards'> };
+
+export const guardWarnings = ({ run }: Guarded): readonly Html[] => [
   ...run.guards.events
     .filter(({ event }) => event === 'warning')
     .map(({ step, reason }) => html`<p class="warning">Step ${count(step)}: ${reason}</p>`),
@@ -13,7 +15,7 @@ export const guardWarnings = ({ run }: ReportInput): readonly Html[] => [
 const words = { skipped: 'skipped', rolled_back: 'went back', stopped: 'stopped', warning: 'warning' };
 const MOST_SHOWN = 30;
 
-export function guarded({ run }: ReportInput): Html | undefined {
+export function guarded({ run }: Guarded): Html | undefined {
   const { events, skipped_steps: skipped, rollbacks } = run.guards;
   const done = events.filter(({ event }) => event !== 'warning');
   if (done.length === 0) return undefined;

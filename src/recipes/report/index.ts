@@ -8,27 +8,43 @@ import { curves } from './curves.ts';
 import { dataFacts, runFacts } from './facts.ts';
 import { guarded } from './guarded.ts';
 import { headline, lastPart } from './headline.ts';
-import { html } from './html.ts';
+import { type Html, html } from './html.ts';
+import { languageData, languageHeadline } from './language.ts';
 import { mistakes } from './mistakes.ts';
-import type { ReportInput } from './run.ts';
+import type { LanguageReport, ReportInput, RunFacts } from './run.ts';
 import { style } from './style.ts';
 
 export { judge } from './judgement.ts';
 export { type AnsweredSplit, predictionLines, predictionRows } from './predictions.ts';
-export type { ReportInput, RunFacts } from './run.ts';
+export type { LanguageFacts, ReportInput, RunFacts } from './run.ts';
 
 /** A page may show what is in it, and load nothing. */
 const policy = "default-src 'none'; style-src 'unsafe-inline'";
 
 export function reportPage(input: ReportInput): string {
-  const { run } = input;
   const sections = [headline, comparison, curves, guarded, confusion, mistakes, dataFacts, runFacts];
-  const page = html`<html lang="en"><head><meta charset="utf-8">
+  return page(
+    input.run,
+    sections.map((section) => section(input)),
+  );
+}
+
+/** Of a language model. */
+export function languagePage(input: LanguageReport): string {
+  const sections = [languageHeadline, curves, guarded, languageData, runFacts];
+  return page(
+    input.run,
+    sections.map((section) => section(input)),
+  );
+}
+
+function page(run: Pick<RunFacts, 'recipe' | 'versions'>, sections: readonly (Html | undefined)[]): string {
+  const whole = html`<html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <title>${lastPart(run.recipe.output_dir)} · Attune</title><style>${{ markup: style }}</style></head>
-<body><main>${sections.map((section) => section(input))}
+<body><main>${sections}
 <footer>Made by Attune ${run.versions['attune']}. This page holds texts of the data it was measured on.</footer>
 </main></body></html>`;
-  return `<!doctype html>\n${page.markup}\n`;
+  return `<!doctype html>\n${whole.markup}\n`;
 }

@@ -40,7 +40,7 @@ function page(rows: readonly Row[], labels: readonly string[], changes: Partial<
     labels,
     class_weights: null,
     threshold: null,
-    rows: { train: 90, validation: 0, test: rows.length, truncated: 0, leaked: 0 },
+    rows: { train: 90, validation: 0, test: rows.length, dropped: 0, truncated: 0, leaked: 0 },
     before: null,
     base_loss: null,
     metrics,
@@ -138,7 +138,7 @@ describe('a page', () => {
 
   test('warns where the figures say less than they seem to', () => {
     const few = [...rowsOf(9, () => right(0)), { text: 'x', truth: 1, predicted: 0 }];
-    const counts = { train: 90, validation: 0, test: 10, truncated: 0, leaked: 3 };
+    const counts = { train: 90, validation: 0, test: 10, dropped: 0, truncated: 0, leaked: 3 };
     const text = textOf(page(few, ['ham', 'spam'], { rows: counts }));
     expect(text).toContain('3 validation or test rows repeat a training row');
     expect(text).toContain('Always answering ham would be right on 90.0 % of these rows');

@@ -1,7 +1,7 @@
 /** What a report is made from: what a run's folder says, and how its last answers were judged. */
 import type { ClassCount } from '../../data/index.ts';
 import type { Problem } from '../../errors/index.ts';
-import type { Metrics } from '../../evaluation/index.ts';
+import type { ClassificationMetrics, Metrics } from '../../evaluation/index.ts';
 import type { Judgement } from './judgement.ts';
 
 export interface GuardEvent {
@@ -25,10 +25,10 @@ export interface RunFacts {
   readonly trainable_parameters: number;
   readonly total_parameters: number;
   readonly total_steps: number;
-  readonly rows: Readonly<Record<'train' | 'validation' | 'test' | 'truncated' | 'leaked', number>>;
-  readonly before: (Metrics & { readonly majority: number }) | null;
+  readonly rows: Readonly<Record<'train' | 'validation' | 'test' | 'truncated' | 'dropped' | 'leaked', number>>;
+  readonly before: (ClassificationMetrics & { readonly majority: number }) | null;
   readonly base_loss: number | null;
-  readonly metrics: Metrics | null;
+  readonly metrics: ClassificationMetrics | null;
   readonly best_step: number | null;
   readonly guards: {
     readonly skipped_steps: number;
@@ -71,5 +71,26 @@ export interface ReportInput {
     readonly test?: readonly ClassCount[] | undefined;
   };
   /** The best evaluation of the validation rows, with the final threshold. */
-  readonly validated: Metrics | undefined;
+  readonly validated: ClassificationMetrics | undefined;
+}
+
+/** The same of a language model. */
+export interface LanguageFacts extends Omit<RunFacts, 'metrics' | 'before'> {
+  readonly metrics: Metrics | null;
+  readonly before: Metrics | null;
+  /** Of conversations. */
+  readonly chat: {
+    readonly template: string;
+    readonly unknown_ends: readonly string[];
+    readonly train_tokens: number;
+    readonly learned_tokens: number;
+    readonly lost_tokens: number;
+  } | null;
+}
+
+export interface LanguageReport {
+  readonly run: LanguageFacts;
+  readonly log: readonly LogLine[];
+  /** The rows that the figures were measured on; undefined where nothing was evaluated. */
+  readonly split: 'validation' | 'test' | undefined;
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { dataSettings } from './dataSettings.ts';
 import { evaluationSettings } from './evaluationSettings.ts';
-import type { RecipeInput } from './recipeSettings.ts';
+import type { RecipeInput, TaskName } from './recipeSettings.ts';
+import { taskChecks } from './taskChecks.ts';
 import { trainingSettings } from './trainingSettings.ts';
 
 /** The groups of a recipe without the values that are wrong, so that one mistake does not hide another. */
@@ -13,6 +14,7 @@ export const checkedGroups = z.object({
 
 export interface Checked extends z.output<typeof checkedGroups> {
   /** What was written, before defaults. */
+  readonly task: TaskName | undefined;
   readonly given: { readonly [Group in 'data' | 'training' | 'evaluation']: Partial<NonNullable<RecipeInput[Group]>> };
 }
 
@@ -24,6 +26,7 @@ export interface CrossCheck {
 }
 
 export const crossChecks: readonly CrossCheck[] = [
+  ...taskChecks,
   {
     at: 'data.validation_split',
     reads: ['data.validation'],

@@ -39,7 +39,7 @@ test('problems name the line of their key', async () => {
   const text = `${good}  columns:\n    text: body\n    lable: y\n\ntraining:\n  # too high\n  learning_rate:\n    -1\n`;
   expect(await refused(write('lines.yaml', text))).toMatchInlineSnapshot(`
     "lines.yaml:7 data.columns.lable: there is no setting \`data.columns.lable\`
-      fix: did you mean \`label\`? (the keys of \`data.columns\` are text, pair, label)  [CONFIG_UNKNOWN_KEY]
+      fix: did you mean \`label\`? (the keys of \`data.columns\` are text, pair, label, messages, prompt, completion, instruction, input, output, system, history, tools)  [CONFIG_UNKNOWN_KEY]
     lines.yaml:11 training.learning_rate: got -1
       fix: give auto, or a number above 0  [CONFIG_INVALID]"
   `);
@@ -50,7 +50,7 @@ test('problems name the line of their key', async () => {
   `);
   expect(await refused(write('missing.yaml', 'model: m\n\ndata:\n  test: a\n'))).toMatchInlineSnapshot(`
     "missing.yaml task: is missing
-      fix: add it: text-classification  [CONFIG_INVALID]
+      fix: add it: one of text-classification, sft, causal-lm  [CONFIG_INVALID]
     missing.yaml:3 data.train: is missing
       fix: add it: a path, a glob, a folder, or a list of them  [CONFIG_INVALID]"
   `);

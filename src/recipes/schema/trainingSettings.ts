@@ -23,11 +23,11 @@ const lengthAndRate = {
   per_device_train_batch_size: z
     .int()
     .min(1)
-    .default(32)
+    .optional()
     .meta({
       description: 'Examples in a batch.',
       unit: 'examples',
-      defaultText: '`32`; nothing where `tokens_per_batch` is given',
+      defaultText: '`32`; `8` for `sft` and `causal-lm`; nothing where `tokens_per_batch` is given',
       aliases: ['batch_size', 'micro_batch_size', 'train_batch_size', 'per_gpu_train_batch_size'],
     }),
   tokens_per_batch: z
@@ -181,10 +181,11 @@ const regularisation = {
       aliases: ['early_stopping_steps', 'patience', 'early_stopping'],
     }),
   metric_for_best_model: z
-    .enum(['accuracy', 'f1', 'precision', 'recall', 'matthews_correlation', 'loss'])
-    .default('accuracy')
+    .enum(['accuracy', 'f1', 'precision', 'recall', 'matthews_correlation', 'loss', 'perplexity'])
+    .optional()
     .meta({
       description: 'What the best checkpoint is best at.',
+      defaultText: '`accuracy`; `loss` for `sft` and `causal-lm`',
       aliases: ['best_metric', 'monitor', 'eval_metric'],
     }),
 };

@@ -1,10 +1,11 @@
 /** The end of a run, good or bad: the threshold, the last figures, the pages that show them. */
 import type { RunRecord } from '../../store/runs/index.ts';
-import { fixedThreshold, type Measured, measure, remeasured, settledThreshold } from './measure.ts';
+import { fixedThreshold, measure, remeasured, settledThreshold } from './measure.ts';
 import { writePages } from './pages.ts';
 import type { PreparedSplit } from './prepareData.node.ts';
 import { failureFields, finalFields } from './record.node.ts';
 import { saveThreshold } from './saved.node.ts';
+import type { Measured } from './tasks/index.ts';
 import type { Running } from './train.node.ts';
 
 export interface Final extends Measured {

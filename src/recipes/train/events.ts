@@ -12,6 +12,10 @@ export interface RunStarted {
   readonly labels: readonly string[];
   readonly rows: { readonly train: number; readonly validation: number; readonly test: number };
   readonly truncated: number;
+  /** Rows that had nothing left to learn, and were left out. */
+  readonly dropped: number;
+  /** Tokens that answers end with and that the model does not stop at by itself. */
+  readonly unknownEnds: readonly string[];
   /** Validation and test rows that repeat training rows, or nearly so. */
   readonly leaked: number;
   readonly maxLength: number;

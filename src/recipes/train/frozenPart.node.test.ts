@@ -30,7 +30,7 @@ function divided(trainable: 'head' | number, training: RecipeInput['training'], 
   const programs = { learning: build(() => 0.1), measured: build() };
   // Only the lengths of rows are looked at.
   const rows = [{ inputIds: { length: tokens }, tokenTypeIds: [], label: 0 }] as unknown as EncodedRow[];
-  const train = { examples: [], rows, truncated: 0 };
+  const train = { examples: [], rows, truncated: 0, dropped: 0 };
   return { ...divide(recipe, programs, { train }), programs };
 }
 

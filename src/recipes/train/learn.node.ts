@@ -80,7 +80,7 @@ async function evaluate(running: Running, guarding: Guarding): Promise<void> {
   // The next step sees it too, and goes back.
   if (!Number.isFinite(metrics.loss)) return;
   const metric = recipe.training.metric_for_best_model;
-  const better = isBetter(metric, metrics[metric], reached.best?.metrics[metric]);
+  const better = isBetter(metric, metrics[metric]!, reached.best?.metrics[metric]);
   await folder.log({ step, epoch, ...named(metrics) });
   options.onEvent({ type: 'evaluation', step, metrics, best: better });
   if (better) await saveBest(running);

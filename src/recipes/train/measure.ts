@@ -1,44 +1,24 @@
-/** The weights as they are now against a split: figures, and the answers behind them. */
-import {
-  type Answers,
-  chooseThreshold,
-  evaluateClassifier,
-  type Metrics,
-  metricsWith,
-} from '../../evaluation/index.ts';
+/** The weights as they are now against a split: figures, and where a task has them the answers behind them. */
+import { chooseThreshold, metricsWith } from '../../evaluation/index.ts';
 import type { FeatureSource } from '../../training/index.ts';
-import { majorityAccuracy, type PreparedSplit } from './prepareData.node.ts';
+import type { PreparedSplit } from './prepareData.node.ts';
+import type { Measured } from './tasks/index.ts';
 import type { Running } from './train.node.ts';
-
-export interface Measured {
-  readonly metrics: Metrics;
-  readonly answers: Answers;
-}
 
 /** Undefined where the signal was aborted meanwhile: a long evaluation does not keep a run from stopping. */
 export async function measure(
-  { recipe, source, data, model, seconds, options }: Running,
+  { recipe, source, task, data, model, seconds, options }: Running,
   split: PreparedSplit,
   threshold = fixedThreshold(recipe),
 ): Promise<Measured | undefined> {
   const started = performance.now();
-  const { rows } = split;
-  const numLabels = data.labels.length;
   const { signal } = options;
   const kept = split === data.validation ? model.frozen : undefined;
-  const logits = new Float32Array(rows.length * numLabels);
+  const { padTokenId } = source.tokenizer;
+  const scorer = kept?.scorer ?? model.scorer;
+  const feedsOf = kept?.validation && featureFeeds(kept.validation, signal);
   try {
-    const { metrics } = await evaluateClassifier(rows, {
-      scorer: kept?.scorer ?? model.scorer,
-      feedsOf: kept?.validation && featureFeeds(kept.validation, signal),
-      padTokenId: source.tokenizer.padTokenId,
-      numLabels,
-      batchSize: recipe.evaluation.per_device_eval_batch_size,
-      threshold,
-      signal,
-      onScores: (row, scores) => logits.set(scores, row * numLabels),
-    });
-    return { metrics, answers: { numLabels, truths: rows.map(({ label }) => label), logits } };
+    return await task.measure({ recipe, data, split, scorer, feedsOf, padTokenId, threshold, signal });
   } catch (failure) {
     if (failure === signal.reason) return undefined;
     throw failure;
@@ -52,7 +32,7 @@ export async function measure(
  * measurement. Nothing is noted where the signal was aborted meanwhile.
  */
 export async function measureBefore(running: Running): Promise<void> {
-  const { data, model, folder, options } = running;
+  const { task, data, model, folder, options } = running;
   if (!data.validation || folder.record.base_loss !== null) return;
   const trained = [...model.memory.trained.values()].map(({ arrays: { weight } }) => ({
     weight,
@@ -63,7 +43,8 @@ export async function measureBefore(running: Running): Promise<void> {
   for (const { weight, kept } of trained) weight.set(kept);
   if (!measured) return;
   const { metrics } = measured;
-  const before = { majority: majorityAccuracy(data.validation), ...metrics };
+  const majority = task.majority?.(data.validation);
+  const before = { ...(majority !== undefined && { majority }), ...metrics };
   await folder.update({ base_loss: metrics.loss, before });
   options.onEvent({ type: 'evaluation', step: 0, metrics, best: false });
 }
@@ -80,10 +61,12 @@ export function fixedThreshold({ evaluation: { threshold } }: Running['recipe'])
 
 /** The threshold of the finished model, chosen on the validation rows alone; undefined where the likelier label wins. */
 export function settledThreshold({ recipe, reached: { best } }: Running): number | undefined {
-  return recipe.evaluation.threshold === 'auto' ? best && chooseThreshold(best.answers) : fixedThreshold(recipe);
+  return recipe.evaluation.threshold === 'auto'
+    ? best?.answers && chooseThreshold(best.answers)
+    : fixedThreshold(recipe);
 }
 
-export const remeasured = ({ metrics, answers }: Measured, threshold: number | undefined): Measured => ({
-  metrics: metricsWith(threshold, answers, metrics),
-  answers,
-});
+export const remeasured = (measured: Measured, threshold: number | undefined): Measured => {
+  const { metrics, answers } = measured;
+  return answers ? { metrics: metricsWith(threshold, answers, metrics), answers } : measured;
+};

@@ -3,12 +3,11 @@ import { availableParallelism } from 'node:os';
 import { openRuntime } from '../../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../../errors/index.ts';
 import { openCheckpoint } from '../../files/modelFolder.node.ts';
-import { openScorer, type Scorer } from '../../inference/index.ts';
+import type { Scorer } from '../../inference/index.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf } from '../../methods/index.ts';
-import { batchInputs, buildProgram, type Parameter, packedInputs } from '../../models/nn/index.ts';
+import { buildProgram, type Parameter } from '../../models/nn/index.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
-import { classify } from '../../tasks/index.ts';
 import {
   allocateParameters,
   loadParameters,
@@ -17,8 +16,9 @@ import {
   type Trainer,
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
-import { divide, type FrozenPart, openFrozenPart } from './frozenPart.node.ts';
+import { type Divided, divide, type FrozenPart, openFrozenPart, type Programs } from './frozenPart.node.ts';
 import type { PreparedData } from './prepareData.node.ts';
+import type { RunTask } from './tasks/index.ts';
 
 /** What a run starts from: a model's folder, and perhaps an adapter that it goes on with. */
 export interface Start {
@@ -51,25 +51,34 @@ export interface TrainingModel extends AsyncDisposable {
 const threadsOf = ({ threads }: Pick<Recipe, 'threads'>): number =>
   threads === 'auto' ? availableParallelism() : threads;
 
-type Known = Pick<PreparedData, 'labels' | 'classWeights' | 'train' | 'validation'>;
+interface Known {
+  readonly task: RunTask;
+  readonly data: PreparedData;
+}
 
-export async function openModel(recipe: Recipe, start: Start, data: Known): Promise<TrainingModel> {
-  const { source } = start;
-  const { labels, classWeights } = data;
+function programsOf(recipe: Recipe, { source }: Start, { task, data }: Known): Programs {
   const { training } = recipe;
   const chosen = [attachMethod(recipe.method, source.description.architecture)];
-  const settings = { numLabels: labels.length, labelSmoothing: training.label_smoothing_factor, classWeights };
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const options = { methods: chosen, basePrecision: basePrecisionOf(recipe.method) };
-  const learning = buildProgram(classify(source.description, settings), {
+  const learning = buildProgram(task.forward(source.description, data, training), {
     ...options,
-    batch: recipe.data.packing ? packedInputs() : batchInputs(),
+    batch: recipe.data.packing ? task.inputs.packed() : task.inputs.plain(),
     precision: training.precision,
     dropoutRate,
   });
-  const measured = buildProgram(classify(source.description, { numLabels: labels.length }), options);
+  const measured = buildProgram(task.forward(source.description, data), { ...options, batch: task.inputs.plain() });
+  return { learning, measured };
+}
+
+export async function openModel(recipe: Recipe, start: Start, { task, data }: Known): Promise<TrainingModel> {
+  const { source } = start;
+  const { training } = recipe;
+  const programs = programsOf(recipe, start, { task, data });
+  const { learning, measured } = programs;
   const parameters = learning.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
+  const labels = task.hasLabels ? data.labels : undefined;
   const loading = { parameters, start, labels, seed: training.seed };
   const fresh = await load(memory, loading);
   const { open, name, version } = await openRuntime();
@@ -80,11 +89,12 @@ export async function openModel(recipe: Recipe, start: Start, data: Known): Prom
     epsilon: training.adam_epsilon,
     weightDecay: training.weight_decay,
   };
-  const { learning: learned, cuts, refused } = divide(recipe, { learning, measured }, data);
+  const divided: Divided = task.keepsFeatures ? divide(recipe, programs, data) : { learning };
+  const { learning: learned, cuts, refused } = divided;
   const { padTokenId } = source.tokenizer;
   const frozen = cuts && (await openFrozenPart(cuts, { recipe, data, memory, open, threads, padTokenId }));
   const trainer = await openTrainer(learned, { memory, open, threads, seed: training.seed, optimizer });
-  const scorer = await openScorer(measured, { memory, open, threads });
+  const scorer = await task.openScorer(measured, { memory, open, threads });
   const count = (all: typeof parameters): number =>
     all.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   return {
@@ -114,7 +124,8 @@ export async function openModel(recipe: Recipe, start: Start, data: Known): Prom
 interface Load {
   readonly parameters: readonly Parameter[];
   readonly start: Start;
-  readonly labels: readonly string[];
+  /** Undefined where the head is for no labels. */
+  readonly labels: readonly string[] | undefined;
   readonly seed: number;
 }
 
@@ -123,7 +134,8 @@ async function load(memory: ParameterMemory, { parameters, start, labels, seed }
   const { source, initial } = start;
   const { folder, description } = source;
   const known = initial?.manifest?.labels ?? source.labels;
-  const newHead = labels.length !== known?.length || labels.some((label, i) => label !== known[i]);
+  const newHead =
+    labels !== undefined && (labels.length !== known?.length || labels.some((label, i) => label !== known[i]));
   const base = { ...(await openCheckpoint(folder)), where: folder };
   const adapter = initial && { ...(await initial.open()), where: initial.folder };
   try {

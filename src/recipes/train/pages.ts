@@ -1,9 +1,12 @@
 /** predictions.jsonl and report.html of a run that is over. */
 import { classBalance } from '../../data/index.ts';
+import type { ClassificationMetrics } from '../../evaluation/index.ts';
 import { type RunRecord, readLog } from '../../store/runs/index.ts';
 import {
   type AnsweredSplit,
   judge,
+  type LanguageFacts,
+  languagePage,
   predictionLines,
   predictionRows,
   type ReportInput,
@@ -19,14 +22,18 @@ import type { Running } from './train.node.ts';
 export async function writePages(running: Running, final: Final | undefined, record: RunRecord): Promise<void> {
   const { data, folder } = running;
   const threshold = record['threshold'] as number | null;
-  const answered: AnsweredSplit | undefined = final && {
+  const answered: AnsweredSplit | undefined = final?.answers && {
     examples: final.prepared.examples,
     answers: final.answers,
     labels: data.labels,
     threshold: threshold ?? undefined,
   };
   if (answered) await written('predictions.jsonl', () => predictionLines(answered));
-  await written('report.html', async () => [reportPage(await reportInput(running, record, { final, answered }))]);
+  await written('report.html', async () => {
+    if (running.task.hasLabels) return [reportPage(await reportInput(running, record, { final, answered }))];
+    const run = record as unknown as LanguageFacts;
+    return [languagePage({ run, log: await readLog(folder.path), split: final?.split })];
+  });
 
   async function written(name: string, pieces: () => Iterable<string> | Promise<Iterable<string>>): Promise<void> {
     try {
@@ -56,6 +63,6 @@ async function reportInput({ data, folder, reached }: Running, record: RunRecord
       validation: data.validation && balanceOf(data.validation),
       test: data.test && balanceOf(data.test),
     },
-    validated: reached.best && remeasured(reached.best, run.threshold ?? undefined).metrics,
+    validated: reached.best && (remeasured(reached.best, run.threshold ?? undefined).metrics as ClassificationMetrics),
   };
 }

@@ -11,6 +11,8 @@ import { fixedThreshold } from './measure.ts';
 import { epochsAfter } from './plan.ts';
 import { type Identity, runId } from './resume/identity.node.ts';
 import { savedFolder } from './saved.node.ts';
+import { chatNotes } from './savedChat.ts';
+import type { ChatFacts } from './tasks/chatFacts.ts';
 import type { Running } from './train.node.ts';
 import { attuneVersion } from './version.node.ts';
 
@@ -43,8 +45,10 @@ export const firstFields = ({ recipe, local, base, data, model, plan, identity }
     validation: data.validation?.rows.length ?? 0,
     test: data.test?.rows.length ?? 0,
     truncated: data.train.truncated + (data.validation?.truncated ?? 0) + (data.test?.truncated ?? 0),
+    dropped: data.train.dropped + (data.validation?.dropped ?? 0) + (data.test?.dropped ?? 0),
     leaked: data.leaked,
   },
+  chat: data.chat ? chatFields(data.chat) : null,
   data_sha256: data.files,
   base_sha256: base.sha256,
   identity,
@@ -68,6 +72,16 @@ export const firstFields = ({ recipe, local, base, data, model, plan, identity }
   timing: null,
   peak_memory_bytes: null,
   artifact_bytes: null,
+});
+
+/** How conversations were written, and how much of them is learned. */
+const chatFields = ({ template, lengths, unknownEnds, ...facts }: ChatFacts): object => ({
+  template: template.where,
+  ...chatNotes({ template, lengths, unknownEnds, ...facts }),
+  unknown_ends: unknownEnds,
+  train_tokens: lengths.tokens,
+  learned_tokens: lengths.labels,
+  lost_tokens: lengths.lostLabels,
 });
 
 interface Ending {

@@ -3,15 +3,14 @@ import { basename, join } from 'node:path';
 import type { Checkpoint } from '../../files/index.ts';
 import { openCheckpoint } from '../../files/modelFolder.node.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
-import { classificationOf } from '../../models/index.ts';
 import { MANIFEST, type Manifest, type ModelNotes, readAdapter, writeAdapter } from '../../store/adapters/index.ts';
-import { refuseFullDisk, writeModel } from '../../store/runs/index.ts';
+import { refuseFullDisk, writeModel, writeTexts } from '../../store/runs/index.ts';
 import { valuesOf } from '../../training/index.ts';
-import { classifierConfig } from '../classifierConfig.ts';
 import { ADAPTER_FOLDER, identify, MODEL_FOLDER } from '../target.node.ts';
 import { refuseNotFiniteWeights } from './guarding/notFinite.ts';
 import { expectFingerprint, expectTensors } from './reopened.ts';
 import { bestBytes } from './resume/space.ts';
+import { chatFiles, chatNotes } from './savedChat.ts';
 import type { Running } from './train.node.ts';
 
 const isWhole = ({ recipe }: Pick<Running, 'recipe'>): boolean => recipe.method.name === 'full';
@@ -35,18 +34,17 @@ export async function saveBest(running: Running): Promise<void> {
 }
 
 async function saveModel(running: Running, tensors: ReturnType<typeof tensorsOf>): Promise<void> {
-  const { folder, source, data } = running;
-  const saved = { config: classifierConfig(source, data.labels), tensors, tokenizerFolder: source.folder };
+  const { folder, source, task, data } = running;
+  const saved = { config: task.modelConfig(source, data), tensors, tokenizerFolder: source.folder };
   await folder.replaceFolder(MODEL_FOLDER, async (path) => {
-    await writeModel(path, saved);
+    await writeModel(path, { ...saved, texts: chatFiles(running) });
     await expectTensors(await openCheckpoint(path), tensors, savedFolder(running));
   });
 }
 
 async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsOf>): Promise<void> {
-  const { recipe, baseName, source, data, model, initial, folder } = running;
+  const { recipe, baseName, source, task, data, model, initial, folder } = running;
   const { architecture, config } = source.description;
-  const { head, architectureName } = classificationOf(source.description);
   const manifest: Manifest = {
     format: 1,
     task: recipe.task,
@@ -56,18 +54,21 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     base: await identify(source.folder, { name: baseName, reference: baseName }),
     tensors: Object.fromEntries(tensors.map(({ name, shape }) => [name, [...shape]])),
     fingerprint: await fingerprintOf(model.scorer, source.description),
+    ...(data.chat && { chat: chatNotes(data.chat) }),
   };
   const saved = {
     method: recipe.method,
     manifest,
     tensors,
     facts: architecture,
-    model: { type: architecture.modelType, className: architectureName, hiddenSize: config.hidden_size },
-    headModules: [head],
+    model: { type: architecture.modelType, className: task.className(source), hiddenSize: config.hidden_size },
+    headModules: task.headModules(source),
+    taskType: task.peftTask,
     earlier: initial,
   };
   await folder.replaceFolder(ADAPTER_FOLDER, async (path) => {
     await writeAdapter(path, saved);
+    await writeTexts(path, chatFiles(running));
     const where = savedFolder(running);
     const reopened = (await readAdapter(path))!;
     await expectTensors(await reopened.open(), tensors, where);

@@ -17,16 +17,16 @@ import type { OnTrainEvent } from './events.ts';
 import { type BaseFiles, hashBase, refuseChangedBase } from './guarding/baseFiles.node.ts';
 import { type GuardingState, type GuardTotals, noGuardEvents } from './guarding/openGuarding.ts';
 import { learn } from './learn.node.ts';
-import type { Measured } from './measure.ts';
 import { openModel, type Start, type TrainingModel } from './openModel.node.ts';
 import { planSteps, type StepPlan } from './plan.ts';
-import { type PreparedData, prepareData } from './prepareData.node.ts';
+import type { PreparedData } from './prepareData.node.ts';
 import { firstFields } from './record.node.ts';
 import { identityOf } from './resume/identity.node.ts';
 import { finishedRun, resume } from './resume/resume.node.ts';
 import { refuseTooLarge } from './resume/space.ts';
 import { restoreBest, saveBest } from './saved.node.ts';
 import type { Unlogged } from './stepLog.ts';
+import { type Measured, type RunTask, runTasks } from './tasks/index.ts';
 
 export interface TrainOptions {
   readonly onEvent: OnTrainEvent;
@@ -46,6 +46,7 @@ export interface Running {
   readonly baseName: string;
   readonly initial: Adapter | undefined;
   readonly base: BaseFiles;
+  readonly task: RunTask;
   readonly data: PreparedData;
   readonly model: TrainingModel;
   readonly plan: StepPlan;
@@ -99,12 +100,13 @@ async function prepareAndRun(recipe: Recipe, options: TrainOptions, earlier?: Ru
   });
   const start = await startOf(recipe, local, signal);
   onEvent({ type: 'preparing', what: 'data' });
-  const data = await prepareData(recipe, start);
+  const task = runTasks[recipe.task];
+  const data = await task.prepare(recipe, start, beganAt(earlier));
   onEvent({ type: 'preparing', what: 'model' });
   const hashing = hashBase(start.source.folder, signal);
   // Where opening the model fails, that is the error to tell.
   hashing.catch(() => undefined);
-  await using model = await openModel(recipe, start, data);
+  await using model = await openModel(recipe, start, { task, data });
   const base = await hashing;
   const lengths = data.train.rows.map(({ inputIds }) => inputIds.length);
   const plan = planSteps(recipe, lengths);
@@ -116,7 +118,7 @@ async function prepareAndRun(recipe: Recipe, options: TrainOptions, earlier?: Ru
   const seconds = { load: (performance.now() - started) / 1000, train: 0, evaluate: 0 };
   const reached: Reached = { step: 0, epoch: 0, isUnmeasured: false, worse: 0, unlogged: [], guards: noGuardEvents };
   const { source, baseName, initial } = start;
-  const began = { source, baseName, initial, base, data, model, plan };
+  const began = { source, baseName, initial, base, task, data, model, plan };
   const running: Running = { recipe, local, ...began, folder, options, seconds, reached };
   const { damaged } = earlier ? await resume(running, first) : { damaged: [] };
   try {
@@ -126,6 +128,12 @@ async function prepareAndRun(recipe: Recipe, options: TrainOptions, earlier?: Ru
     await breakOff(running, failure).catch(() => undefined);
     throw failure;
   }
+}
+
+/** A run that goes on tells chat templates the day on which it began. */
+function beganAt(earlier: RunFolder | undefined): Date {
+  const at = earlier?.record['started_at'];
+  return typeof at === 'string' ? new Date(at) : new Date();
 }
 
 /** The base, and with `init_from` what an earlier run made of it: another whole model, or an adapter beside the base. */
@@ -169,6 +177,8 @@ function startedEvent({ recipe, data, model, plan, reached }: Running) {
       test: data.test?.rows.length ?? 0,
     },
     truncated: splits.reduce((sum, split) => sum + (split?.truncated ?? 0), 0),
+    dropped: splits.reduce((sum, split) => sum + (split?.dropped ?? 0), 0),
+    unknownEnds: data.chat?.unknownEnds ?? [],
     leaked: data.leaked,
     maxLength: data.maxLength,
     totalParameters: model.totalParameters,

@@ -78,18 +78,19 @@ export interface SavedAdapter {
   readonly facts: ModelFacts;
   readonly model: Omit<HubModel, 'name'>;
   readonly headModules: readonly string[];
+  /** What PEFT calls the task. */
+  readonly taskType: string;
   /** The folder that this one continues, whose other fields are kept. */
   readonly earlier?: Pick<Adapter, 'peft' | 'hub'> | undefined;
 }
 
 /** Fills an empty folder. */
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
-  const { method, manifest, tensors, facts, model, headModules, earlier } = saved;
+  const { method, manifest, tensors, facts, model, headModules, taskType, earlier } = saved;
   const baseName = manifest.base.name;
   await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(manifest, null, 2)}\n`]);
   if (peftForms[method.name]) {
-    const { task } = manifest;
-    await writePeftFolder(folder, { method, task, baseName, tensors, facts, headModules, kept: earlier?.peft });
+    await writePeftFolder(folder, { method, taskType, baseName, tensors, facts, headModules, kept: earlier?.peft });
   } else if (method.name === 'adapter' && hasHubForm(method.name, model.type)) {
     const { labels } = manifest;
     const named = { ...model, name: baseName };

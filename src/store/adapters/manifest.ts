@@ -7,6 +7,9 @@ export const MANIFEST = 'attune.json';
 
 const threshold = z.number().gt(0).lt(1).optional();
 
+/** Of models that were tuned on conversations: the template beside it, and the tokens that answers end with. */
+const chat = z.object({ template_sha256: z.string(), end_token_ids: z.array(z.int()) }).optional();
+
 const identity = z.object({
   /** Hub id where known, else the folder. */
   name: z.string(),
@@ -28,6 +31,7 @@ const manifest = z.object({
   tensors: z.record(z.string(), z.array(z.int())),
   /** Scores of the probe rows when it was saved. */
   fingerprint: z.array(z.array(z.number())),
+  chat,
 });
 
 export type BaseIdentity = z.infer<typeof identity>;

@@ -14,6 +14,6 @@ export {
   reopenRunFolder,
 } from './runFolder.node.ts';
 export { readLog } from './runLog.node.ts';
-export { copyTokenizer, type SavedModel, writeModel } from './saveModel.node.ts';
+export { copyTokenizer, type SavedModel, writeModel, writeTexts } from './saveModel.node.ts';
 export { openScratchFile, type ScratchFile } from './scratchFile.node.ts';
 export { bytesBelow, refuseFullDisk } from './space.node.ts';

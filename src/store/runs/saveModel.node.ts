@@ -5,7 +5,7 @@ import { filesOfGguf, ggufAt } from '../../files/gguf/ggufModel.node.ts';
 import { type NamedTensor, safetensorsChunks } from '../../files/index.ts';
 import { writeDurably } from './atomic.node.ts';
 
-/** What a tokenizer's folder may hold; copied as it is, so that every reader tokenises alike. */
+/** What lies beside the weights and is copied as it is, so that every reader tokenises and writes alike. */
 const tokenizerFiles = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -14,19 +14,32 @@ const tokenizerFiles = [
   'vocab.txt',
   'vocab.json',
   'merges.txt',
+  'tokenizer.model',
+  'chat_template.jinja',
+  'generation_config.json',
 ];
 
 export interface SavedModel {
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly config: object;
   readonly tensors: readonly NamedTensor[];
   /** Where the tokenizer's files are copied from. */
   readonly tokenizerFolder: string;
+  /** Further files by their names; they stand in for those that are copied. */
+  readonly texts?: Readonly<Record<string, string>>;
 }
 
-export async function writeModel(folder: string, { config, tensors, tokenizerFolder }: SavedModel): Promise<void> {
+export async function writeModel(
+  folder: string,
+  { config, tensors, tokenizerFolder, texts = {} }: SavedModel,
+): Promise<void> {
   await copyTokenizer(tokenizerFolder, folder);
+  await writeTexts(folder, texts);
   await writeDurably(join(folder, 'config.json'), [`${JSON.stringify(config, null, 2)}\n`]);
   await writeDurably(join(folder, 'model.safetensors'), safetensorsChunks(tensors));
+}
+
+export async function writeTexts(folder: string, texts: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(texts)) await writeDurably(join(folder, name), [text]);
 }
 
 /** From a folder, or from a .gguf file, whose tokenizer becomes these files. */

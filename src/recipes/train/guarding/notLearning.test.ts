@@ -27,7 +27,7 @@ describe('the loss of answering by the labels alone', () => {
 
 const recipeOf = (changes: Partial<RecipeInput> = {}) =>
   parseRecipe({ model: 'm', task: 'text-classification', data: { train: 'a' }, ...changes }, '');
-const prior = { training: 0.69, validation: 0.68 };
+const prior = { training: 0.69, of: "the labels' shares", validation: 0.68 };
 const watch = (changes: Partial<RecipeInput> = {}, before?: number) =>
   watchLearning({ prior, before: () => before, recipe: recipeOf(changes), totalSteps: 100 });
 const chance = { step: 50, losses: new Array<number>(50).fill(0.69) };
@@ -64,6 +64,15 @@ describe('a watch', () => {
     watching.evaluated(0.7);
     expect(watching.judge({ ...chance, step: 59 })).toBeUndefined();
     expect(watching.judge({ ...chance, step: 60 })).toBeDefined();
+  });
+
+  test('says nothing of a model that started above chance while its loss falls', () => {
+    const falling = Array.from({ length: 50 }, (_, i) => 2 - i / 100);
+    const above = (startsAbove: boolean) =>
+      watchLearning({ prior: { ...prior, startsAbove }, before: () => undefined, recipe: recipeOf(), totalSteps: 50 });
+    expect(above(true).judge({ step: 50, losses: falling })).toBeUndefined();
+    expect(above(false).judge({ step: 50, losses: falling })).toContain('not learning');
+    expect(above(true).judge({ step: 50, losses: falling.map(() => 2) })).toContain('not learning');
   });
 
   test('knows a loss that is below chance by luck, and stays there', () => {

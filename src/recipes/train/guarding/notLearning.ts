@@ -1,4 +1,4 @@
-/** Says once, aloud, that a run learns nothing: its loss is not below that of answering by the labels' shares alone. */
+/** Says once, aloud, that a run learns nothing: its loss is not below that of answering without having read. */
 import type { Recipe } from '../../schema/index.ts';
 
 /** Loss of the best answer that does not read the text: what a model that learned nothing comes to. */
@@ -7,6 +7,10 @@ export interface Prior {
   readonly training: number;
   /** Of the validation rows, as an evaluation measures them. */
   readonly validation: number | undefined;
+  /** What such an answer goes by: `the labels' shares`. */
+  readonly of: string;
+  /** A model may start far above chance, as one that never saw such texts does: it learns as long as its loss falls. */
+  readonly startsAbove?: boolean;
 }
 
 export interface Criterion {
@@ -72,6 +76,7 @@ export function watchLearning(watched: Watched): LearningWatch {
     },
     judge({ step, losses }) {
       if (state.told || step < from || losses.length === 0) return undefined;
+      if (watched.prior.startsAbove && falls(losses)) return undefined;
       const recent = losses.slice(-RECENT);
       const training = sum(recent) / recent.length;
       const found = standstill(watched, { training, lowest: state.lowest });
@@ -84,6 +89,13 @@ export function watchLearning(watched: Watched): LearningWatch {
       return `not learning: after ${step} steps ${found}. ${causes(recipe, isRestless)}`;
     },
   };
+}
+
+/** The later half of the steps against the earlier one. */
+function falls(losses: readonly number[]): boolean {
+  const half = Math.ceil(losses.length / 2);
+  const mean = (part: readonly number[]): number => sum(part) / part.length;
+  return mean(losses.slice(half)) < MARGIN * mean(losses.slice(0, half));
 }
 
 interface Reached {
@@ -104,7 +116,7 @@ function standstill({ prior, before: measured, recipe }: Watched, { training, lo
   if (reached < MARGIN * Math.min(chance, wasChance ? before! : chance)) return undefined;
   const start = wasChance ? `, before training it was ${before!.toFixed(4)}` : '';
   const name = byValidation ? 'the lowest validation loss' : 'the training loss';
-  return `${name} is ${reached.toFixed(4)}${start}, and always answering by the labels' shares has ${chance.toFixed(4)}`;
+  return `${name} is ${reached.toFixed(4)}${start}, and always answering by ${prior.of} has ${chance.toFixed(4)}`;
 }
 
 /** What a rate must have had time to do. A short run is judged from its middle on, a very short one not at all. */

@@ -1,10 +1,9 @@
 /** The guards of a run: opened from its recipe, told aloud, counted in run.json, and an error where they stop it. */
-import { classBalance } from '../../../data/index.ts';
 import { type GuardState, type Guards, openGuards, type StepOutcome } from '../../../training/index.ts';
 import { restoreBest } from '../saved.node.ts';
 import type { Running } from '../train.node.ts';
 import { incidentError, incidentLine, incidentText } from './incident.ts';
-import { type LearningState, type Prior, priorLoss, watchLearning } from './notLearning.ts';
+import { type LearningState, watchLearning } from './notLearning.ts';
 
 /** What the guards did, as run.json has it. */
 export interface GuardTotals {
@@ -53,7 +52,7 @@ export function openGuarding(running: Running): Guarding {
   const { recipe, model, plan, reached } = running;
   const { training, safety } = recipe;
   const { trainer, memory } = model;
-  const prior = priorOf(running);
+  const prior = running.task.prior(running.data, recipe);
   const ladder = { action: safety.spike_action, maxSkippedSteps: safety.max_skipped_steps };
   // The first evaluation is the best so far whatever it finds, even a model that has just been damaged.
   const isSound = (): boolean => reached.best !== undefined && reached.best.metrics.loss < 2 * prior.validation!;
@@ -109,15 +108,4 @@ async function note({ folder, reached }: Running, line: GuardLine): Promise<void
   };
   await folder.log(line);
   await folder.update({ guards: reached.guards });
-}
-
-function priorOf({ data, recipe }: Running): Prior {
-  const countsOf = ({ examples }: Running['data']['train']): number[] =>
-    classBalance(examples, data.labels).map(({ count }) => count);
-  const { classWeights, validation } = data;
-  const criterion = { classWeights, labelSmoothing: recipe.training.label_smoothing_factor };
-  return {
-    training: priorLoss(countsOf(data.train), criterion),
-    validation: validation && priorLoss(countsOf(validation)),
-  };
 }

@@ -62,8 +62,8 @@ const weightHashes = ({ sha256 }: BaseFiles): Files =>
 
 function rowsHash(rows: readonly EncodedRow[]): string {
   const digest = createHash('sha256');
-  for (const { inputIds, tokenTypeIds, label } of rows) {
-    digest.update(Int32Array.of(inputIds.length, label, ...inputIds, ...tokenTypeIds));
+  for (const { inputIds, tokenTypeIds = [], label, labels = [] } of rows) {
+    digest.update(Int32Array.from([inputIds.length, label, ...inputIds, ...tokenTypeIds, ...labels]));
   }
   return digest.digest('hex');
 }

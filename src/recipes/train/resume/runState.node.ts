@@ -53,7 +53,7 @@ export function stateFiles(
   };
   return {
     [TRAINER]: safetensorsChunks(model.trainer.state()),
-    ...(best && { [ANSWERS]: safetensorsChunks([answersTensor(best.answers.logits)]) }),
+    ...(best?.answers && { [ANSWERS]: safetensorsChunks([answersTensor(best.answers.logits)]) }),
     [STATE]: [`${JSON.stringify(state, null, 2)}\n`],
   };
 }
@@ -79,7 +79,7 @@ export async function takeState(running: Running, { folder }: StoredCheckpoint):
   Object.assign(reached, { step, epoch, isUnmeasured, worse, guarding, guards: guarding.totals });
   reached.unlogged.push(...saved.unlogged);
   if (best) {
-    const answers = { ...truthsOf(data), logits: await readAnswers(folder) };
+    const answers = running.task.hasLabels ? { ...truthsOf(data), logits: await readAnswers(folder) } : undefined;
     // Another threshold was perhaps allowed: what comes is compared with what it makes of the same answers.
     reached.best = { step: best.step, ...remeasured({ metrics: best.metrics, answers }, fixedThreshold(recipe)) };
   }

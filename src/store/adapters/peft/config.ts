@@ -48,35 +48,27 @@ function cannotOpen(where: string, found: string): AttuneError {
 }
 
 export interface PeftIdentity {
-  readonly task: string;
   readonly baseName: string;
   readonly facts: ModelFacts;
   /** Linear layers that the adapter changes. */
   readonly adapted: readonly string[];
   /** Modules of the task's head, which are saved whole. */
   readonly headModules: readonly string[];
+  readonly taskType: string;
 }
-
-/** Our tasks by PEFT's names for them. */
-const taskTypes: Readonly<Record<string, string>> = {
-  'text-classification': 'SEQ_CLS',
-  'token-classification': 'TOKEN_CLS',
-  'question-answering': 'QUESTION_ANS',
-  'causal-lm': 'CAUSAL_LM',
-  sft: 'CAUSAL_LM',
-};
 
 /** adapter_config.json as PEFT writes it. Fields of `kept` that have no setting here are written back unchanged. */
 export function peftFromSettings(settings: MethodSettings, identity: PeftIdentity, kept: PeftConfig = {}): PeftConfig {
-  const { task, baseName, facts, adapted, headModules } = identity;
+  const { baseName, facts, adapted, headModules, taskType } = identity;
   const form = peftForms[settings.name]!;
   const set = settings as MethodSettings & PeftConfig;
   const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? null]));
   const layers = Object.entries(form.layers(facts)).map(([field, names]) => [field, set[field] ?? names]);
+  const saved = [...new Set([...headModules, ...((set['modules_to_save'] as string[] | undefined) ?? [])])];
   // `all-linear` means other layers to other programs: the layers themselves are named.
   const isEveryLayer = set['target_modules'] === 'all-linear';
   return {
-    task_type: taskTypes[task] ?? null,
+    task_type: taskType,
     auto_mapping: null,
     revision: null,
     ...form.written,
@@ -88,6 +80,6 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
     peft_type: form.type,
     base_model_name_or_path: baseName,
     inference_mode: true,
-    modules_to_save: [...new Set([...headModules, ...((set['modules_to_save'] as string[] | undefined) ?? [])])],
+    modules_to_save: saved.length > 0 ? saved : null,
   };
 }

@@ -40,7 +40,8 @@ export async function openPeftFolder(folder: string): Promise<Checkpoint> {
 
 export interface PeftSaved {
   readonly method: MethodSettings;
-  readonly task: string;
+  /** What PEFT calls the task. */
+  readonly taskType: string;
   readonly baseName: string;
   readonly tensors: readonly NamedTensor[];
   readonly facts: ModelFacts;

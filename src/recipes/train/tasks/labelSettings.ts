@@ -1,7 +1,7 @@
 /** Settings that speak of labels: they can be checked, and mean something, once the labels are known. */
-import { type ClassificationExample, classBalance } from '../../data/index.ts';
-import { AttuneError, nearest } from '../../errors/index.ts';
-import type { Recipe } from '../schema/index.ts';
+import { type ClassificationExample, classBalance } from '../../../data/index.ts';
+import { AttuneError, nearest } from '../../../errors/index.ts';
+import type { Recipe } from '../../schema/index.ts';
 
 /** How much a row of each label counts, in the order of the labels; undefined where all count the same. */
 export function classWeights(

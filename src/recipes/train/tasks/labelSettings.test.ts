@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { AttuneError } from '../../errors/index.ts';
-import { parseRecipe, type RecipeInput } from '../schema/index.ts';
+import { AttuneError } from '../../../errors/index.ts';
+import { parseRecipe, type RecipeInput } from '../../schema/index.ts';
 import { balanced, classWeights, refuseThreshold } from './labelSettings.ts';
 
 const golden = JSON.parse(
-  readFileSync(new URL('../../../tests/golden/weighted_loss.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../../tests/golden/weighted_loss.json', import.meta.url), 'utf8'),
 ) as { balanced: { counts: number[]; weights: number[] }[] };
 
 test.each(golden.balanced)('balanced weights for $counts equal scikit-learn', ({ counts, weights }) => {

@@ -1,0 +1,106 @@
+/** Loss and perplexity of a language model on texts, or on the answers of conversations. */
+import { availableParallelism } from 'node:os';
+import { chatRows, openTemplate } from '../data/chat/index.ts';
+import { throwProblems } from '../data/index.ts';
+import { textRows } from '../data/text/textRows.ts';
+import type { TokenRow } from '../data/text/tokenRow.ts';
+import { evaluateLanguageModel, type Metrics } from '../evaluation/index.ts';
+import { chatTemplateFor } from '../inference/chatTemplate.node.ts';
+import { openLanguageModel } from '../inference/languageModel.node.ts';
+import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
+import { noData } from './noData.ts';
+import { ownRows } from './ownData.node.ts';
+import type { Recipe } from './schema/index.ts';
+import { usualOf } from './schema/parseRecipe.ts';
+import type { Target } from './target.node.ts';
+import { readFiles } from './train/prepareData.node.ts';
+import { textReading } from './train/tasks/causalLm.node.ts';
+import type { Reading } from './train/tasks/languageData.node.ts';
+import { chatReading } from './train/tasks/sft.node.ts';
+
+const TOKENS_AT_ONCE = 1024;
+const BATCH = 64;
+
+/** By what it was trained for; a model without a history by what it can do. */
+export async function isLanguageModel({ recipe, adapter, artifact }: Target): Promise<boolean> {
+  const task = recipe?.task ?? adapter?.manifest?.task;
+  if (task !== undefined) return task !== 'text-classification';
+  const { description, configFields } = await readModelFolder(artifact.folder);
+  const named = String((configFields['architectures'] as readonly unknown[] | undefined)?.[0] ?? '');
+  return description.architecture.languageModel !== undefined && !named.endsWith('ForSequenceClassification');
+}
+
+interface Wish {
+  readonly reference: string;
+  readonly data: readonly string[] | undefined;
+  readonly signal: AbortSignal;
+}
+
+export async function evaluateLanguage(target: Target, { reference, data, signal }: Wish) {
+  const { run, recipe, artifact } = target;
+  const columns = { columns: recipe?.data.columns, format: recipe?.data.format ?? 'auto' } as Recipe['data'];
+  async function examplesOf<Example>(reading: Reading<Example>): Promise<readonly Example[]> {
+    const found = data ? await readFiles(data, reading.read) : run && recipe && (await ownRows(run, recipe, reading));
+    if (!found) throw noData(reference);
+    return found;
+  }
+  await using model = await openLanguageModel(artifact, { threads: availableParallelism() });
+  const encoding = { source: model.source, target };
+  const rows = (await isOfTexts(target, data))
+    ? textsAsRows(await examplesOf(textReading(columns)), encoding)
+    : await chatsAsRows(await examplesOf(chatReading(columns)), encoding);
+  const metrics: Metrics = await evaluateLanguageModel(
+    rows.map((row) => ({ ...row, label: -100 })),
+    {
+      scorer: model.scorer,
+      padTokenId: model.source.tokenizer.padTokenId,
+      batchSize: recipe?.evaluation.per_device_eval_batch_size ?? BATCH,
+      tokensAtOnce: TOKENS_AT_ONCE,
+      signal,
+    },
+  );
+  return { metrics, examples: rows.length };
+}
+
+/** As it was trained; else by the columns of the data. */
+async function isOfTexts({ recipe, adapter }: Target, data: readonly string[] | undefined): Promise<boolean> {
+  const task = recipe?.task ?? adapter?.manifest?.task;
+  if (task !== undefined || !data) return task === 'causal-lm';
+  const columns = await readFiles(data, (rows) => ({
+    found: rows.slice(0, 1).map(({ values }) => Object.keys(values)),
+    problems: [],
+    problemCount: 0,
+  }));
+  return columns.every((names) => names.includes('text') && !names.includes('messages'));
+}
+
+interface Encoding {
+  readonly source: ModelSource;
+  readonly target: Target;
+}
+
+const lengthOf = ({ source, target }: Encoding): number =>
+  usableLength(target.maxLength, source, usualOf(target.recipe?.task ?? 'sft').maxLength);
+
+function textsAsRows(texts: Parameters<typeof textRows>[0], encoding: Encoding): readonly TokenRow[] {
+  const found = textRows(texts, { tokenizer: encoding.source.tokenizer, maxLength: lengthOf(encoding) });
+  throwProblems(found);
+  return found.rows;
+}
+
+async function chatsAsRows(
+  conversations: Parameters<typeof chatRows>[0],
+  encoding: Encoding,
+): Promise<readonly TokenRow[]> {
+  const { source, target } = encoding;
+  const { artifact, recipe, run } = target;
+  const tools = conversations.some((one) => one.tools.length > 0);
+  const beside = artifact.adapter?.folder;
+  const began = typeof run?.['started_at'] === 'string' ? new Date(run['started_at']) : new Date();
+  const template = openTemplate(await chatTemplateFor(source, { wished: 'auto', tools, beside }), began);
+  const onEmptyLabels = recipe?.data.on_empty_labels ?? 'error';
+  const options = { template, tokenizer: source.tokenizer, maxLength: lengthOf(encoding), onEmptyLabels };
+  const found = chatRows(conversations, options);
+  throwProblems(found);
+  return found.rows;
+}

@@ -1,0 +1,13 @@
+import type { TemplateSource } from '../../../data/chat/index.ts';
+import type { LengthFacts } from '../../../data/text/tokenRow.ts';
+
+/** How a run's conversations were written. */
+export interface ChatFacts {
+  readonly template: TemplateSource;
+  /** The tokens that answers end with. */
+  readonly endTokenIds: readonly number[];
+  /** Those among them that the model does not stop at by itself, as texts. */
+  readonly unknownEnds: readonly string[];
+  /** Of the training rows. */
+  readonly lengths: LengthFacts;
+}

@@ -1,0 +1,64 @@
+/** What a run asks of its task. */
+import type { Tensor } from '../../../engine/graph/index.ts';
+import type { Answers, Metrics } from '../../../evaluation/index.ts';
+import type { Scorer, ScorerOptions } from '../../../inference/index.ts';
+import type { ModelSource } from '../../../inference/modelFolder.node.ts';
+import type { ModelDescription } from '../../../models/index.ts';
+import type { Batch, Program, Scope } from '../../../models/nn/index.ts';
+import type { Loss } from '../../../tasks/index.ts';
+import type { Recipe } from '../../schema/index.ts';
+import type { Prior } from '../guarding/notLearning.ts';
+import type { Start } from '../openModel.node.ts';
+import type { PreparedData, PreparedSplit } from '../prepareData.node.ts';
+
+export interface TaskOutputs {
+  readonly logits: Tensor;
+  readonly loss: Loss;
+}
+
+export type Forward = (root: Scope, batch: Batch) => TaskOutputs;
+
+export interface Measured {
+  readonly metrics: Metrics;
+  /** What the model said of each row, where that can be looked at again. */
+  readonly answers?: Answers | undefined;
+}
+
+export interface Measuring {
+  readonly recipe: Recipe;
+  readonly data: PreparedData;
+  readonly split: PreparedSplit;
+  readonly scorer: Scorer;
+  readonly padTokenId: number;
+  readonly threshold: number | undefined;
+  readonly signal: AbortSignal;
+  /** What the scorer reads of some rows; left out: the rows themselves. */
+  readonly feedsOf?: Parameters<typeof import('../../../evaluation/index.ts').evaluateClassifier>[1]['feedsOf'];
+}
+
+export interface RunTask {
+  /** Everything is checked before any weight is loaded. `now` is the time that chat templates are told. */
+  prepare(recipe: Recipe, start: Start, now: Date): Promise<PreparedData>;
+  /** Inputs of a program. */
+  readonly inputs: { readonly plain: () => Batch; readonly packed: () => Batch };
+  /** What programs are built from. `learning`: with the settings that count only there. */
+  forward(description: ModelDescription, data: PreparedData, learning?: Recipe['training']): Forward;
+  openScorer(program: Program<TaskOutputs>, options: ScorerOptions): Promise<Scorer>;
+  /** The outputs of frozen layers can be kept: a row has few of them. */
+  readonly keepsFeatures: boolean;
+  measure(measuring: Measuring): Promise<Measured>;
+  /** What an answer without thinking scores, beside the model before training. */
+  majority?(split: PreparedSplit): number;
+  /** The loss of a model that reads nothing. */
+  prior(data: PreparedData, recipe: Recipe): Prior;
+  /** The model's head is for these labels and no others. */
+  readonly hasLabels: boolean;
+  /** config.json of a whole model. */
+  modelConfig(source: ModelSource, data: PreparedData): object;
+  /** The class of Transformers that reads the whole model. */
+  className(source: Pick<ModelSource, 'description'>): string;
+  /** Modules of the head, which an adapter saves whole. */
+  headModules(source: Pick<ModelSource, 'description'>): readonly string[];
+  /** What PEFT calls the task. */
+  readonly peftTask: string;
+}

@@ -1,10 +1,22 @@
 /** The next token at each place of a text: language modelling, and instruction tuning where prompts have no labels. */
 // B batch · T tokens · V tokens of the vocabulary
-import { constant, type Dim, minus, type Tensor } from '../engine/graph/index.ts';
-import { concat, equal, expand, reshape, slice, where } from '../engine/ops/index.ts';
+import { constant, type Dim, minus, product, type Tensor } from '../engine/graph/index.ts';
+import {
+  concat,
+  equal,
+  expand,
+  gather,
+  mul,
+  reshape,
+  slice,
+  sub,
+  sum,
+  vocabularyNormaliser,
+  where,
+} from '../engine/ops/index.ts';
 import { languageModelOf, type ModelDescription } from '../models/index.ts';
 import { type Batch, type Scope, softcapped, tokenScores } from '../models/nn/index.ts';
-import { crossEntropy, type Loss, type LossSettings } from './loss.ts';
+import { crossEntropy, type Loss, type LossSettings, lossOf } from './loss.ts';
 
 export interface CausalLmOutputs {
   /** Of the token that follows. [B, T, V] */
@@ -12,14 +24,49 @@ export interface CausalLmOutputs {
   readonly loss: Loss;
 }
 
+export interface CausalLmSettings extends Pick<LossSettings, 'labelSmoothing'> {
+  /** Entries of the vocabulary whose scores are held at once. */
+  readonly vocabularyPart?: number;
+}
+
+const USUAL_PART = 4096;
+
 /** Labels are the tokens themselves, [B, T], and −100 where a token is not to be learned. */
 export const causalLm =
-  (description: ModelDescription, settings: Pick<LossSettings, 'labelSmoothing'> = {}) =>
+  (description: ModelDescription, { vocabularyPart = USUAL_PART, ...settings }: CausalLmSettings = {}) =>
   (root: Scope, batch: Batch): CausalLmOutputs => {
-    const { hidden, scores } = reader(description, root);
-    const logits = scores(hidden(batch)); // [B, T, V]
-    return { logits, loss: crossEntropy(logits, nextTokens(batch), settings) };
+    const { hidden, scores, softcap } = reader(description, root);
+    const x = hidden(batch); // [B, T, D]
+    const { logits, matrix } = scores(x);
+    const labels = nextTokens(batch);
+    const isSmall = description.config.vocab_size <= vocabularyPart;
+    const isSimple = softcap === undefined || !settings.labelSmoothing;
+    const loss =
+      matrix && isSimple && !isSmall
+        ? lossInParts(x, labels, { ...matrix, ...settings, part: vocabularyPart, softcap })
+        : crossEntropy(logits, labels, settings);
+    return { logits, loss };
   };
+
+interface InParts extends Pick<LossSettings, 'labelSmoothing'> {
+  readonly weight: Tensor;
+  readonly trained: boolean;
+  readonly part: number;
+  readonly softcap: number | undefined;
+}
+
+/** The same loss without ever holding [B, T, V] scores: a part of the vocabulary at a time. */
+function lossInParts(x: Tensor, labels: Tensor, { weight, labelSmoothing, ...parts }: InParts): Loss {
+  const rows = reshape(x, [product(x.shape.slice(0, -1)), x.shape.at(-1)!]); // [N, D]
+  const normaliser = vocabularyNormaliser(rows, weight, parts); // [N, 1]
+  const dot = (a: Tensor): Tensor => sum(mul(rows, a), [1]); // [N, 1]
+  const scores = {
+    normaliser,
+    target: (safe: Tensor) => softcapped(dot(gather(weight, safe)), parts.softcap),
+    even: () => sub(normaliser, dot(mul(sum(weight, [0]), 1 / (weight.shape[0] as number)))),
+  };
+  return lossOf(scores, reshape(labels, [rows.shape[0]!]), { labelSmoothing });
+}
 
 /** What follows the last place of each row. [B, V] */
 export const nextToken =
@@ -28,16 +75,22 @@ export const nextToken =
     const { hidden, scores } = reader(description, root);
     const x = hidden(batch); // [B, T, D]
     const [rows, length, width] = x.shape as [Dim, Dim, Dim];
-    return { logits: scores(reshape(slice(x, 1, { start: minus(length, 1), length: 1 }), [rows, width])) };
+    const last = reshape(slice(x, 1, { start: minus(length, 1), length: 1 }), [rows, width]);
+    return { logits: scores(last).logits };
   };
 
 function reader(description: ModelDescription, root: Scope) {
   const { architecture, config } = description;
-  const { tiedTo, softcap } = languageModelOf(description);
-  const vocabulary = { rows: config.vocab_size, tiedTo: tiedTo(config) };
+  const languageModel = languageModelOf(description);
+  const vocabulary = { rows: config.vocab_size, tiedTo: languageModel.tiedTo(config) };
+  const softcap = languageModel.softcap?.(config);
   return {
+    softcap,
     hidden: (batch: Batch): Tensor => architecture.hidden(root.at(architecture.prefix), batch, config),
-    scores: (x: Tensor): Tensor => softcapped(tokenScores(root, x, vocabulary), softcap?.(config)),
+    scores(x: Tensor) {
+      const { scores, matrix } = tokenScores(root, x, vocabulary);
+      return { logits: softcapped(scores, softcap), matrix };
+    },
   };
 }
 

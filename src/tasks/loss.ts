@@ -17,17 +17,40 @@ export interface LossSettings {
 
 /** −log softmax(logits)[label] where the label is not −100. logits [..., V], labels [...] */
 export function crossEntropy(logits: Tensor, labels: Tensor, settings: LossSettings = {}): Loss {
+  const normaliser = logSumExp(logits); // [..., 1]
+  return lossOf(
+    {
+      normaliser,
+      target: (safe) => pick(logits, safe),
+      even: () => evenLoss(logits, normaliser, settings.classWeights),
+    },
+    labels,
+    settings,
+  );
+}
+
+/** What a loss reads of scores: their normaliser, that of a label, and the loss of a target that is spread evenly. */
+interface Scores {
+  /** [..., 1] */
+  readonly normaliser: Tensor;
+  /** The score of each label, [..., 1], for labels that are all in range. */
+  target(labels: Tensor): Tensor;
+  /** [..., 1] */
+  even(): Tensor;
+}
+
+/** The loss from scores that need not be at hand as a whole. */
+export function lossOf({ normaliser, target, even }: Scores, labels: Tensor, settings: LossSettings): Loss {
   const { labelSmoothing = 0, classWeights } = settings;
   const scored = counts(labels); // [...]
   const zero = constant(0, 'int32');
   const safe = where(less(labels, zero), zero, labels);
   const weight = classWeights ? mul(scored, gather(constant(classWeights), safe)) : scored; // [...]
-  const normaliser = logSumExp(logits); // [..., 1]
-  const exact = mul(reshape(sub(normaliser, pick(logits, safe)), labels.shape), weight);
+  const exact = mul(reshape(sub(normaliser, target(safe)), labels.shape), weight);
   const count = sumAll(weight);
   if (labelSmoothing === 0) return { sum: sumAll(exact), count };
-  const even = mul(reshape(evenLoss(logits, normaliser, classWeights), labels.shape), scored);
-  return { sum: sumAll(add(mul(exact, 1 - labelSmoothing), mul(even, labelSmoothing))), count };
+  const spread = mul(reshape(even(), labels.shape), scored);
+  return { sum: sumAll(add(mul(exact, 1 - labelSmoothing), mul(spread, labelSmoothing))), count };
 }
 
 /** The loss of a target that is spread evenly. Each label brings its own weight, and not that of the row's. [..., 1] */

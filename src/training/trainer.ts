@@ -51,11 +51,13 @@ export interface TrainerOptions {
   readonly threads: number;
   readonly seed: number;
   readonly optimizer: AdamWSettings;
+  /** Values of the model's blocks are computed again for the backward pass instead of being kept. */
+  readonly gradientCheckpointing?: boolean;
 }
 
 export async function openTrainer(program: Program<{ loss: Loss }>, options: TrainerOptions): Promise<Trainer> {
-  const { memory, open, threads, seed, optimizer } = options;
-  const { outputs, inRows } = splitGradients(gradientOutputs(program));
+  const { memory, open, threads, seed, optimizer, gradientCheckpointing } = options;
+  const { outputs, inRows } = splitGradients(gradientOutputs(program, { gradientCheckpointing }));
   const session = await open(outputs, { threads, constants: packedValues(memory) });
   const tables = openTables(
     memory,
@@ -97,12 +99,16 @@ const packedValues = ({ packed }: ParameterMemory): Values => Object.assign({}, 
 const gradientName = (parameter: string): string => `gradient.${parameter}`;
 
 /** Loss and one gradient for every trained parameter, under the names that the session gives them. */
-export function gradientOutputs(program: Program<{ loss: Loss }>): Record<string, Tensor> {
+export function gradientOutputs(
+  program: Program<{ loss: Loss }>,
+  { gradientCheckpointing = false }: Pick<TrainerOptions, 'gradientCheckpointing'> = {},
+): Record<string, Tensor> {
   const { loss } = program.outputs;
   const trained = trainedOf(program);
   const found = gradients(
     loss.sum,
     trained.map(({ tensor }) => tensor),
+    { boundaries: gradientCheckpointing ? program.boundaries : [] },
   );
   const named = trained.map(({ parameter }, i) => [gradientName(parameter.name), found[i]!] as const);
   return { loss_sum: loss.sum, loss_count: loss.count, ...Object.fromEntries(named) };

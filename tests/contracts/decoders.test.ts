@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { print } from '../../src/engine/graph/index.ts';
 import { safetensorsChunks } from '../../src/files/index.ts';
 import { mergedTensors } from '../../src/inference/merged.ts';
 import { type MethodSettings, methods } from '../../src/methods/index.ts';
@@ -112,6 +113,34 @@ test.each(['gpt2', 'qwen2', 'gemma2'])(
     }
   },
 );
+
+describe.each(['llama', 'gpt2', 'gemma2'])('%s: the loss over a part of the vocabulary at a time', (family) => {
+  test.each([
+    ['full', settings.full, 0],
+    ['lora', settings.lora, 0],
+    ['full', settings.full, 0.1],
+  ] as const)('%s has the gradients of the whole one (label smoothing %#)', async (_, method, labelSmoothing) => {
+    const whole = await openDecoder(family, { method, settings: { labelSmoothing } });
+    const parts = await openDecoder(family, { method, settings: { labelSmoothing, vocabularyPart: 20 } });
+    const isInParts = print([parts.program.outputs.loss.sum]).includes('vocabularyNormaliser');
+    expect(isInParts).toBe(family !== 'gemma2' || labelSmoothing === 0);
+    await using wholeTrainer = await trainerOf(whole);
+    await using partsTrainer = await trainerOf(parts);
+    const expected = await wholeTrainer.gradients([batch], 1);
+    const found = await partsTrainer.gradients([batch], 1);
+    expect(found.count).toBe(expected.count);
+    expect(Math.abs(found.sum / expected.sum - 1)).toBeLessThan(1e-5);
+    for (const [name, { arrays }] of whole.memory.trained) {
+      expect(relativeError(parts.memory.trained.get(name)!.arrays.gradient, arrays.gradient), name).toBeLessThan(1e-5);
+    }
+  });
+});
+
+test('a method that adds to the scores keeps them whole', async () => {
+  const method = methods.lora.settings.parse({ name: 'lora', target_modules: ['lm_head'] });
+  const opened = await openDecoder('llama', { method, settings: { vocabularyPart: 20 } });
+  expect(print([opened.program.outputs.loss.sum])).not.toContain('vocabularyNormaliser');
+});
 
 test('a task without a head of its own has none to train', async () => {
   const method = methods.freeze.settings.parse({ name: 'freeze' });

@@ -5,7 +5,7 @@ import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts
 import { attachMethod, basePrecisionOf, type MethodSettings, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
-import { causalLm } from '../../src/tasks/index.ts';
+import { type CausalLmSettings, causalLm } from '../../src/tasks/index.ts';
 import {
   allocateParameters,
   loadParameters,
@@ -23,6 +23,7 @@ interface Opening {
   /** Fields of config.json. */
   readonly changes?: object;
   readonly batch?: Batch;
+  readonly settings?: CausalLmSettings;
   readonly folder?: string;
   readonly adapter?: Checkpoint | undefined;
 }
@@ -33,7 +34,7 @@ export async function openDecoder(family: string, { method = full, changes = {},
   const folder = opening.folder ?? folderOf(family);
   const description = describeModel({ ...((await requireJson(folder, 'config.json')) as object), ...changes }, folder);
   const { architecture } = description;
-  const program = buildProgram(causalLm(description), {
+  const program = buildProgram(causalLm(description, opening.settings), {
     methods: [attachMethod(method, architecture)],
     basePrecision: basePrecisionOf(method),
     batch: opening.batch ?? tokenInputs(),

@@ -1,5 +1,13 @@
 /** Softmax and the normalisations of layers, over the last axis. */
-import { apply, applyAll, type HostArray, type Operation, type SampleInput, type Tensor } from '../graph/index.ts';
+import {
+  apply,
+  applyAll,
+  type Emitter,
+  type HostArray,
+  type Operation,
+  type SampleInput,
+  type Tensor,
+} from '../graph/index.ts';
 import { sum, sumTo } from './broadcast.ts';
 import { exp, mul, sub } from './elementwise.ts';
 import { matmul } from './matmul.ts';
@@ -42,19 +50,22 @@ const softmaxRow: Operation = {
   samples: [{ inputs: [['batch', 'seq', 4]] }, { inputs: [wide] }],
 };
 
+/** Writes log Σ exp over the last axis. */
+export function softmaxNormaliser(emit: Emitter, x: string): string {
+  const over = (type: string, input: string): string[] => emit.node(type, [input, emit.ints([-1])], { keepdims: 1 });
+  if (emit.target === 'cpu') return over('ReduceLogSumExp', x)[0]!;
+  // WebGPU's own is infinite from 89 on: the largest value is taken out first.
+  const [largest] = over('ReduceMax', x);
+  const powers = emit.node('Exp', emit.node('Sub', [x, largest!]));
+  return emit.node('Add', [largest!, ...emit.node('Log', over('ReduceSum', powers[0]!))])[0]!;
+}
+
 /** log Σ exp over the last axis, which stays as size 1. */
 const logSumExpRow: Operation = {
   name: 'logSumExp',
   type: ([x]) => ({ dtype: 'float32', shape: [...x!.shape.slice(0, -1), 1] }),
   gradient: (dy, [x], [y]) => [mul(dy, exp(sub(x!, y!)))],
-  onnx: (emit, [x]) => {
-    const over = (type: string, input: string): string[] => emit.node(type, [input, emit.ints([-1])], { keepdims: 1 });
-    if (emit.target === 'cpu') return over('ReduceLogSumExp', x!);
-    // WebGPU's own is infinite from 89 on: the largest value is taken out first.
-    const [largest] = over('ReduceMax', x!);
-    const powers = emit.node('Exp', emit.node('Sub', [x!, largest!]));
-    return emit.node('Add', [largest!, ...emit.node('Log', over('ReduceSum', powers[0]!))]);
-  },
+  onnx: (emit, [x]) => [softmaxNormaliser(emit, x!)],
   reference: ([x]) => [byRow(x!, (row) => [Math.log(row.reduce((a, b) => a + Math.exp(b), 0))])],
   samples: [{ inputs: [['batch', 'seq', 4]] }, { inputs: [wide] }],
 };

@@ -100,6 +100,7 @@ const unsmooth = new Set([
   'toFloat',
   'toInt32',
   'rotate',
+  'after',
   'quantisedLinear',
   'unpackInt8',
   'unpackInt4',

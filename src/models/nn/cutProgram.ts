@@ -63,19 +63,22 @@ const isRowWise = ({ dtype, shape: [batch, ...rest] }: Tensor): boolean =>
 
 /** A program with other tensors in the place of some, and only the parameters and masks that it still reads. */
 function changed<T extends object>(
-  { parameters, merged }: Program<unknown>,
+  { parameters, merged, boundaries }: Program<unknown>,
   { outputs, masks }: Pick<Program<T>, 'outputs' | 'masks'>,
   replacements: ReadonlyMap<Tensor, Tensor>,
 ): Program<T> {
-  const old = tensorsOf(outputs);
+  const old = [...tensorsOf(outputs), ...boundaries];
   const made = rebuild(old, replacements);
   const now = new Map(old.map((tensor, i) => [tensor, made[i]!]));
-  const read = new Set(leaves(made));
+  const results = tensorsOf(outputs).map((tensor) => now.get(tensor)!);
+  const read = new Set(leaves(results));
+  const inside = new Set(topological(results).flatMap((node) => node.outputs));
   return {
     outputs: mapTensors(outputs, (tensor) => now.get(tensor)!),
     parameters: parameters.filter((one) => leavesOf(one).some((leaf) => read.has(leaf))),
     masks: masks.filter(({ tensor }) => read.has(tensor)),
     merged,
+    boundaries: boundaries.map((tensor) => now.get(tensor)!).filter((tensor) => inside.has(tensor)),
   };
 }
 

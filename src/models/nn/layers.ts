@@ -52,10 +52,22 @@ interface Vocabulary {
   readonly tiedTo: string | undefined;
 }
 
-/** Scores of every token, at the root of a model. [..., rows] */
-export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary): Tensor {
-  if (tiedTo === undefined) return linear(root.at('lm_head'), x, { out: rows, bias: false, vocabulary: true });
-  return ops.linear(x, root.at(tiedTo).weight('weight', [rows, x.shape.at(-1) as number]));
+export interface TokenScores {
+  /** [..., rows] */
+  readonly scores: Tensor;
+  /** Where they are nothing but products of x with these rows; undefined where a method adds to them. */
+  readonly matrix?: { readonly weight: Tensor; readonly trained: boolean } | undefined;
+}
+
+/** Scores of every token, at the root of a model. */
+export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary): TokenScores {
+  const scores =
+    tiedTo === undefined
+      ? linear(root.at('lm_head'), x, { out: rows, bias: false, vocabulary: true })
+      : ops.linear(x, root.at(tiedTo).weight('weight', [rows, x.shape.at(-1) as number]));
+  const [read, weight] = scores.node!.inputs;
+  const isProduct = read === x && scores.node!.operation === ops.operations.linear;
+  return { scores, matrix: isProduct ? { weight: weight!, trained: !root.isFrozen(weight!) } : undefined };
 }
 
 /** The embedding of the text itself. Site `tokens`. */
@@ -88,10 +100,13 @@ interface Joining {
 /** norm(residual + y): where a sublayer ends. Pre-norm models have no norm here. Site `sublayerOutput`. */
 export function joinResidual(scope: Scope, y: Tensor, { sublayer, residual, norm = (x) => x }: Joining): Tensor {
   const site = { ...scope.site(), sublayer, y, residual, norm };
-  return scope.around(
+  const joined = scope.around<SublayerSite, Tensor>(
     (method) => method.sublayerOutput,
     'y',
     site,
     (output) => norm(ops.add(output, residual)),
   );
+  // A block begins with attention over what it reads, and ends with its feed-forward layer.
+  scope.build.boundaries.add(sublayer === 'attention' ? residual : joined);
+  return joined;
 }

@@ -12,6 +12,8 @@ export interface Program<T> {
   readonly masks: readonly Mask[];
   /** Weights and biases of linear layers with what the methods add to them, by name. */
   readonly merged: ReadonlyMap<string, Tensor>;
+  /** What the model's blocks read and leave, in their order. */
+  readonly boundaries: readonly Tensor[];
 }
 
 export interface ProgramOptions {
@@ -37,6 +39,7 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
     masks: new Map(),
     linears: [],
     merged: new Map(),
+    boundaries: new Set(),
     depth: 0,
     blocks: Number.POSITIVE_INFINITY,
   };
@@ -45,7 +48,7 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
   const { linears, blocks, merged } = build;
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, blocks };
   for (const method of methods) method.validate?.(built);
-  return { outputs, parameters, masks: [...build.masks.values()], merged };
+  return { outputs, parameters, masks: [...build.masks.values()], merged, boundaries: [...build.boundaries] };
 }
 
 function surveyed<T>(forward: (root: Scope, batch: Batch) => T, { methods = [], batch }: ProgramOptions) {

@@ -32,6 +32,8 @@ export interface Build {
   readonly linears: Built['linears'][number][];
   /** Weights and biases of linear layers with what methods add to them, by name. */
   readonly merged: Map<string, Tensor>;
+  /** What the model's blocks read and leave, in their order: the places between which values can be computed again. */
+  readonly boundaries: Set<Tensor>;
   depth: number;
   blocks: number;
 }
@@ -126,6 +128,12 @@ export class Scope {
   isRounded(name: string): boolean {
     const { precision, parameters } = this.build;
     return precision === 'int8' && parameters.get(this.at(name).path)!.parameter.trainable;
+  }
+
+  /** Whether a tensor is a parameter that is not trained. */
+  isFrozen(weight: Tensor): boolean {
+    const known = [...this.build.parameters.values()].find(({ tensor }) => tensor === weight);
+    return known !== undefined && !known.parameter.trainable;
   }
 
   /** Lets methods find the layer again, and fold what they add into its weight. */

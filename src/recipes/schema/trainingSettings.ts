@@ -271,6 +271,19 @@ const running = {
       unit: 'megabytes',
       aliases: ['cache_features', 'feature_caching', 'cache_embeddings', 'cache_activations'],
     }),
+  gradient_checkpointing: z
+    .boolean()
+    .default(false)
+    .meta({
+      description:
+        "Values inside the model's layers are computed again for the backward pass instead of being kept: steps take a fraction of the memory, and longer.",
+      aliases: [
+        'activation_checkpointing',
+        'enable_activation_checkpointing',
+        'grad_checkpoint',
+        'use_gradient_checkpointing',
+      ],
+    }),
   max_length: maxLength.optional().meta({
     description: 'Another place for `data.max_length`.',
     unit: 'tokens',

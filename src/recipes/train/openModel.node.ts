@@ -93,7 +93,8 @@ export async function openModel(recipe: Recipe, start: Start, { task, data }: Kn
   const { learning: learned, cuts, refused } = divided;
   const { padTokenId } = source.tokenizer;
   const frozen = cuts && (await openFrozenPart(cuts, { recipe, data, memory, open, threads, padTokenId }));
-  const trainer = await openTrainer(learned, { memory, open, threads, seed: training.seed, optimizer });
+  const { seed, gradient_checkpointing: gradientCheckpointing } = training;
+  const trainer = await openTrainer(learned, { memory, open, threads, seed, optimizer, gradientCheckpointing });
   const scorer = await task.openScorer(measured, { memory, open, threads });
   const count = (all: typeof parameters): number =>
     all.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);

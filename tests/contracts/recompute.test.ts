@@ -1,0 +1,97 @@
+/** Values that are computed again instead of being kept: the same gradients in less memory. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { print } from '../../src/engine/graph/index.ts';
+import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
+import { attachMethod, methods } from '../../src/methods/index.ts';
+import { describeModel } from '../../src/models/index.ts';
+import { buildProgram } from '../../src/models/nn/index.ts';
+import { classify } from '../../src/tasks/index.ts';
+import { allocateParameters, gradientOutputs, loadParameters, openTrainer } from '../../src/training/index.ts';
+import { families, full, goldenRows, openDecoder, optimizer, plainBatch } from '../golden/decoderModels.ts';
+import { feedsOf, goldenFolder, readTensors, relativeError, runtime } from '../golden/fixtures.ts';
+
+type Opened = Pick<Awaited<ReturnType<typeof openDecoder>>, 'program' | 'memory'>;
+
+async function gradientsOf({ program, memory }: Opened, feeds: Parameters<typeof readFeeds>[0], recompute: boolean) {
+  const options = { memory, open: runtime.open, threads: 1, seed: 3, optimizer, gradientCheckpointing: recompute };
+  await using trainer = await openTrainer(program, options);
+  const loss = await trainer.gradients([readFeeds(feeds)], 1);
+  const gradients = [...memory.trained].map(([name, { arrays }]) => [name, arrays.gradient.slice()] as const);
+  return { loss, gradients: new Map(gradients) };
+}
+const readFeeds = (feeds: ReturnType<typeof feedsOf>) => ({ feeds, rows: 4, tokens: 44 });
+
+async function expectSame(opened: Opened, feeds: ReturnType<typeof feedsOf>): Promise<void> {
+  const outputs = Object.values(gradientOutputs(opened.program, { gradientCheckpointing: true }));
+  expect(print(outputs)).toContain('= after ');
+  const kept = await gradientsOf(opened, feeds, false);
+  const again = await gradientsOf(opened, feeds, true);
+  expect(again.loss).toEqual(kept.loss);
+  for (const [name, gradient] of kept.gradients) {
+    expect(relativeError(again.gradients.get(name)!, gradient), name).toBeLessThan(1e-6);
+  }
+}
+
+const batch = plainBatch(goldenRows().slice(0, 4)).feeds;
+
+test.each(families)('%s has the same loss and gradients', async (family) => {
+  await expectSame(await openDecoder(family), batch);
+  await expectSame(await openDecoder(family, { method: methods.lora.settings.parse({ name: 'lora' }) }), batch);
+});
+
+test('so has an encoder, with the same dropout both times', async () => {
+  const folder = `${goldenFolder}/bert-tiny/model`;
+  const description = describeModel(await requireJson(folder, 'config.json'), folder);
+  const program = buildProgram(classify(description, { numLabels: 3 }), {
+    methods: [attachMethod(full, description.architecture)],
+    dropoutRate: () => 0.1,
+  });
+  const parameters = program.parameters.map(({ parameter }) => parameter);
+  const memory = allocateParameters(parameters);
+  const base = { ...(await openCheckpoint(folder)), where: folder };
+  await loadParameters(memory, parameters, { base, architecture: description.architecture, seed: 0 });
+  await base.close();
+  const golden = await readTensors('bert-tiny/step0.safetensors');
+  const feeds = feedsOf(golden);
+  const opened = { program, memory };
+  const outputs = Object.values(gradientOutputs(program, { gradientCheckpointing: true }));
+  expect(print(outputs)).toContain('= after ');
+  const kept = await gradientsOf(opened, feeds, false);
+  const again = await gradientsOf(opened, feeds, true);
+  expect(again.loss).toEqual(kept.loss);
+  const largest = Math.max(...[...kept.gradients.values()].map((gradient) => Math.max(...gradient.map(Math.abs))));
+  for (const [name, gradient] of kept.gradients) {
+    const floor = name.endsWith('key.bias') ? largest : 1e-30;
+    expect(relativeError(again.gradients.get(name)!, gradient, floor), name).toBeLessThan(1e-6);
+  }
+});
+
+interface Measured {
+  readonly loss: number;
+  readonly bytes: number;
+}
+
+/** In a process of its own: a peak never falls. */
+function measure(settings: object): Measured {
+  const script = join(import.meta.dirname, 'peakMemory.ts');
+  const plain = { tokens: 512, layers: 8, vocabulary: 64, vocabularyPart: 64, gradientCheckpointing: false };
+  const args = ['--import', 'tsx', script, JSON.stringify({ ...plain, ...settings })];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Measured;
+}
+
+test('ONNX Runtime keeps what is computed again apart: memory falls to a fraction', () => {
+  const kept = measure({});
+  const again = measure({ gradientCheckpointing: true });
+  expect(again.loss).toBeCloseTo(kept.loss, 6);
+  expect(again.bytes).toBeLessThan(kept.bytes / 2);
+});
+
+test('scores of a large vocabulary are not held together', () => {
+  const large = { layers: 1, vocabulary: 40_000, gradientCheckpointing: true };
+  const whole = measure({ ...large, vocabularyPart: 40_000 });
+  const parts = measure({ ...large, vocabularyPart: 2000 });
+  expect(Math.abs(parts.loss / whole.loss - 1)).toBeLessThan(1e-5);
+  expect(parts.bytes).toBeLessThan(whole.bytes / 2);
+});

@@ -1,12 +1,24 @@
 /** Weights by name, whether they lie in one file or in several. */
 import type { Safetensors } from './safetensors.ts';
 
+/** A matrix whose rows are blocks of 32 numbers of 4 bits: value = scale·(q − 8) + offset. */
+export interface FourBitBlocks {
+  /** Two neighbours a byte, the first in the lower half. */
+  readonly nibbles: Uint8Array;
+  /** One for each block, as the offsets. */
+  readonly scales: Float32Array;
+  readonly offsets?: Float32Array;
+}
+
 export interface Checkpoint {
   readonly names: readonly string[];
   shapeOf(name: string): readonly number[] | undefined;
   /** Equal for the same tensor of the same unchanged file; undefined where nothing tells. */
   identityOf(name: string): string | undefined;
   readFloats(name: string, into?: Float32Array): Promise<Float32Array>;
+  /** Files that keep matrices in 4 bits: whether one is, and of which way round. */
+  fourBitsOf?(name: string): { readonly hasOffsets: boolean; readonly transposed: boolean } | undefined;
+  readFourBits?(name: string): Promise<FourBitBlocks>;
   close(): Promise<void>;
 }
 

@@ -4,6 +4,7 @@ import type { Parameter, Stored } from '../models/nn/index.ts';
 import {
   type Loading,
   type NamedCheckpoint,
+  ownForm,
   type ParameterMemory,
   packedForm,
   placeParameters,
@@ -41,10 +42,12 @@ const sharedFloats = ({ checkpoint, name }: Place): Promise<Float32Array> =>
   shared(checkpoint.identityOf(name), () => checkpoint.readFloats(name));
 
 /** The forms of one tensor differ by the names of what they are made of. */
-function sharedForm({ checkpoint, name }: Place, stored: Stored): Promise<Values> {
+function sharedForm(place: Place, stored: Stored): Promise<Values> {
+  const { checkpoint, name } = place;
   const identity = checkpoint.identityOf(name);
   const form = stored.leaves.map((leaf) => leaf.name).join(' ');
-  const read = async (): Promise<Values> => packedForm(stored, await checkpoint.readFloats(name));
+  const read = async (): Promise<Values> =>
+    stored.own ? await ownForm(place, stored) : packedForm(stored, await checkpoint.readFloats(name));
   return shared(identity && `${identity} ${form}`, read);
 }
 

@@ -11,7 +11,14 @@ export {
   type Incident,
   openGuards,
 } from './guards/index.ts';
-export { type Loaded, type Loading, loadParameters, type NamedCheckpoint, placeParameters } from './loadParameters.ts';
+export {
+  type Loaded,
+  type Loading,
+  loadParameters,
+  type NamedCheckpoint,
+  ownForm,
+  placeParameters,
+} from './loadParameters.ts';
 export { type LoopOptions, type StepBatches, type StepOutcome, type StepRecord, trainSteps } from './loop.ts';
 export type { MaskSource, Place } from './masks.ts';
 export type { AdamWSettings, Update } from './optimizer.ts';

@@ -1,11 +1,13 @@
 /** First values of a program's parameters: from an adapter, from the base's checkpoint, and fresh ones for the rest. */
+
 import { normal, stream, uniform } from '../engine/random/index.ts';
+import type { Values } from '../engine/runtime/index.ts';
 import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
-import type { Derived, Initial, Parameter } from '../models/nn/index.ts';
+import type { Derived, Initial, Parameter, Stored } from '../models/nn/index.ts';
 import { areFinite } from './guards/finite.ts';
-import { keptValues, type ParameterMemory, packedForm, valuesOf } from './parameterMemory.ts';
+import { formOf, keptValues, type ParameterMemory, packedForm, valuesOf } from './parameterMemory.ts';
 
 /** Weights, and what errors call them. */
 export interface NamedCheckpoint extends Checkpoint {
@@ -57,6 +59,10 @@ export async function loadParameters(
   const found = placeParameters(parameters, loading);
   for (const { parameter, place } of found) {
     const { name, shape, stored } = parameter;
+    if (stored?.own && place) {
+      memory.packed.set(name, await ownForm(place, stored));
+      continue;
+    }
     const values = stored ? new Float32Array(shape.reduce((a, b) => a * b, 1)) : valuesOf(memory, name);
     if (place) await readFinite(place, values);
     else if (!isDerived(parameter.fresh)) fillFresh(values, parameter, loading.seed);
@@ -71,9 +77,20 @@ export async function loadParameters(
   };
 }
 
+/** A frozen weight in the blocks of its file. */
+export async function ownForm(place: Place, stored: Stored): Promise<Values> {
+  const { nibbles, scales, offsets } = await place.checkpoint.readFourBits!(place.name);
+  for (const numbers of [scales, offsets]) if (numbers) refuseNotFinite(place, numbers);
+  return formOf(stored, offsets ? [nibbles, scales, offsets] : [nibbles, scales]);
+}
+
+async function readFinite(place: Place, values: Float32Array): Promise<void> {
+  await place.checkpoint.readFloats(place.name, values);
+  refuseNotFinite(place, values);
+}
+
 /** One bad value spreads to all that is computed from it: such a file is refused before anything is. */
-async function readFinite({ checkpoint, name }: Place, values: Float32Array): Promise<void> {
-  await checkpoint.readFloats(name, values);
+function refuseNotFinite({ checkpoint, name }: Place, values: Float32Array): void {
   if (areFinite(values)) return;
   const at = values.findIndex((value) => !Number.isFinite(value));
   throw new AttuneError({

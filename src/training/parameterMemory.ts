@@ -3,7 +3,7 @@
  * compiled kernels and ONNX Runtime both work on in place. Frozen parameters are plain arrays.
  */
 
-import { type HostArray, interpret, type Tensor } from '../engine/graph/index.ts';
+import { type Data, type HostArray, interpret, type Tensor } from '../engine/graph/index.ts';
 import { alignFloats, FIRST_ADDRESS, type Kernels, openKernels } from '../engine/kernels/index.ts';
 import type { Value, Values } from '../engine/runtime/index.ts';
 import type { Parameter, Program, Stored } from '../models/nn/index.ts';
@@ -96,8 +96,10 @@ function openShard(parameters: readonly Parameter[]): Shard {
 }
 
 /** Values in the form that a parameter is kept in, as it is fed. */
-export function packedForm({ leaves, pack }: Stored, values: Float32Array): Values {
-  const data = pack(values);
+export const packedForm = (stored: Stored, values: Float32Array): Values => formOf(stored, stored.pack(values));
+
+/** A weight's parts, in the order of its leaves, as they are fed. */
+export function formOf({ leaves }: Stored, data: readonly Data[]): Values {
   return Object.fromEntries(
     leaves.map(({ name, dtype, shape }, i) => [name!, { dtype, shape: shape as readonly number[], data: data[i]! }]),
   );

@@ -1,7 +1,7 @@
 /** The small decoders: opened under a method, and rows of tokens as what their graphs are fed. */
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
 import type { Checkpoint } from '../../src/files/index.ts';
-import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
+import { fourBitForms, openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
@@ -37,6 +37,7 @@ export async function openDecoder(family: string, { method = full, changes = {},
   const program = buildProgram(causalLm(description, opening.settings), {
     methods: [attachMethod(method, architecture)],
     basePrecision: basePrecisionOf(method),
+    ownForms: await fourBitForms(folder),
     batch: opening.batch ?? tokenInputs(),
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);

@@ -7,7 +7,9 @@ import { openFile } from '../../src/files/bytes.node.ts';
 import { openGguf } from '../../src/files/gguf/gguf.ts';
 import { ggufCheckpoint, ggufConfig } from '../../src/files/gguf/model/describe.ts';
 import { tokenizerFiles } from '../../src/files/gguf/tokenizer/tokenizerFiles.ts';
-import { readGolden } from './fixtures.ts';
+import { parseMethod } from '../../src/methods/index.ts';
+import { logitsOf, openDecoder, plainBatch, trainerOf } from './decoderModels.ts';
+import { readGolden, relativeError } from './fixtures.ts';
 import { texts } from './ggufTokenizer.ts';
 
 const file = process.env.ATTUNE_TEST_SMOLLM2;
@@ -40,6 +42,41 @@ describe.skipIf(!file)('SmolLM2-135M-Instruct, Q4_1', () => {
     });
     expect(files['tokenizer_config.json']).toMatchObject({ bos_token: '<|im_start|>', eos_token: '<|im_end|>' });
     await gguf.close();
+  });
+
+  test('over the golden ids the model answers as in Transformers, and its 4-bit weights answer the same', async () => {
+    const { answer } = readGolden('gguf/smollm2.json');
+    const { feeds } = plainBatch([{ input_ids: answer.input_ids, labels: answer.input_ids }]);
+    const lora = { name: 'lora', r: 4, target_modules: ['q_proj', 'v_proj'] };
+    for (const base_precision of ['fp32', 'int4']) {
+      const settings = { ...lora, base_precision };
+      const opened = await openDecoder('', { folder: file!, method: parseMethod(settings, 'test') });
+      const logits = await logitsOf(opened, feeds);
+      const last = logits.subarray(-49152);
+      const found = (answer.top as number[]).map((token) => last[token]!);
+      expect(relativeError(found, answer.logits), base_precision).toBeLessThan(1e-5);
+      // Of 210 matrices of the blocks none is rounded again.
+      const own = opened.program.parameters.filter(({ parameter }) => parameter.stored?.own);
+      expect(own).toHaveLength(base_precision === 'int4' ? 210 : 0);
+    }
+  });
+
+  test('gradients of LoRA over its own 4 bits are those over float32', async () => {
+    const { answer } = readGolden('gguf/smollm2.json');
+    const batch = plainBatch([{ input_ids: answer.input_ids, labels: answer.input_ids }]);
+    const found: Float32Array[][] = [];
+    for (const base_precision of ['fp32', 'int4']) {
+      const settings = { name: 'lora', r: 4, target_modules: ['q_proj', 'down_proj'], base_precision } as const;
+      const opened = await openDecoder('', { folder: file!, method: parseMethod(settings, 'test') });
+      await using trainer = await trainerOf(opened);
+      await trainer.gradients([batch], 1);
+      found.push([...opened.memory.trained.values()].map(({ arrays }) => arrays.gradient.slice()));
+    }
+    const [exact, own] = found as [Float32Array[], Float32Array[]];
+    expect(exact.length).toBe(120);
+    exact.forEach((gradient, i) => {
+      if (gradient.some((value) => value !== 0)) expect(relativeError(own[i]!, gradient)).toBeLessThan(1e-4);
+    });
   });
 
   test('config.json', async () => {

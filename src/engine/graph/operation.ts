@@ -24,6 +24,8 @@ export interface Emitter {
   ints(values: readonly number[]): string;
   scalar(value: number, dtype: DType): string;
   cast(x: string, dtype: DType): string;
+  /** Bytes as the two numbers of 4 bits that each holds, the first in the lower half: ONNX's UINT4, in a shape. */
+  fourBits(bytes: string, shape: readonly number[]): string;
   /** A size, or a whole shape, as an int64 vector; read at run time only where it is symbolic. */
   dim(dim: Dim): string;
   shape(shape: Shape): string;

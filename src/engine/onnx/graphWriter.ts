@@ -15,7 +15,7 @@ import {
   type Target,
   type Tensor,
 } from '../graph/index.ts';
-import { onnxType, type WrittenNode } from './messages.ts';
+import { onnxType, UINT4, type WrittenNode } from './messages.ts';
 
 /** Values that are longer than this are not compared: two equal long constants are simply written twice. */
 const COMPARED_VALUES = 64;
@@ -24,18 +24,30 @@ export interface OnnxOptions {
   readonly target?: Target;
   /** Values of all named sizes: the model is then written for these only, and has no arithmetic on shapes. */
   readonly sizes?: Sizes;
+  /** Values of named leaves that stand in the model itself; it may name more leaves than are read. */
+  readonly initializers?: ReadonlyMap<string, Data>;
+}
+
+/** A leaf's bytes once more, under a name and type of their own. */
+interface FourBits {
+  readonly name: string;
+  readonly leaf: string;
+  readonly shape: readonly number[];
 }
 
 export class GraphWriter implements Emitter {
   readonly target: Target;
   readonly nodes: WrittenNode[] = [];
   readonly constants: { name: string; tensor: Tensor & { data: Data } }[] = [];
+  readonly fourBitViews: FourBits[] = [];
+  readonly #initializers: ReadonlyMap<string, Data> | undefined;
   readonly #names = new Map<Tensor, string>();
   readonly #written = new Map<string, string>();
   readonly #inputs: readonly Tensor[];
   readonly #sizes: Sizes | undefined;
 
-  constructor(outputs: readonly Tensor[], { target = 'cpu', sizes }: OnnxOptions) {
+  constructor(outputs: readonly Tensor[], { target = 'cpu', sizes, initializers }: OnnxOptions) {
+    this.#initializers = initializers;
     this.target = target;
     this.#sizes = sizes;
     this.#inputs = leaves(outputs).filter((leaf) => leaf.name !== undefined);
@@ -88,6 +100,25 @@ export class GraphWriter implements Emitter {
 
   cast(x: string, dtype: DType): string {
     return this.#once(`cast ${x} ${dtype}`, () => this.node('Cast', [x], { to: onnxType[dtype] })[0]!);
+  }
+
+  fourBits(bytes: string, shape: readonly number[]): string {
+    return this.#once(`four bits ${bytes}`, () => {
+      if (!this.#initializers?.has(bytes)) return this.#splitBytes(bytes, shape);
+      const name = `${bytes} in four bits`;
+      this.fourBitViews.push({ name, leaf: bytes, shape });
+      return name;
+    });
+  }
+
+  #splitBytes(bytes: string, shape: readonly number[]): string {
+    const one = (type: string, inputs: string[], attributes?: Record<string, Attribute>): string =>
+      this.node(type, inputs, attributes)[0]!;
+    const low = one('BitwiseAnd', [bytes, this.scalar(15, 'uint8')]);
+    const high = one('BitShift', [bytes, this.scalar(4, 'uint8')], { direction: 'RIGHT' });
+    const pairs = [low, high].map((half) => one('Reshape', [half, this.ints([-1, 1])]));
+    const steps = one('Reshape', [one('Concat', pairs, { axis: 1 }), this.ints(shape)]);
+    return one('Cast', [steps], { to: UINT4 });
   }
 
   /** A shape as far as it is known while writing. */

@@ -4,6 +4,8 @@ import { Message } from './protobuf.ts';
 
 /** TensorProto.DataType */
 export const onnxType: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
+/** Two numbers a byte, the first in the lower half. No array in JavaScript holds such: only bytes that stand for them do. */
+export const UINT4 = 21;
 
 export interface WrittenNode {
   readonly type: string;
@@ -33,10 +35,15 @@ export function valueMessage(name: string, { dtype, shape }: Type): Message {
   return new Message().add(1, name).add(2, new Message().add(1, tensorType));
 }
 
-export function tensorMessage(name: string, { dtype, shape }: Type, data: Data): Message {
+export const tensorMessage = (name: string, { dtype, shape }: Type, data: Data): Message =>
+  rawTensor(name, onnxType[dtype], shape as readonly number[], data);
+
+export const fourBitMessage = (name: string, shape: readonly number[], data: Data): Message =>
+  rawTensor(name, UINT4, shape, data);
+
+function rawTensor(name: string, type: number, dims: readonly number[], data: Data): Message {
   const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const dims = shape as readonly number[];
-  return new Message().addAll(1, dims).add(2, onnxType[dtype]).add(8, name).add(9, raw);
+  return new Message().addAll(1, dims).add(2, type).add(8, name).add(9, raw);
 }
 
 /** ModelProto: IR version 10, opset 21 (ONNX Runtime's kernels for later ones have gaps). */

@@ -1,6 +1,13 @@
 import { type Data, leaves, product, type Tensor, topological, verify } from '../graph/index.ts';
 import { GraphWriter, type OnnxOptions } from './graphWriter.ts';
-import { modelMessage, nodeMessage, tensorMessage, valueMessage, type WrittenNode } from './messages.ts';
+import {
+  fourBitMessage,
+  modelMessage,
+  nodeMessage,
+  tensorMessage,
+  valueMessage,
+  type WrittenNode,
+} from './messages.ts';
 import { Message } from './protobuf.ts';
 
 export interface OnnxModel {
@@ -9,13 +16,8 @@ export interface OnnxModel {
   readonly inputs: ReadonlySet<string>;
 }
 
-interface ModelOptions extends OnnxOptions {
-  /** Values of named leaves that stand in the model itself; it may name more leaves than are read. */
-  readonly initializers?: ReadonlyMap<string, Data>;
-}
-
 /** The graph of some named outputs as an ONNX model. Every other named leaf that is read becomes an input. */
-export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: ModelOptions = {}): OnnxModel {
+export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxOptions = {}): OnnxModel {
   const results = Object.values(outputs);
   const inputs = leaves(results).filter((leaf) => leaf.name !== undefined);
   const clash = inputs.find(({ name }) => name! in outputs);
@@ -31,6 +33,9 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: Model
   const graph = new Message().addAll(1, nodes.map(nodeMessage)).add(2, 'attune');
   for (const { name, tensor } of [...writer.constants, ...initializers]) {
     if (live.has(name)) graph.add(5, tensorMessage(name, tensor, tensor.data));
+  }
+  for (const { name, leaf, shape } of writer.fourBitViews) {
+    if (live.has(name)) graph.add(5, fourBitMessage(name, shape, options.initializers!.get(leaf)!));
   }
   const value = (name: string, { dtype, shape }: Tensor): Message =>
     valueMessage(name, { dtype, shape: writer.known(shape) });

@@ -3,6 +3,7 @@
  * Invariant: the gradient check walks this table, so an unchecked operation cannot exist.
  */
 import type { Operation } from '../graph/index.ts';
+import { blocksRows } from './blocks.ts';
 import { broadcastRows } from './broadcast.ts';
 import { dropoutRows } from './dropout.ts';
 import { elementwiseRows } from './elementwise.ts';
@@ -34,9 +35,11 @@ export const operations: Readonly<Record<string, Operation<any>>> = {
   ...quantisedRows,
   ...int8Rows,
   ...int4Rows,
+  ...blocksRows,
   ...dropoutRows,
 };
 
+export { unpackBlocks } from './blocks.ts';
 export { expand, sum, sumTo } from './broadcast.ts';
 export { dropout, droppedSoftmax } from './dropout.ts';
 export {

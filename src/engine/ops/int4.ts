@@ -28,7 +28,7 @@ const weightOf = ([nibbles, scales, otherNibbles, otherScales]: readonly Tensor[
   forward: { nibbles: nibbles!, scales: scales! },
   backward: { nibbles: otherNibbles!, scales: otherScales! },
 });
-const sizeOfMatrix = ({ shape }: { shape: Tensor['shape'] }): [number, number] => [
+export const sizeOfMatrix = ({ shape }: { shape: Tensor['shape'] }): [number, number] => [
   shape[0] as number,
   (shape[1] as number) * BLOCK,
 ];
@@ -36,8 +36,8 @@ const sizeOfMatrix = ({ shape }: { shape: Tensor['shape'] }): [number, number] =
 /** What MatMulNBits computes in: float32. */
 const EXACT = 1;
 
-const small = (...shape: number[]) => ({ shape, scale: 0.1 }) as const;
-const bytes = (...shape: number[]) => ({ shape, below: 256, dtype: 'uint8' }) as const;
+export const small = (...shape: number[]) => ({ shape, scale: 0.1 }) as const;
+export const bytes = (...shape: number[]) => ({ shape, below: 256, dtype: 'uint8' }) as const;
 /** A matrix [64, 32] and its transpose. */
 const blockSamples = [bytes(64, 1, 16), small(64, 1), bytes(32, 2, 16), small(32, 2)] as const;
 
@@ -58,7 +58,7 @@ const unpackInt4Row: Operation = {
 };
 
 /** Bytes to the two numbers −8 … 7 that each holds. Arithmetic in floats, which every provider has. */
-function unpackNibbles(emit: Emitter, nibbles: string, shape: readonly number[]): string[] {
+export function unpackNibbles(emit: Emitter, nibbles: string, shape: readonly number[]): string[] {
   const one = (type: string, ...inputs: string[]): string => emit.node(type, inputs)[0]!;
   const bytes = emit.cast(nibbles, 'float32');
   const high = one('Floor', one('Mul', bytes, emit.scalar(1 / 16, 'float32')));
@@ -69,7 +69,7 @@ function unpackNibbles(emit: Emitter, nibbles: string, shape: readonly number[])
   return emit.node('Sub', [...steps, emit.scalar(8, 'float32')]);
 }
 
-function unpackedReference(nibbles: HostArray, scales: HostArray): Float64Array {
+export function unpackedReference(nibbles: HostArray, scales: HostArray): Float64Array {
   const nibbleAt = (i: number): number => {
     const byte = nibbles.data[i >> 1]!;
     return i % 2 ? byte >> 4 : byte & 15;
@@ -78,6 +78,13 @@ function unpackedReference(nibbles: HostArray, scales: HostArray): Float64Array 
     { length: nibbles.data.length * 2 },
     (_, i) => (nibbleAt(i) - 8) * scales.data[Math.floor(i / BLOCK)]!,
   );
+}
+
+/** x·Wᵀ for W [out, in] in blocks along its rows. */
+export function blockProduct(emit: Emitter, [x, nibbles, scales]: string[], [outs, ins]: readonly [number, number]) {
+  const flat = emit.node('Reshape', [scales!, emit.ints([-1])]);
+  const settings = { K: ins, N: outs, bits: 4, block_size: BLOCK, accuracy_level: EXACT };
+  return emit.node('MatMulNBits', [x!, nibbles!, ...flat], settings, { domain: 'com.microsoft' });
 }
 
 /** y = x·Wᵀ + b for x [..., in]. The gradient of x is a product with the transpose as it was rounded on its own. */
@@ -98,11 +105,7 @@ const int4LinearRow: Operation = {
     return [dx, undefined, undefined, undefined, undefined, bias && sumTo(dy, bias.shape)];
   },
   onnx: (emit, [x, nibbles, scales, , , bias], { inputs }) => {
-    const [outs, ins] = sizeOfMatrix(inputs[1]!);
-    const sizes = { K: ins, N: outs, bits: 4, block_size: BLOCK };
-    const flat = emit.node('Reshape', [scales!, emit.ints([-1])]);
-    const read = [x!, nibbles!, ...flat];
-    const y = emit.node('MatMulNBits', read, { ...sizes, accuracy_level: EXACT }, { domain: 'com.microsoft' });
+    const y = blockProduct(emit, [x!, nibbles!, scales!], sizeOfMatrix(inputs[1]!));
     return bias ? emit.node('Add', [...y, bias]) : y;
   },
   reference: ([x, nibbles, scales, , , bias]) => {

@@ -104,6 +104,9 @@ const unsmooth = new Set([
   'quantisedLinear',
   'unpackInt8',
   'unpackInt4',
+  'unpackBlocks',
+  'blocksLinear',
+  'blocksBack',
   'switchBackInput',
   ...straightThrough,
 ]);

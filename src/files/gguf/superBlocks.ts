@@ -30,7 +30,7 @@ export const Q5_K = blockType('Q5_K', 256, 176, (raw, at, into, to) => {
  * Twelve bytes hold s and m of 8 parts, 6 bits each. Of parts 0 to 3, s lies in bytes 0 to 3 and m in bytes 4 to 7; of
  * parts 4 to 7, the lower 4 bits lie in bytes 8 to 11 and the upper 2 above those of parts 0 to 3.
  */
-function partScales(raw: Uint8Array, at: number, part: number): { scale: number; lowest: number } {
+export function partScales(raw: Uint8Array, at: number, part: number): { scale: number; lowest: number } {
   const parts = at + 4;
   const column = part & 3;
   const [s, m, mixed] = [raw[parts + column]!, raw[parts + 4 + column]!, raw[parts + 8 + column]!];

@@ -1,7 +1,7 @@
 /** A language model that reads tokens and says what may follow. */
 import type { OpenSession, Values } from '../../engine/runtime/index.ts';
 import type { ModelDescription } from '../../models/index.ts';
-import { type BasePrecision, buildProgram, type Method, tokenInputs } from '../../models/nn/index.ts';
+import { type BasePrecision, buildProgram, type Method, type OwnForms, tokenInputs } from '../../models/nn/index.ts';
 import { nextToken } from '../../tasks/index.ts';
 import { type ParameterMemory, parameterValues } from '../../training/index.ts';
 import { type Cache, cacheMethod, openCache, type Tokens } from './cache.ts';
@@ -21,16 +21,19 @@ export interface DecoderOptions {
   readonly memory: ParameterMemory;
   readonly methods?: readonly Method[];
   readonly basePrecision?: BasePrecision | undefined;
+  /** Those that the memory was made with. */
+  readonly ownForms?: OwnForms | undefined;
   readonly open: OpenSession;
   readonly threads: number;
 }
 
 export async function openDecoder(description: ModelDescription, options: DecoderOptions): Promise<Decoder> {
-  const { memory, methods = [], basePrecision, open, threads } = options;
+  const { memory, methods = [], basePrecision, ownForms, open, threads } = options;
   const cached = cacheMethod();
   const program = buildProgram(nextToken(description), {
     methods: [...methods, cached],
     basePrecision,
+    ownForms,
     batch: tokenInputs(),
   });
   const session = await open({ logits: program.outputs.logits, ...cached.present }, { threads });

@@ -4,7 +4,7 @@ import { type Batch, batchInputs } from './batch.ts';
 import type { Built, Method } from './method.ts';
 import type { Parameter } from './parameter.ts';
 import { type Build, type Mask, Scope } from './scope.ts';
-import type { BasePrecision } from './storage.ts';
+import type { BasePrecision, OwnForms } from './storage.ts';
 
 export interface Program<T> {
   readonly outputs: T;
@@ -21,6 +21,8 @@ export interface ProgramOptions {
   readonly batch?: Batch | undefined;
   /** How frozen weights of linear layers are kept. */
   readonly basePrecision?: BasePrecision | undefined;
+  /** Of the file that frozen weights come from. */
+  readonly ownForms?: OwnForms | undefined;
   /** What linear layers that are trained compute in. */
   readonly precision?: Build['precision'] | undefined;
   /** Left out: no dropout, as in evaluation. */
@@ -28,12 +30,13 @@ export interface ProgramOptions {
 }
 
 export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, options: ProgramOptions = {}): Program<T> {
-  const { batch = batchInputs(), dropoutRate, basePrecision = 'fp32', precision = 'fp32' } = options;
+  const { batch = batchInputs(), dropoutRate, ownForms, basePrecision = 'fp32', precision = 'fp32' } = options;
   const methods = surveyed(forward, options);
   const build: Build = {
     methods,
     dropoutRate,
     basePrecision,
+    ownForms,
     precision,
     parameters: new Map(),
     masks: new Map(),

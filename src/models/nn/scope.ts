@@ -6,7 +6,7 @@ import { input, type Tensor } from '../../engine/graph/index.ts';
 import { dropout, droppedSoftmax, softmax, transpose } from '../../engine/ops/index.ts';
 import type { AddedOptions, Around, Built, LinearSite, Method, Site } from './method.ts';
 import type { GradientPromise, Initial, Parameter } from './parameter.ts';
-import { type BasePrecision, storageOf } from './storage.ts';
+import { type BasePrecision, type OwnForms, storageOf } from './storage.ts';
 
 /** What a dropout site keeps: bytes of 0 and 1 in one shape, drawn anew at every step. */
 export interface Mask {
@@ -25,6 +25,8 @@ export interface Build {
   readonly dropoutRate?: ((configured: number) => number) | undefined;
   /** How frozen weights of linear layers are kept. */
   readonly basePrecision: BasePrecision;
+  /** How the weights' file keeps its matrices, where that is a form to keep. */
+  readonly ownForms?: OwnForms | undefined;
   /** What linear layers that are trained compute in; their weights stay float32. */
   readonly precision: 'fp32' | 'int8';
   readonly parameters: Map<string, { parameter: Parameter; tensor: Tensor }>;
@@ -82,13 +84,13 @@ export class Scope {
   /** A parameter of the model. Declared twice it is the same one: that is how weights are tied. */
   weight(name: string, shape: readonly number[], options: WeightOptions = {}): Tensor {
     const { fresh, head = false, packable = false, transposed = false, gradient = 'always' } = options;
-    const { depth, blocks, methods, basePrecision } = this.build;
+    const { depth, blocks, methods, basePrecision, ownForms } = this.build;
     const kept = transposed ? shape.toReversed() : shape;
     const declared = { name: this.at(name).path, shape: kept, fresh, head, depth, added: false, gradient };
     const trainable = methods.some((method) => method.trains?.(declared, blocks));
     const learningRateScale = methods.reduce((scale, method) => scale * (method.learningRateScale?.(declared) ?? 1), 1);
     const packed = packable && !trainable && !head;
-    const stored = packed ? storageOf(basePrecision, declared.name, shape, { transposed }) : undefined;
+    const stored = packed ? storageOf(basePrecision, declared.name, shape, { transposed, ownForms }) : undefined;
     const tensor = declare(this.build, { ...declared, trainable, learningRateScale, stored });
     return transposed && !stored ? transpose(tensor, [1, 0]) : tensor;
   }

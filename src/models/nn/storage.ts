@@ -6,6 +6,7 @@ import {
   quantiseRows,
   SUMMED,
   transposed,
+  unpackBlocks,
   unpackInt4,
   unpackInt8,
 } from '../../engine/ops/index.ts';
@@ -20,6 +21,16 @@ export interface Stored {
   readonly unpacked: Tensor;
   /** What the leaves hold, from the weight's values; in the order of the leaves. */
   pack(values: Float32Array): readonly Data[];
+  /** The leaves hold what the weight's file has, as it is: nothing is packed. */
+  readonly own?: true;
+}
+
+/** What is known of the form in which the weights' file keeps a matrix: blocks of 4 bits, with or without offsets. */
+export type OwnForms = (name: string) => OwnForm | undefined;
+interface OwnForm {
+  readonly hasOffsets: boolean;
+  /** The blocks are those of the transpose. */
+  readonly transposed: boolean;
 }
 
 type Storage = (name: string, shape: readonly [number, number]) => Stored;
@@ -57,15 +68,38 @@ const int4: Storage = (name, [out, width]) => {
   };
 };
 
+/** Blocks of 4 bits as a file has them: its own rounding is kept, and one form serves both products. */
+function own(name: string, [out, width]: readonly [number, number], hasOffsets: boolean): Stored {
+  const perBlock = [out, width / BLOCK];
+  const nibbles = input(`${name}.own`, 'uint8', [...perBlock, BLOCK / 2]);
+  const scales = input(`${name}.own_scale`, 'float32', perBlock);
+  const offsets = hasOffsets ? input(`${name}.own_offset`, 'float32', perBlock) : undefined;
+  return {
+    leaves: offsets ? [nibbles, scales, offsets] : [nibbles, scales],
+    unpacked: unpackBlocks({ nibbles, scales }, offsets),
+    own: true,
+    pack() {
+      throw new Error(`internal: '${name}' is read from its file as it is`);
+    },
+  };
+}
+
+interface StorageOptions {
+  /** Its values come as [in, out]. */
+  readonly transposed?: boolean;
+  readonly ownForms?: OwnForms | undefined;
+}
+
 /** Undefined where the weight is kept as it is: in 4 bits a matrix must be made of whole blocks both ways. */
 export function storageOf(
   precision: BasePrecision,
   name: string,
   shape: readonly number[],
-  /** Its values come as [in, out]. */
-  { transposed: isTransposed = false } = {},
+  { transposed: isTransposed = false, ownForms }: StorageOptions = {},
 ): Stored | undefined {
   const matrix = shape as readonly [number, number];
+  const form = precision === 'int4' ? ownForms?.(name) : undefined;
+  if (form?.transposed === isTransposed) return own(name, matrix, form.hasOffsets);
   if (precision === 'fp32' || (precision === 'int4' && matrix.some((size) => size % BLOCK !== 0))) return undefined;
   const stored = precision === 'int4' ? int4(name, matrix) : int8(name, matrix);
   return isTransposed ? { ...stored, pack: (values) => stored.pack(transposed(values, matrix[1])) } : stored;

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { openRuntime } from '../../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../../errors/index.ts';
-import { openCheckpoint } from '../../files/modelFolder.node.ts';
+import { fourBitForms, openCheckpoint } from '../../files/modelFolder.node.ts';
 import type { Scorer } from '../../inference/index.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf } from '../../methods/index.ts';
@@ -56,11 +56,12 @@ interface Known {
   readonly data: PreparedData;
 }
 
-function programsOf(recipe: Recipe, { source }: Start, { task, data }: Known): Programs {
+async function programsOf(recipe: Recipe, { source }: Start, { task, data }: Known): Promise<Programs> {
   const { training } = recipe;
   const chosen = [attachMethod(recipe.method, source.description.architecture)];
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
-  const options = { methods: chosen, basePrecision: basePrecisionOf(recipe.method) };
+  const ownForms = await fourBitForms(source.folder);
+  const options = { methods: chosen, basePrecision: basePrecisionOf(recipe.method), ownForms };
   const learning = buildProgram(task.forward(source.description, data, training), {
     ...options,
     batch: recipe.data.packing ? task.inputs.packed() : task.inputs.plain(),
@@ -74,7 +75,7 @@ function programsOf(recipe: Recipe, { source }: Start, { task, data }: Known): P
 export async function openModel(recipe: Recipe, start: Start, { task, data }: Known): Promise<TrainingModel> {
   const { source } = start;
   const { training } = recipe;
-  const programs = programsOf(recipe, start, { task, data });
+  const programs = await programsOf(recipe, start, { task, data });
   const { learning, measured } = programs;
   const parameters = learning.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);

@@ -2,11 +2,12 @@
 import { AttuneError } from '../../../errors/index.ts';
 import type { Checkpoint } from '../../checkpoint.ts';
 import { corruptFile } from '../cursor.ts';
+import { fourBitForm, toFourBits } from '../fourBits.ts';
 import type { Gguf } from '../gguf.ts';
 import type { GgufTensor } from '../header.ts';
 import { architectures, type GgufArchitecture } from './architectures.ts';
 import { factsOf, unsupported } from './facts.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, minusOne, transposed } from './layout.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -90,6 +91,16 @@ export async function ggufCheckpoint(file: Gguf): Promise<Checkpoint> {
       await file.readFloats(tensor, stored);
       layout.apply(stored, values, tensor.shape);
       return values;
+    },
+    fourBitsOf(name) {
+      const { tensor, layout } = find(name);
+      const form = layout === minusOne ? undefined : fourBitForm(tensor);
+      return form && { hasOffsets: form.hasOffsets, transposed: layout === transposed };
+    },
+    async readFourBits(name) {
+      const { tensor, layout } = find(name);
+      const row = (to: number): number => layout?.row?.(to, tensor.shape[0]!) ?? to;
+      return toFourBits(tensor, await file.readRows(tensor), row);
     },
     close: () => file.close(),
   };

@@ -4,10 +4,12 @@ import type { Commands } from './command.ts';
 export const commands: Commands = {
   init: () => import('./init.ts'),
   pull: () => import('./pull.ts'),
-  data: () => import('./data.ts'),
+  data: () => import('./data/data.ts'),
   train: () => import('./train.ts'),
   eval: () => import('./eval.ts'),
   predict: () => import('./predict.ts'),
+  generate: () => import('./generation/generate.ts'),
+  chat: () => import('./generation/chat.ts'),
   merge: () => import('./export/merge.ts'),
   export: () => import('./export/export.ts'),
   doctor: () => import('./doctor.ts'),

@@ -13,6 +13,8 @@ export interface Console {
   readonly noteColors: Colors;
   /** A result for people. */
   text(text: string): void;
+  /** A piece of a result for people, as it comes: no line ends by itself, and with `--json` nothing is shown. */
+  part(text: string): void;
   /** A result for programs: one line of JSON, printed with `--json` only. */
   object(value: unknown): void;
   /** What happens meanwhile, for people; never a result. */
@@ -55,6 +57,9 @@ export function openConsole({ stdout, stderr, env, json, color, verbose }: Conso
     colors: json ? errorColors : resultColors,
     noteColors: errorColors,
     text: (text) => (json ? note(text) : results.write(`${text}\n`)),
+    part: (text) => {
+      if (!json) results.write(text);
+    },
     object: (value) => json && results.write(`${JSON.stringify(value)}\n`),
     note,
     error(error) {

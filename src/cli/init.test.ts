@@ -84,10 +84,12 @@ test('the templates', async () => {
     "text-classification  texts into classes: support tickets with three labels
     sentiment-zh         中文情感分类：好评与差评 (Chinese reviews, positive or negative)
     sentence-pairs       pairs of sentences: does the premise entail the hypothesis?
+    chat                 a language model learns to answer: conversations, LoRA
+    chat-zh              中文对话微调：让语言模型学会回答 (Chinese conversations, LoRA)
     "
   `);
   const { templates } = JSON.parse((await attune('init', '--list', '--json')).stdout);
-  expect(templates).toHaveLength(3);
+  expect(templates).toHaveLength(5);
   expect(templates[0]).toEqual({ name: 'text-classification', summary: expect.any(String) });
 });
 

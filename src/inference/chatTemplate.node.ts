@@ -26,13 +26,21 @@ export async function chatTemplateFor(
 ): Promise<TemplateSource> {
   const specialTokens = specialTokensOf(source);
   if (wished === 'auto') {
-    const own = (beside === undefined ? undefined : await templateFile(beside)) ?? (await ownTemplate(source, tools));
-    return { ...(own ?? fallback(source)), specialTokens };
+    return (await chatTemplateOf(source, { tools, beside })) ?? { ...fallback(source), specialTokens };
   }
   if (wished === 'chatml' || wished === 'plain') return { ...builtIn(wished), specialTokens };
   const isTemplate = /\{[{%]/.test(wished);
   const text = isTemplate ? wished : await readTemplate(wished);
   return { text, where: isTemplate ? 'data.chat_template' : wished, specialTokens };
+}
+
+/** The template that a model or its adapter brings; undefined where neither is for conversations. */
+export async function chatTemplateOf(
+  source: Source,
+  { tools, beside }: Omit<TemplateWish, 'wished'>,
+): Promise<TemplateSource | undefined> {
+  const own = (beside === undefined ? undefined : await templateFile(beside)) ?? (await ownTemplate(source, tools));
+  return own && { ...own, specialTokens: specialTokensOf(source) };
 }
 
 /** The model's own, from the places where Transformers looks for it. */

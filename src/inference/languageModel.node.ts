@@ -1,41 +1,75 @@
-/** A language model opened from its folder, or from an adapter and its base: it scores texts. */
+/** A language model opened from its folder, or from an adapter and its base: it scores texts, or writes them. */
+import type { OpenSession } from '../engine/runtime/index.ts';
 import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
+import { fourBitForms } from '../files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf } from '../methods/index.ts';
-import { buildProgram, type Program, tokenInputs } from '../models/nn/index.ts';
+import { buildProgram, type Method, type Program, type ProgramOptions, tokenInputs } from '../models/nn/index.ts';
 import { type CausalLmOutputs, causalLm } from '../tasks/index.ts';
 import type { ParameterMemory } from '../training/index.ts';
 import { type Artifact, checkFingerprint } from './classifier.node.ts';
+import { type Decoder, openDecoder } from './generation/index.ts';
 import { loadWeights } from './loadWeights.node.ts';
 import { type ModelSource, readModelFolder } from './modelFolder.node.ts';
 import type { Scorer } from './scorer.ts';
 import { openTokenScorer } from './tokenScorer.ts';
 
-export interface LanguageModel extends AsyncDisposable {
+interface Opening {
+  readonly threads: number;
+}
+
+interface Loaded {
   readonly source: ModelSource;
   readonly program: Program<CausalLmOutputs>;
   readonly memory: ParameterMemory;
+  readonly methods: readonly Method[];
+  readonly form: Pick<ProgramOptions, 'basePrecision' | 'ownForms'>;
+  readonly open: OpenSession;
+}
+
+/** Measures the loss of texts. */
+export interface LanguageModel extends AsyncDisposable {
+  readonly source: ModelSource;
   readonly scorer: Scorer;
 }
 
-export async function openLanguageModel(
-  artifact: Artifact,
-  { threads }: { readonly threads: number },
-): Promise<LanguageModel> {
+export async function openLanguageModel(artifact: Artifact, { threads }: Opening): Promise<LanguageModel> {
+  const { source, program, memory, open } = await load(artifact);
+  const scorer = await openTokenScorer(program, { memory, open, threads });
+  await checkFingerprint(artifact, source, scorer);
+  return { source, scorer, [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose]() };
+}
+
+/** Writes texts. */
+export interface Writer extends AsyncDisposable {
+  readonly source: ModelSource;
+  readonly decoder: Decoder;
+}
+
+export async function openWriter(artifact: Artifact, { threads }: Opening): Promise<Writer> {
+  const { source, program, memory, methods, form, open } = await load(artifact);
+  {
+    await using scorer = await openTokenScorer(program, { memory, open, threads });
+    await checkFingerprint(artifact, source, scorer);
+  }
+  const decoder = await openDecoder(source.description, { memory, methods, ...form, open, threads });
+  return { source, decoder, [Symbol.asyncDispose]: () => decoder[Symbol.asyncDispose]() };
+}
+
+async function load(artifact: Artifact): Promise<Loaded> {
   const source = await readModelFolder(artifact.folder);
   const { architecture } = source.description;
   const { adapter: saved } = artifact;
   const methods = saved ? [attachMethod(saved.method, architecture)] : [];
   const basePrecision = saved ? basePrecisionOf(saved.method) : 'fp32';
-  const program = buildProgram(causalLm(source.description), { methods, basePrecision, batch: tokenInputs() });
+  const form = { basePrecision, ownForms: await fourBitForms(artifact.folder) };
+  const program = buildProgram(causalLm(source.description), { methods, ...form, batch: tokenInputs() });
   const adapter = saved && { ...(await saved.open()), where: saved.folder };
   try {
     const { memory, fresh } = await loadWeights(program, { folder: artifact.folder, adapter, architecture });
     if (fresh.length > 0) throw incomplete(artifact.folder, fresh);
     const { open } = await openRuntime();
-    const scorer = await openTokenScorer(program, { memory, open, threads });
-    await checkFingerprint(artifact, source, scorer);
-    return { source, program, memory, scorer, [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose]() };
+    return { source, program, memory, methods, form, open };
   } finally {
     await adapter?.close();
   }

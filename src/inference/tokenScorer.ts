@@ -13,12 +13,14 @@ export async function openTokenScorer(
   { memory, open, threads }: ScorerOptions,
 ): Promise<Scorer> {
   const { logits, loss } = program.outputs;
-  const session = await open({ loss_sum: loss.sum, loss_count: loss.count }, { threads });
   const weights = parameterValues(program, memory);
+  // Each is opened when it is first asked for: whoever only compares a fingerprint measures no loss.
+  let measuring: Promise<Session> | undefined;
   let probing: Promise<Session> | undefined;
   return {
     async score(feeds) {
-      const result = await session.run({ ...weights, ...feeds });
+      measuring ??= open({ loss_sum: loss.sum, loss_count: loss.count }, { threads });
+      const result = await (await measuring).run({ ...weights, ...feeds });
       const scalar = (name: string): number => Number(result[name]!.data[0]);
       return { logits: new Float32Array(0), lossSum: scalar('loss_sum'), lossCount: scalar('loss_count') };
     },
@@ -28,7 +30,7 @@ export async function openTokenScorer(
       return lastScores(data as Float32Array, shape, feeds);
     },
     async [Symbol.asyncDispose]() {
-      await session[Symbol.asyncDispose]();
+      await (await measuring)?.[Symbol.asyncDispose]();
       await (await probing)?.[Symbol.asyncDispose]();
     },
   };

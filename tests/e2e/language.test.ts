@@ -77,17 +77,23 @@ describe('twenty steps on conversations', () => {
   });
 
   it('run.json says how conversations were written, and the folder opens without a network', () => {
-    const record = readJson<{ chat: Record<string, unknown>; before: { loss: number }; labels: string[] }>(
-      folder,
-      'full-',
-      'run.json',
-    );
+    const record = readJson<{
+      chat: Record<string, unknown>;
+      before: { loss: number };
+      labels: string[];
+      stop_rate: number;
+    }>(folder, 'full-', 'run.json');
     expect(record.chat).toMatchObject({ template: expect.stringContaining('chat_template.jinja'), unknown_ends: [] });
     expect(record.chat['learned_tokens']).toBe(
       (golden.rows as { labels: number[] }[]).flatMap(({ labels }) => labels).filter((id) => id >= 0).length,
     );
     expect(Math.abs(record.before.loss - golden.full.loss[0]!)).toBeLessThan(1e-3);
-    expect(readFileSync(join(folder, 'full-', 'report.html'), 'utf8')).toContain('Perplexity on 8 validation rows');
+    const page = readFileSync(join(folder, 'full-', 'report.html'), 'utf8');
+    expect(page).toContain('Perplexity on 8 validation rows');
+    expect(page).toMatch(/of 4 answers ended by themselves within 48 tokens/);
+    expect(page).toMatch(/<th>in the data<\/th><td class="text">I am the assistant\.<\/td>/);
+    expect(record.stop_rate).toBeGreaterThanOrEqual(0);
+    expect(record.stop_rate).toBeLessThanOrEqual(1);
     for (const saved of ['full-/model', 'lora-/adapter']) {
       const template = readFileSync(join(folder, saved, 'chat_template.jinja'), 'utf8');
       expect(template).toBe(readFileSync(join(goldenFolder, 'model/chat_template.jinja'), 'utf8'));
@@ -137,6 +143,23 @@ describe('plain texts', () => {
   const texts = Array.from({ length: 24 }, (_, i) => ({
     text: `The weather in Oslo is cold on day ${i}, and the answer is ${i * i}. `.repeat(3),
   }));
+
+  it('try the longest rows before the first step', async () => {
+    writeRows(folder, 'uneven.jsonl', [...texts, { text: 'the answer '.repeat(60) }]);
+    const words = [
+      'full.json',
+      'task=causal-lm',
+      'data.train=uneven.jsonl',
+      'data.validation=uneven.jsonl',
+      'max_steps=1',
+      'output_dir=uneven',
+    ];
+    const { stderr } = await attune(
+      ['train', ...words, 'per_device_train_batch_size=1', 'evaluation.eval_steps=1'],
+      place,
+    );
+    expect(stderr).toContain('the longest rows fit: 123 tokens at once, ');
+  });
 
   it('learn, in blocks, from a share that is not held back', async () => {
     writeRows(folder, 'texts.jsonl', texts);

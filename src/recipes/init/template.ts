@@ -9,7 +9,7 @@ export interface Template {
   /** The paragraphs above the recipe. */
   opening(paths: Paths): readonly string[];
   lines(paths: Paths): readonly Line[];
-  readonly rows: readonly Readonly<Record<string, string>>[];
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** What is written, as a command names it that runs in the current folder. */

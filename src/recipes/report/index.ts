@@ -11,15 +11,14 @@ import { headline, lastPart } from './headline.ts';
 import { type Html, html } from './html.ts';
 import { languageData, languageHeadline } from './language.ts';
 import { mistakes } from './mistakes.ts';
+import { framed } from './page.ts';
 import type { LanguageReport, ReportInput, RunFacts } from './run.ts';
-import { style } from './style.ts';
+import { sayings } from './sayings.ts';
 
 export { judge } from './judgement.ts';
 export { type AnsweredSplit, predictionLines, predictionRows } from './predictions.ts';
+export { previewPage } from './preview.ts';
 export type { LanguageFacts, ReportInput, RunFacts } from './run.ts';
-
-/** A page may show what is in it, and load nothing. */
-const policy = "default-src 'none'; style-src 'unsafe-inline'";
 
 export function reportPage(input: ReportInput): string {
   const sections = [headline, comparison, curves, guarded, confusion, mistakes, dataFacts, runFacts];
@@ -31,7 +30,7 @@ export function reportPage(input: ReportInput): string {
 
 /** Of a language model. */
 export function languagePage(input: LanguageReport): string {
-  const sections = [languageHeadline, curves, guarded, languageData, runFacts];
+  const sections = [languageHeadline, sayings, curves, guarded, languageData, runFacts];
   return page(
     input.run,
     sections.map((section) => section(input)),
@@ -39,12 +38,6 @@ export function languagePage(input: LanguageReport): string {
 }
 
 function page(run: Pick<RunFacts, 'recipe' | 'versions'>, sections: readonly (Html | undefined)[]): string {
-  const whole = html`<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<title>${lastPart(run.recipe.output_dir)} · Attune</title><style>${{ markup: style }}</style></head>
-<body><main>${sections}
-<footer>Made by Attune ${run.versions['attune']}. This page holds texts of the data it was measured on.</footer>
-</main></body></html>`;
-  return `<!doctype html>\n${whole.markup}\n`;
+  const footer = html`<footer>Made by Attune ${run.versions['attune']}. This page holds texts of the data it was measured on.</footer>`;
+  return framed({ title: lastPart(run.recipe.output_dir), sections: [...sections, footer] });
 }

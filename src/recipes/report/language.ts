@@ -1,7 +1,7 @@
 /** What a page says of a language model in place of labels: how well it expects the texts, and how much it learned from. */
 import { count, percent } from '../figures.ts';
 import { guardWarnings } from './guarded.ts';
-import { notMeasured, stat, title } from './headline.ts';
+import { lastPart, notMeasured, stat, title } from './headline.ts';
 import { type Html, html } from './html.ts';
 import type { LanguageReport } from './run.ts';
 
@@ -69,6 +69,6 @@ ${chat ? stat('Training tokens', count(chat.train_tokens)) : ''}
 ${chat ? stat('Learned, the rest is only read', share) : ''}
 ${stat(`Cut to ${recipe.data.max_length} tokens`, count(rows.truncated))}
 ${stat('Repeat training rows', count(rows.leaked))}
-${chat ? stat('Chat template', chat.template) : ''}
+${chat ? stat('Chat template', lastPart(chat.template)) : ''}
 </dl></section>`;
 }

@@ -93,4 +93,13 @@ export interface LanguageReport {
   readonly log: readonly LogLine[];
   /** The rows that the figures were measured on; undefined where nothing was evaluated. */
   readonly split: 'validation' | 'test' | undefined;
+  /** What the model said, of conversations. */
+  readonly sayings?: SaidAnswers | undefined;
+}
+
+export interface SaidAnswers {
+  /** Share of the answers that ended by themselves within the limit. */
+  readonly stopRate: number;
+  readonly limit: number;
+  readonly answers: readonly Readonly<Record<'where' | 'prompt' | 'expected' | 'before' | 'after', string>>[];
 }

@@ -4,7 +4,7 @@ import { fixedThreshold, measure, remeasured, settledThreshold } from './measure
 import { writePages } from './pages.ts';
 import type { PreparedSplit } from './prepareData.node.ts';
 import { failureFields, finalFields } from './record.node.ts';
-import { saveThreshold } from './saved.node.ts';
+import { saveThreshold } from './saving/saved.node.ts';
 import type { Measured } from './tasks/index.ts';
 import type { Running } from './train.node.ts';
 
@@ -23,10 +23,14 @@ export async function conclude(running: Running): Promise<RunRecord> {
     options.onEvent({ type: 'note', text });
   }
   const final = await measureFinally(running, threshold);
+  const sayings = await running.task.sayings?.(running);
   const stopped = options.signal.aborted;
-  const fields = await finalFields(running, { metrics: final?.metrics, threshold, stopped });
+  const fields = {
+    ...(await finalFields(running, { metrics: final?.metrics, threshold, stopped })),
+    ...(sayings && { stop_rate: sayings.stopRate }),
+  };
   // Before run.json says that the run is over: who waits for that finds the pages.
-  await writePages(running, final, { ...folder.record, ...fields });
+  await writePages(running, final, { ...folder.record, ...fields }, sayings);
   return folder.update(fields);
 }
 

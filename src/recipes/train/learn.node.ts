@@ -8,9 +8,10 @@ import { refuseNotFiniteLoss } from './guarding/notFinite.ts';
 import { type Guarding, openGuarding } from './guarding/openGuarding.ts';
 import { measure, measureBefore } from './measure.ts';
 import { type StepPlan, scheduleOf, stepBatches } from './plan.ts';
+import { probeMemory } from './probeMemory.ts';
 import { memoryBytes } from './record.node.ts';
 import { openKeeper } from './resume/keeper.node.ts';
-import { saveBest } from './saved.node.ts';
+import { saveBest } from './saving/saved.node.ts';
 import { lineAfter } from './stepLog.ts';
 import type { Running } from './train.node.ts';
 
@@ -27,6 +28,7 @@ export async function learn(running: Running, damaged: readonly number[]): Promi
   const loop = { schedule: scheduleOf(recipe, plan), maxGradientNorm, guards, firstStep: reached.step, signal };
   if (reached.isUnmeasured) await evaluate(running, guarding);
   if (isEnough(running)) return;
+  if (running.task.probesMemory) await probeMemory(running);
   for await (const outcome of trainSteps(model.trainer, stepBatches(data.train.rows, stepping), loop)) {
     await noteStep(running, outcome);
     await guarding.tell(outcome);

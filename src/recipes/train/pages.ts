@@ -16,10 +16,16 @@ import {
 import type { Final } from './conclude.node.ts';
 import { remeasured } from './measure.ts';
 import type { PreparedSplit } from './prepareData.node.ts';
+import type { Sayings } from './tasks/index.ts';
 import type { Running } from './train.node.ts';
 
 /** `record` is what run.json is going to hold. What fails here is told, and takes nothing from the run. */
-export async function writePages(running: Running, final: Final | undefined, record: RunRecord): Promise<void> {
+export async function writePages(
+  running: Running,
+  final: Final | undefined,
+  record: RunRecord,
+  sayings?: Sayings,
+): Promise<void> {
   const { data, folder } = running;
   const threshold = record['threshold'] as number | null;
   const answered: AnsweredSplit | undefined = final?.answers && {
@@ -32,7 +38,7 @@ export async function writePages(running: Running, final: Final | undefined, rec
   await written('report.html', async () => {
     if (running.task.hasLabels) return [reportPage(await reportInput(running, record, { final, answered }))];
     const run = record as unknown as LanguageFacts;
-    return [languagePage({ run, log: await readLog(folder.path), split: final?.split })];
+    return [languagePage({ run, log: await readLog(folder.path), split: final?.split, sayings })];
   });
 
   async function written(name: string, pieces: () => Iterable<string> | Promise<Iterable<string>>): Promise<void> {

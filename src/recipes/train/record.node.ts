@@ -10,8 +10,8 @@ import { noGuardEvents } from './guarding/openGuarding.ts';
 import { fixedThreshold } from './measure.ts';
 import { epochsAfter } from './plan.ts';
 import { type Identity, runId } from './resume/identity.node.ts';
-import { savedFolder } from './saved.node.ts';
-import { chatNotes } from './savedChat.ts';
+import { savedFolder } from './saving/saved.node.ts';
+import { chatNotes } from './saving/savedChat.ts';
 import type { ChatFacts } from './tasks/chatFacts.ts';
 import type { Running } from './train.node.ts';
 import { attuneVersion } from './version.node.ts';
@@ -75,9 +75,9 @@ export const firstFields = ({ recipe, local, base, data, model, plan, identity }
 });
 
 /** How conversations were written, and how much of them is learned. */
-const chatFields = ({ template, lengths, unknownEnds, ...facts }: ChatFacts): object => ({
+const chatFields = ({ template, endTokenIds, unknownEnds, lengths }: ChatFacts): object => ({
   template: template.where,
-  ...chatNotes({ template, lengths, unknownEnds, ...facts }),
+  ...chatNotes({ template, endTokenIds }),
   unknown_ends: unknownEnds,
   train_tokens: lengths.tokens,
   learned_tokens: lengths.labels,

@@ -24,7 +24,7 @@ import { firstFields } from './record.node.ts';
 import { identityOf } from './resume/identity.node.ts';
 import { finishedRun, resume } from './resume/resume.node.ts';
 import { refuseTooLarge } from './resume/space.ts';
-import { restoreBest, saveBest } from './saved.node.ts';
+import { restoreBest, saveBest } from './saving/saved.node.ts';
 import type { Unlogged } from './stepLog.ts';
 import { type Measured, type RunTask, runTasks } from './tasks/index.ts';
 

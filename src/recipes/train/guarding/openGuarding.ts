@@ -1,6 +1,6 @@
 /** The guards of a run: opened from its recipe, told aloud, counted in run.json, and an error where they stop it. */
 import { type GuardState, type Guards, openGuards, type StepOutcome } from '../../../training/index.ts';
-import { restoreBest } from '../saved.node.ts';
+import { restoreBest } from '../saving/saved.node.ts';
 import type { Running } from '../train.node.ts';
 import { incidentError, incidentLine, incidentText } from './incident.ts';
 import { type LearningState, watchLearning } from './notLearning.ts';

@@ -4,7 +4,7 @@ import { CHECKPOINTS, pruneCheckpoints, writeCheckpoint } from '../../../store/c
 import { refuseFullDisk } from '../../../store/runs/index.ts';
 import { refuseNotFiniteWeights } from '../guarding/notFinite.ts';
 import type { Guarding } from '../guarding/openGuarding.ts';
-import { savedFolder } from '../saved.node.ts';
+import { savedFolder } from '../saving/saved.node.ts';
 import type { Running } from '../train.node.ts';
 import { stateFiles } from './runState.node.ts';
 import { checkpointBytes } from './space.ts';

@@ -11,7 +11,7 @@ import {
 } from '../../../store/checkpoints/index.ts';
 import { type RunRecord, readRun } from '../../../store/runs/index.ts';
 import { parseRecipe, type Recipe } from '../../schema/index.ts';
-import { savedFolder } from '../saved.node.ts';
+import { savedFolder } from '../saving/saved.node.ts';
 import type { Running } from '../train.node.ts';
 import { changed, differences, refuseChanges, settingDifferences } from './differences.ts';
 import type { Identity } from './identity.node.ts';

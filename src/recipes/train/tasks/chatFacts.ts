@@ -8,6 +8,10 @@ export interface ChatFacts {
   readonly endTokenIds: readonly number[];
   /** Those among them that the model does not stop at by itself, as texts. */
   readonly unknownEnds: readonly string[];
+  /** The tokens that the model stops at by itself. */
+  readonly stopIds: readonly number[];
+  /** generation_config.json of the model; undefined where it has none. */
+  readonly generation?: Readonly<Record<string, unknown>> | undefined;
   /** Of the training rows. */
   readonly lengths: LengthFacts;
 }

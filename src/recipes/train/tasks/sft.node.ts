@@ -8,14 +8,16 @@ import {
 } from '../../../data/chat/index.ts';
 import { spokenText } from '../../../data/chat/spokenText.ts';
 import { AttuneError } from '../../../errors/index.ts';
+import { readJson } from '../../../files/modelFolder.node.ts';
 import { chatTemplateFor, endTokenIds } from '../../../inference/chatTemplate.node.ts';
 import type { Recipe } from '../../schema/index.ts';
 import type { Start } from '../openModel.node.ts';
 import type { PreparedData } from '../prepareData.node.ts';
 import { prepareRows, type Reading, readSplits } from './languageData.node.ts';
 import { languageModelTask } from './languageModel.ts';
+import { sayingsOf } from './sayings.node.ts';
 
-export const sft = languageModelTask(prepare);
+export const sft = { ...languageModelTask(prepare), sayings: sayingsOf };
 
 export const chatReading = ({ format, columns }: Recipe['data']): Reading<Conversation> => ({
   read(rows) {
@@ -47,7 +49,9 @@ async function prepare(recipe: Recipe, start: Start, now: Date): Promise<Prepare
   refuseNothing(data.train.rows.length, recipe);
   const stops = await endTokenIds(source);
   const unknownEnds = [...ends].filter((id) => !stops.has(id)).map((id) => source.tokenizer.tokenOf(id) ?? String(id));
-  return { ...data, chat: { template: template.source, endTokenIds: [...ends], unknownEnds, lengths } };
+  const generation = (await readJson(source.folder, 'generation_config.json')) as Record<string, unknown> | undefined;
+  const facts = { template: template.source, endTokenIds: [...ends], unknownEnds, stopIds: [...stops], generation };
+  return { ...data, chat: { ...facts, lengths } };
 }
 
 function refuseNothing(rows: number, { data }: Recipe): void {

@@ -10,6 +10,7 @@ import type { Recipe } from '../../schema/index.ts';
 import type { Prior } from '../guarding/notLearning.ts';
 import type { Start } from '../openModel.node.ts';
 import type { PreparedData, PreparedSplit } from '../prepareData.node.ts';
+import type { Running } from '../train.node.ts';
 
 export interface TaskOutputs {
   readonly logits: Tensor;
@@ -36,6 +37,23 @@ export interface Measuring {
   readonly feedsOf?: Parameters<typeof import('../../../evaluation/index.ts').evaluateClassifier>[1]['feedsOf'];
 }
 
+export interface Saying {
+  readonly where: string;
+  readonly prompt: string;
+  /** What the data answers. */
+  readonly expected: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export interface Sayings {
+  /** Share of the answers that ended by themselves. */
+  readonly stopRate: number;
+  /** The most tokens that an answer was given. */
+  readonly limit: number;
+  readonly answers: readonly Saying[];
+}
+
 export interface RunTask {
   /** Everything is checked before any weight is loaded. `now` is the time that chat templates are told. */
   prepare(recipe: Recipe, start: Start, now: Date): Promise<PreparedData>;
@@ -46,7 +64,11 @@ export interface RunTask {
   openScorer(program: Program<TaskOutputs>, options: ScorerOptions): Promise<Scorer>;
   /** The outputs of frozen layers can be kept: a row has few of them. */
   readonly keepsFeatures: boolean;
+  /** Its rows may be so long that memory is tried before the first step. */
+  readonly probesMemory: boolean;
   measure(measuring: Measuring): Promise<Measured>;
+  /** What the trained model says, beside what the run began with: for a reader to judge. */
+  sayings?(running: Running): Promise<Sayings | undefined>;
   /** What an answer without thinking scores, beside the model before training. */
   majority?(split: PreparedSplit): number;
   /** The loss of a model that reads nothing. */

@@ -21,6 +21,7 @@ export const textClassification: RunTask = {
     }),
   openScorer,
   keepsFeatures: true,
+  probesMemory: false,
   measure,
   majority: ({ examples }) => majorityAccuracy(examples),
   prior: (data, { training }): Prior => {

@@ -1,17 +1,17 @@
 /** The best weights of a run in its folder, and back: the whole model, or the part that a partial method trained. */
 import { basename, join } from 'node:path';
-import type { Checkpoint } from '../../files/index.ts';
-import { openCheckpoint } from '../../files/modelFolder.node.ts';
-import { fingerprintOf } from '../../inference/fingerprint.ts';
-import { MANIFEST, type Manifest, type ModelNotes, readAdapter, writeAdapter } from '../../store/adapters/index.ts';
-import { refuseFullDisk, writeModel, writeTexts } from '../../store/runs/index.ts';
-import { valuesOf } from '../../training/index.ts';
-import { ADAPTER_FOLDER, identify, MODEL_FOLDER } from '../target.node.ts';
-import { refuseNotFiniteWeights } from './guarding/notFinite.ts';
+import type { Checkpoint } from '../../../files/index.ts';
+import { openCheckpoint } from '../../../files/modelFolder.node.ts';
+import { fingerprintOf } from '../../../inference/fingerprint.ts';
+import { MANIFEST, type Manifest, type ModelNotes, readAdapter, writeAdapter } from '../../../store/adapters/index.ts';
+import { refuseFullDisk, writeModel, writeTexts } from '../../../store/runs/index.ts';
+import { valuesOf } from '../../../training/index.ts';
+import { ADAPTER_FOLDER, identify, MODEL_FOLDER } from '../../target.node.ts';
+import { refuseNotFiniteWeights } from '../guarding/notFinite.ts';
+import { bestBytes } from '../resume/space.ts';
+import type { Running } from '../train.node.ts';
 import { expectFingerprint, expectTensors } from './reopened.ts';
-import { bestBytes } from './resume/space.ts';
 import { chatFiles, chatNotes } from './savedChat.ts';
-import type { Running } from './train.node.ts';
 
 const isWhole = ({ recipe }: Pick<Running, 'recipe'>): boolean => recipe.method.name === 'full';
 

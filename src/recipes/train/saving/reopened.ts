@@ -1,8 +1,8 @@
 /** After a save: what was saved is opened as its users open it, and has to be what was meant. */
-import { AttuneError } from '../../errors/index.ts';
-import type { Checkpoint, NamedTensor } from '../../files/index.ts';
-import { sameFingerprint } from '../../inference/fingerprint.ts';
-import type { Manifest } from '../../store/adapters/index.ts';
+import { AttuneError } from '../../../errors/index.ts';
+import type { Checkpoint, NamedTensor } from '../../../files/index.ts';
+import { sameFingerprint } from '../../../inference/fingerprint.ts';
+import type { Manifest } from '../../../store/adapters/index.ts';
 
 interface SavedTensor extends NamedTensor {
   readonly data: Float32Array;

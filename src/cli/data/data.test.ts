@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { commands } from './commands.ts';
-import { runCommandLine } from './runCommandLine.ts';
+import { commands } from '../commands.ts';
+import { runCommandLine } from '../runCommandLine.ts';
 
 const before = process.cwd();
 let folder: string;
@@ -189,10 +189,10 @@ test('words that are not understood', async () => {
   const answers = await Promise.all(lines.map((line) => attune(line)));
   expect(answers.map(({ code }) => code)).toEqual(lines.map(() => 2));
   expect(answers.map(({ stdout, stderr }) => stdout + stderr).join('')).toMatchInlineSnapshot(`
-    "error attune data: something is missing: check FILE… | check --recipe RECIPE
-      fix: write attune data check FILE… | check --recipe RECIPE  [USAGE]
+    "error attune data: something is missing: check FILE… | check --recipe RECIPE | preview RECIPE [key=value …]
+      fix: write attune data check FILE… | check --recipe RECIPE | preview RECIPE [key=value …]  [USAGE]
     error attune data chek: there is no such subcommand
-      fix: did you mean check? call: attune data check FILE…  [USAGE]
+      fix: did you mean check? call: attune data check FILE…, or: attune data preview RECIPE  [USAGE]
     error attune data check: no file is given
       fix: call: attune data check FILE…, or: attune data check --recipe RECIPE  [USAGE]
     error attune data check --task: got "text-clasification"
@@ -248,5 +248,58 @@ describe('conversations', () => {
     writeFileSync('verse.txt', 'one\ntwo\n\nthree\n');
     const { code, stdout } = await attune('data check verse.txt --task causal-lm');
     expect([code, stdout]).toEqual([0, expect.stringContaining('verse.txt  2 rows  ok')]);
+  });
+});
+
+describe('preview', () => {
+  const golden = join(import.meta.dirname, '../../../tests/golden/sft');
+  beforeAll(() => {
+    const data = { train: join(golden, 'train.jsonl'), validation_split: 0, max_length: 40 };
+    writeFileSync('chat.json', JSON.stringify({ model: join(golden, 'model'), task: 'sft', data }));
+  });
+  const shown = (text: string) => text.replaceAll(golden, 'GOLDEN');
+
+  test('what is learned stands between marks, or in colour', async () => {
+    const { code, stdout } = await attune('data preview chat.json --rows 1');
+    expect(code).toBe(0);
+    expect(shown(stdout)).toMatchInlineSnapshot(`
+      "GOLDEN/train.jsonl:1  7 of 28 tokens are learned
+      <|im_start|>user
+      Who are you?<|im_end|>
+      <|im_start|>assistant
+      ⟦I am the assistant.<|im_end|>⟧
+
+      legend ⟦learned⟧ only read
+
+      1 of 8 training rows, 2 cut to 40 tokens, written with GOLDEN/model/chat_template.jinja
+      "
+    `);
+    const coloured = await attune('data preview chat.json --rows 1', { FORCE_COLOR: '1' });
+    expect(coloured.stdout).toContain('\u001b[32mI am the assistant.<|im_end|>\u001b[39m');
+  });
+
+  test('every token for programs, and its pieces give the text again', async () => {
+    const { rows, count, truncated } = JSON.parse((await attune('data preview chat.json --rows 8 --json')).stdout);
+    expect([rows.length, count, truncated]).toEqual([8, 8, 2]);
+    type Piece = { ids: number[]; text: string; learned: boolean; special: boolean };
+    const texts = rows.map(({ pieces }: { pieces: Piece[] }) => pieces.map(({ text }) => text).join(''));
+    expect(texts[3]).toBe('<|im_start|>user\n天气怎么样？<|im_end|>\n<|im_start|>assistant\n天气很冷。<|im_end|>\n');
+    const learned = rows[6].pieces.filter((piece: Piece) => piece.learned).map(({ text }: Piece) => text);
+    expect(learned.join('')).toBe('The answer is');
+    expect(rows[0].pieces.filter(({ special }: Piece) => special)).toHaveLength(4);
+  });
+
+  test('a page that needs nothing outside itself', async () => {
+    expect((await attune('data preview chat.json --html page.html')).code).toBe(0);
+    const page = readFileSync('page.html', 'utf8');
+    expect(page).toContain('<span class="token learned special" title="');
+    expect(page).toContain('7 of 28 tokens are learned');
+    expect(page).not.toMatch(/(src|href)=/);
+  });
+
+  test('a task that learns no tokens, and no recipe', async () => {
+    const { code, stderr } = await attune('data preview recipe.json');
+    expect([code, stderr]).toEqual([2, expect.stringContaining('learns one label a text')]);
+    expect((await attune('data preview')).code).toBe(2);
   });
 });

@@ -1,10 +1,10 @@
-import type { DataProblem } from '../data/index.ts';
-import { nearest } from '../errors/index.ts';
-import type { DataCheck } from '../recipes/dataCheck/dataCheck.node.ts';
-import type { TurnCounts } from '../recipes/dataCheck/task.ts';
-import type { CheckedTaskName } from '../recipes/dataCheck/tasks.ts';
-import { usage } from './arguments.ts';
-import { type Call, defineCommand, type Values } from './command.ts';
+import type { DataProblem } from '../../data/index.ts';
+import { nearest } from '../../errors/index.ts';
+import type { DataCheck } from '../../recipes/dataCheck/dataCheck.node.ts';
+import type { TurnCounts } from '../../recipes/dataCheck/task.ts';
+import type { CheckedTaskName } from '../../recipes/dataCheck/tasks.ts';
+import { usage } from '../arguments.ts';
+import { type Call, defineCommand, type Values } from '../command.ts';
 import { dataCheckText } from './dataText.ts';
 
 const badData = 2;
@@ -20,16 +20,22 @@ const options = {
   ...columnOptions,
   column: { type: 'string', value: 'USE=NAME', multiple: true, help: 'any other column: messages=chat' },
   labels: { type: 'string', value: 'required|optional', help: 'optional: rows may be without a label' },
+  rows: { type: 'number', value: 'N', help: 'of preview: how many rows are shown; left out, 3' },
+  html: { type: 'string', value: 'FILE', help: 'of preview: writes a page with them' },
 } as const;
 
 export const command = defineCommand({
   name: 'data',
-  summary: 'checks whole data files before anything is trained',
-  usage: 'check FILE… | check --recipe RECIPE',
+  summary: 'checks whole data files before anything is trained, and shows what of them is learned',
+  usage: 'check FILE… | check --recipe RECIPE | preview RECIPE [key=value …]',
   positionals: { least: 1 },
   options,
   async run({ positionals: [word, ...files], values, out, signal }) {
     checkWord(word!);
+    if (word === 'preview') {
+      const { preview } = await import('./dataPreview.ts');
+      return await preview(files, values, { out, signal });
+    }
     const result = await (values.recipe === undefined
       ? checkGiven(files, values, signal)
       : checkOfRecipe(files, values, signal));
@@ -43,21 +49,21 @@ type Given = Values<typeof options>;
 type Signal = Call<typeof options>['signal'];
 
 function checkWord(word: string): void {
-  if (word === 'check') return;
-  const close = nearest(word, ['check']);
-  const fix = `${close ? `did you mean ${close}? ` : ''}call: attune data check FILE…`;
+  if (word === 'check' || word === 'preview') return;
+  const close = nearest(word, ['check', 'preview']);
+  const fix = `${close ? `did you mean ${close}? ` : ''}call: attune data check FILE…, or: attune data preview RECIPE`;
   throw usage({ command, word, problem: 'there is no such subcommand', fix });
 }
 
 async function checkGiven(files: readonly string[], given: Given, signal: Signal): Promise<DataCheck> {
-  const { checkFiles } = await import('../recipes/dataCheck/dataCheck.node.ts');
+  const { checkFiles } = await import('../../recipes/dataCheck/dataCheck.node.ts');
   const { text, pair, label } = given;
   if (files.length === 0) {
     const fix = 'call: attune data check FILE…, or: attune data check --recipe RECIPE';
     throw usage({ command, word: 'check', problem: 'no file is given', fix });
   }
-  const { checkedTasks } = await import('../recipes/dataCheck/tasks.ts');
-  const { chatFormatNames } = await import('../data/chat/index.ts');
+  const { checkedTasks } = await import('../../recipes/dataCheck/tasks.ts');
+  const { chatFormatNames } = await import('../../data/chat/index.ts');
   const task = oneOf(given.task ?? 'text-classification', Object.keys(checkedTasks) as CheckedTaskName[], '--task');
   const format = given.format && oneOf(given.format, chatFormatNames, '--format');
   const columns = { text, pair, label, ...Object.fromEntries(given.column.map(columnOf)) };
@@ -84,10 +90,12 @@ function withColumnOptions(check: DataCheck): DataCheck {
 
 /** A recipe names task, files and columns: a second word for one of them would leave open which holds. */
 async function checkOfRecipe(files: readonly string[], given: Given, signal: Signal): Promise<DataCheck> {
-  const { checkRecipeData } = await import('../recipes/dataCheck/dataCheck.node.ts');
-  const { loadRecipe } = await import('../recipes/schema/index.ts');
+  const { checkRecipeData } = await import('../../recipes/dataCheck/dataCheck.node.ts');
+  const { loadRecipe } = await import('../../recipes/schema/index.ts');
   const names = Object.keys(options) as (keyof typeof options)[];
-  const option = names.find((name) => name !== 'recipe' && given[name] !== undefined && given[name]?.length !== 0);
+  const isGiven = (value: Given[keyof Given]): boolean =>
+    Array.isArray(value) ? value.length > 0 : value !== undefined;
+  const option = names.find((name) => name !== 'recipe' && isGiven(given[name]));
   const word = option === undefined ? files[0] : `--${option}`;
   if (word !== undefined) {
     const fix = 'leave it out, or leave --recipe out';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { joinFiles, memorySource, openSafetensors, safetensorsChunks } from '../../files/index.ts';
+import { joinFiles, memorySource, openSafetensors, safetensorsChunks } from '../../../files/index.ts';
 import { expectTensors } from './reopened.ts';
 
 const tensor = (name: string, data: Float32Array, shape: number[] = [data.length]) => ({

@@ -1,6 +1,6 @@
-import type { CheckedFile, DataCheck } from '../recipes/dataCheck/dataCheck.node.ts';
-import type { Colors } from './console.ts';
-import { count } from './figures.ts';
+import type { CheckedFile, DataCheck } from '../../recipes/dataCheck/dataCheck.node.ts';
+import type { Colors } from '../console.ts';
+import { count } from '../figures.ts';
 
 const SHOWN_PROBLEMS = 20;
 const SHOWN_LABELS = 20;

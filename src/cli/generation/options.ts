@@ -1,0 +1,35 @@
+import { usage } from '../arguments.ts';
+import type { Command, Values } from '../command.ts';
+
+/** Options of commands that write text; each is a setting of generation under the same name. */
+export const generationOptions = {
+  'max-new-tokens': { type: 'number', value: 'N', help: 'the most tokens of an answer; left out, 256' },
+  temperature: { type: 'number', value: 'T', help: 'left out, 0: the likeliest token is taken each time' },
+  'top-k': { type: 'number', value: 'K', help: 'draws from that many likeliest tokens' },
+  'top-p': { type: 'number', value: 'P', help: 'draws from the fewest tokens with so much probability' },
+  'min-p': { type: 'number', value: 'P', help: 'draws from tokens at least this share as likely as the likeliest' },
+  'repetition-penalty': { type: 'number', value: 'X', help: 'makes tokens that came before less likely' },
+  stop: { type: 'string', value: 'TEXT', multiple: true, help: 'a text that ends the answer' },
+  seed: { type: 'number', value: 'N', help: 'the same seed draws the same tokens' },
+  system: { type: 'string', value: 'TEXT', help: 'the system message of a conversation' },
+  think: { type: 'boolean', help: 'lets a model that can think do so before it answers' },
+} as const;
+
+type Given = Values<typeof generationOptions>;
+
+/** The settings that were given, checked. */
+export async function settingsOf(given: Given, command: Pick<Command, 'name'>) {
+  const { generationSettings } = await import('../../inference/generation/index.ts');
+  const names = ['max-new-tokens', 'temperature', 'top-k', 'top-p', 'min-p', 'repetition-penalty', 'seed'] as const;
+  const wished = Object.fromEntries(names.map((name) => [name.replaceAll('-', '_'), given[name]]));
+  const present = Object.fromEntries(Object.entries(wished).filter(([, value]) => value !== undefined));
+  const parsed = generationSettings.safeParse({ ...present, ...(given.stop.length > 0 && { stop: [...given.stop] }) });
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const word = `--${String(issue!.path[0]).replaceAll('_', '-')}`;
+  throw usage({ command, word, problem: issue!.message, fix: 'give a value in that range' });
+}
+
+/** The beginning of a conversation. */
+export const opening = ({ system }: Given) =>
+  system === undefined ? [] : [{ role: 'system', content: system } as const];

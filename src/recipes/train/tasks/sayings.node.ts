@@ -1,0 +1,84 @@
+/** A few questions asked of the model as it began and as it is now, and whether its answers end by themselves. */
+import { IGNORED } from '../../../data/batch.ts';
+import { openRuntime } from '../../../engine/runtime/openRuntime.node.ts';
+import { fourBitForms } from '../../../files/modelFolder.node.ts';
+import { type Completion, type Decoder, generate, openDecoder } from '../../../inference/generation/index.ts';
+import { attachMethod, basePrecisionOf } from '../../../methods/index.ts';
+import type { Running } from '../train.node.ts';
+import type { Sayings } from './task.ts';
+
+const QUESTIONS = 4;
+const MOST_TOKENS = 48;
+/** Longer ones would take long to read, for the machine and for people. */
+const LONGEST_PROMPT = 256;
+
+/** With the best weights in memory, and leaves them there. */
+export async function sayingsOf(running: Running): Promise<Sayings | undefined> {
+  const { data, model, source, recipe, options } = running;
+  const { chat } = data;
+  const asked = questionsOf(running);
+  if (!chat || asked.length === 0 || options.signal.aborted) return undefined;
+  options.onEvent({ type: 'note', text: `asking ${asked.length} questions of the model, as it was and as it is` });
+  const { open } = await openRuntime();
+  await using decoder = await openDecoder(source.description, {
+    memory: model.memory,
+    methods: [attachMethod(recipe.method, source.description.architecture)],
+    basePrecision: basePrecisionOf(recipe.method),
+    ownForms: await fourBitForms(source.folder),
+    open,
+    threads: model.threads,
+  });
+  const endIds = [...new Set([...chat.stopIds, ...chat.endTokenIds])];
+  const say = (): Promise<Completion[]> =>
+    answersTo(decoder, { inputIds: asked.map((one) => one.prompt), endIds, running });
+  const after = await say();
+  const before = await withFirstWeights(running, say);
+  const textOf = (ids: readonly number[]): string => source.tokenizer.decode(ids, { skipSpecial: true });
+  return {
+    stopRate: after.filter(({ finishReason }) => finishReason === 'stop').length / after.length,
+    limit: MOST_TOKENS,
+    answers: asked.map(({ where, prompt, expected }, i) => ({
+      where,
+      prompt: textOf(prompt),
+      expected: textOf(expected),
+      before: textOf(before[i]!.tokens),
+      after: textOf(after[i]!.tokens),
+    })),
+  };
+}
+
+interface Asking {
+  readonly inputIds: readonly (readonly number[])[];
+  readonly endIds: readonly number[];
+  readonly running: Running;
+}
+
+const answersTo = (decoder: Decoder, { inputIds, endIds, running }: Asking): Promise<Completion[]> =>
+  generate(decoder, { inputIds, endIds, signal: running.options.signal }, { max_new_tokens: MOST_TOKENS });
+
+/** What is trained steps back meanwhile. */
+async function withFirstWeights<T>({ model }: Running, run: () => Promise<T>): Promise<T> {
+  const trained = [...model.memory.trained.values()].map(({ arrays: { weight } }) => ({
+    weight,
+    kept: weight.slice(),
+  }));
+  await model.reload();
+  try {
+    return await run();
+  } finally {
+    for (const { weight, kept } of trained) weight.set(kept);
+  }
+}
+
+/** The first rows of what was held back, up to their first answer. */
+function questionsOf({ data }: Running) {
+  const { rows, examples } = data.test ?? data.validation ?? data.train;
+  const found = rows.flatMap(({ inputIds, labels = [] }, i) => {
+    const start = labels.findIndex((label) => label !== IGNORED);
+    const length = labels.slice(start).indexOf(IGNORED);
+    const end = length < 0 ? inputIds.length : start + length;
+    if (start < 1 || start > LONGEST_PROMPT) return [];
+    return [{ where: examples[i]!.where, prompt: inputIds.slice(0, start), expected: inputIds.slice(start, end) }];
+  });
+  return found.slice(0, QUESTIONS);
+}

@@ -1,0 +1,137 @@
+/** What was tuned answers: through the template that it learned, up to the token that it learned to end with. */
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { attune, errorOf, linesOf, objectOf, start, temporaryFolder, train, writeRecipe } from './attune.ts';
+
+const golden = join(import.meta.dirname, '../golden/sft');
+const folder = temporaryFolder();
+const place = { cwd: folder };
+
+interface Answer {
+  readonly text: string;
+  readonly finish_reason: string;
+  readonly tokens: number;
+}
+const ask = async (target: string, prompt: string, ...words: string[]): Promise<Answer> =>
+  objectOf<Answer>(await attune(['generate', target, '--prompt', prompt, ...words, '--json'], place));
+
+beforeAll(async () => {
+  const recipe = {
+    model: join(golden, 'model'),
+    task: 'sft',
+    data: { train: join(golden, 'train.jsonl'), validation_split: 0, max_length: 128 },
+    training: { num_train_epochs: 60, per_device_train_batch_size: 8, learning_rate: 2e-2 },
+    threads: 1,
+    output_dir: 'full',
+  };
+  const method = { name: 'lora', r: 8, target_modules: 'all-linear' };
+  writeRecipe(folder, recipe);
+  writeRecipe(
+    folder,
+    { ...recipe, method, output_dir: 'lora', training: { ...recipe.training, learning_rate: 5e-2 } },
+    'lora.json',
+  );
+  await train(['recipe.json'], place);
+  await train(['lora.json', 'num_train_epochs=200'], place);
+});
+
+describe('generate', () => {
+  it.each(['full', 'full/model', 'lora', 'lora/adapter'])('%s answers as it was taught, and stops', async (target) => {
+    expect(await ask(target, 'Who are you?')).toEqual({
+      text: 'I am the assistant.',
+      finish_reason: 'stop',
+      tokens: expect.any(Number),
+    });
+    expect((await ask(target, '天气怎么样？')).text).toBe('天气很冷。');
+  });
+
+  it('ends after so many tokens, and before a text that ends it', async () => {
+    expect(await ask('full', 'Who are you?', '--max-new-tokens', '2')).toMatchObject({
+      finish_reason: 'length',
+      tokens: 2,
+    });
+    expect(await ask('full', 'Who are you?', '--stop', ' assist')).toMatchObject({
+      text: 'I am the',
+      finish_reason: 'stop',
+    });
+  });
+
+  it('goes on from a text as it stands with --raw, and takes a system message', async () => {
+    const written = '<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\nI am';
+    expect((await ask('full', written, '--raw')).text).toBe(' the assistant.');
+    expect((await ask('full', '你好', '--system', 'Answer in one sentence.')).text).toBe('你好，我是助手。');
+  });
+
+  it('draws the same with the same seed; each prompt is a line for programs, and text for people', async () => {
+    const drawn = () => ask('full', 'Say two words.', '--temperature', '5', '--seed', '3', '--max-new-tokens', '12');
+    expect(await drawn()).toEqual(await drawn());
+    const both = ['generate', 'full', '--prompt', 'Say one word.', '--prompt', 'Who are you?'];
+    expect((await attune(both, place)).stdout).toBe('Oslo\nI am the assistant.\n');
+    expect(linesOf<Answer>((await attune([...both, '--json'], place)).stdout).map(({ text }) => text)).toEqual([
+      'Oslo',
+      'I am the assistant.',
+    ]);
+  });
+
+  it('refuses what cannot be meant', async () => {
+    const refused = async (...words: string[]) => errorOf(await attune([...words, '--json'], place)).where;
+    expect(await refused('generate', 'full')).toBe('attune generate full');
+    expect(await refused('generate', 'full', '--prompt', 'a', '--temperature', '-1')).toBe(
+      'attune generate --temperature',
+    );
+    expect(await refused('generate', 'full', '--prompt', 'a', '--raw', '--system', 's')).toBe('attune generate --raw');
+    const bert = join(import.meta.dirname, '../golden/bert-tiny/model');
+    expect(errorOf(await attune(['generate', bert, '--prompt', 'a', '--json'], place)).code).toBe('MODEL_TASK');
+  });
+});
+
+describe('chat', () => {
+  it('remembers what was said, until it is told to begin anew', async () => {
+    const talk = async (lines: string, ...words: string[]) => {
+      const started = start(['chat', 'full', ...words], place);
+      started.child.stdin!.end(lines);
+      return await started.finished;
+    };
+    // The conversation of two turns was learned with this system message.
+    const system = ['--system', 'Answer in one sentence.'];
+    const said = await talk('你好\n\n去看书吗？\n/reset\n你好\n/exit\nHi\n', ...system, '--json');
+    const answers = linesOf<Answer>(said.stdout).map(({ text }) => text);
+    expect(answers).toEqual(['你好，我是助手。', '我们一起去看书吧。', '你好，我是助手。']);
+    expect((await talk('Who are you?\n')).stdout).toBe('I am the assistant.\n');
+  });
+
+  it('needs a template', async () => {
+    cpSync(join(folder, 'full/model'), join(folder, 'bare'), { recursive: true });
+    rmSync(join(folder, 'bare/chat_template.jinja'));
+    const started = start(['chat', 'bare', '--json'], place);
+    started.child.stdin!.end('Hi\n');
+    expect(errorOf(await started.finished)).toMatchObject({ code: 'CHAT_TEMPLATE', where: 'bare' });
+    const completed = await ask('bare', '<|im_start|>user\nSay one word.<|im_end|>\n<|im_start|>assistant\n');
+    expect(completed.text).toBe('Oslo');
+  });
+});
+
+describe('an end that the base does not know', () => {
+  it('is saved with the model, and told', async () => {
+    cpSync(join(golden, 'model'), join(folder, 'other'), { recursive: true });
+    const edit = (name: string, change: (fields: Record<string, unknown>) => void) => {
+      const path = join(folder, 'other', name);
+      const fields = JSON.parse(readFileSync(path, 'utf8'));
+      change(fields);
+      writeFileSync(path, JSON.stringify(fields));
+    };
+    const other = (fields: Record<string, unknown>) => Object.assign(fields, { eos_token_id: 380 });
+    edit('config.json', other);
+    edit('generation_config.json', other);
+    edit('tokenizer_config.json', (fields) => Object.assign(fields, { eos_token: '<|endoftext|>' }));
+    const { stderr } = await attune(['train', 'recipe.json', 'model=other', 'output_dir=told'], place);
+    expect(stderr).toContain(
+      'warning answers end with <|im_end|>, which generation_config.json does not name as an end',
+    );
+    expect(JSON.parse(readFileSync(join(folder, 'told/model/generation_config.json'), 'utf8')).eos_token_id).toEqual([
+      380, 383,
+    ]);
+    expect(await ask('told', 'Who are you?')).toMatchObject({ text: 'I am the assistant.', finish_reason: 'stop' });
+  });
+});

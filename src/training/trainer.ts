@@ -57,7 +57,7 @@ export interface TrainerOptions {
 
 export async function openTrainer(program: Program<{ loss: Loss }>, options: TrainerOptions): Promise<Trainer> {
   const { memory, open, threads, seed, optimizer, gradientCheckpointing } = options;
-  const { outputs, inRows } = splitGradients(gradientOutputs(program, { gradientCheckpointing }));
+  const { outputs, inRows, rows } = splitGradients(gradientOutputs(program, { gradientCheckpointing }));
   const session = await open(outputs, { threads, constants: packedValues(memory) });
   const tables = openTables(
     memory,
@@ -65,7 +65,7 @@ export async function openTrainer(program: Program<{ loss: Loss }>, options: Tra
   );
   const masks = openMasks(program.masks, seed);
   const weights = parameterValues(program, memory);
-  const run = batchRunner(session, { program, weights, memory, masks, tables, inRows });
+  const run = batchRunner(session, { program, weights, memory, masks, tables, inRows, rows });
   let from: GradientRegion = 'gradient';
   return {
     async gradients(batches, step) {
@@ -124,9 +124,9 @@ function splitGradients(outputs: Readonly<Record<string, Tensor>>) {
     if (found) inRows.push(found);
     return !found;
   });
-  const distinct = new Set(inRows.map(({ rows }) => rows));
-  const rows = [...distinct].map((tensor, i) => [rowsName(i), tensor] as const);
-  return { outputs: { ...Object.fromEntries(others), ...Object.fromEntries(rows) }, inRows };
+  const rows = [...new Set(inRows.map((found) => found.rows))];
+  const named = rows.map((tensor, i) => [rowsName(i), tensor] as const);
+  return { outputs: { ...Object.fromEntries(others), ...Object.fromEntries(named) }, inRows, rows };
 }
 
 interface Running {
@@ -137,9 +137,11 @@ interface Running {
   readonly masks: MaskSource;
   readonly tables: Tables;
   readonly inRows: readonly RowGradient[];
+  /** Each tensor of rows once, in the order of their names. */
+  readonly rows: readonly Tensor[];
 }
 
-function batchRunner(session: Session, { program, weights, memory, masks, tables, inRows }: Running) {
+function batchRunner(session: Session, { program, weights, memory, masks, tables, inRows, rows }: Running) {
   const inputs = batchInputsOf(program);
   const scalars = {
     loss_sum: { dtype: 'float32', shape: [], data: new Float32Array(1) },
@@ -151,21 +153,20 @@ function batchRunner(session: Session, { program, weights, memory, masks, tables
     { dtype: 'float32', shape, data: arrays.gradient },
   ]);
   const fixed = { ...scalars, ...Object.fromEntries(places) };
-  const placeRows = rowPlaces(inRows);
+  const placeRows = rowPlaces(rows);
   return async ({ feeds }: MicroBatch, place: Place, region: GradientRegion): Promise<StepLoss> => {
     const sizes = sizesOf(inputs, feeds);
-    const rows = placeRows(sizes);
-    await session.run({ ...weights, ...feeds, ...masks.draw(sizes, place) }, { ...fixed, ...rows.into });
+    const placed = placeRows(sizes);
+    await session.run({ ...weights, ...feeds, ...masks.draw(sizes, place) }, { ...fixed, ...placed.into });
     for (const { parameter, rows: tensor, ids } of inRows) {
-      tables.add(region, parameter, rows.of(tensor), feeds[ids]!.data as Int32Array);
+      tables.add(region, parameter, placed.of(tensor), feeds[ids]!.data as Int32Array);
     }
     return { sum: scalars.loss_sum.data[0]!, count: scalars.loss_count.data[0]! };
   };
 }
 
 /** Room for gradients in rows, which is used again for every batch. */
-function rowPlaces(inRows: readonly RowGradient[]) {
-  const distinct = [...new Set(inRows.map(({ rows }) => rows))];
+function rowPlaces(distinct: readonly Tensor[]) {
   const rooms = distinct.map(() => new Float32Array(0));
   return (sizes: Sizes) => {
     const data = distinct.map((tensor, i) => {

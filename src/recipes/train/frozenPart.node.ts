@@ -1,11 +1,9 @@
 /** The frozen part of a run's model: computed once for each row of training and validation, then read. */
-import { existsSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
-import { dirname, resolve } from 'node:path';
 import type { OpenSession } from '../../engine/runtime/index.ts';
 import { openScorer, type Scorer } from '../../inference/index.ts';
 import { type Cut, cutProgram, type Program } from '../../models/nn/index.ts';
-import { openScratchFile, type ScratchFile } from '../../store/runs/index.ts';
+import { freeBytes, openScratchFile, type ScratchFile } from '../../store/runs/index.ts';
 import type { ClassificationOutputs } from '../../tasks/index.ts';
 import { type FeatureSource, featureBytes, openFeatures, type ParameterMemory } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
@@ -57,7 +55,7 @@ export function divide(
   if (!cut || !other) return { learning };
   if (training.feature_cache === 'off') return { learning: cut.whole };
   const cuts = { learning: cut, measured: other };
-  const lacking = bytesOf(cuts, data) - memoryFor(training) - freeDisk(output_dir);
+  const lacking = bytesOf(cuts, data) - memoryFor(training) - freeBytes(output_dir) * SHARE_OF_DISK;
   if (lacking <= 0) return { learning: cut.above, cuts };
   const missing = `${(lacking / 1e9).toFixed(1)} GB of memory and disk are missing`;
   return { learning: cut.whole, refused: `the outputs of the frozen layers are computed at every step: ${missing}` };
@@ -76,13 +74,6 @@ const SHARE_OF_DISK = 0.9;
 
 const memoryFor = ({ feature_cache }: Recipe['training']): number =>
   typeof feature_cache === 'number' ? feature_cache * MEGABYTE : freemem() * SHARE_OF_MEMORY;
-
-function freeDisk(folder: string): number {
-  let place = resolve(folder);
-  while (!existsSync(place)) place = dirname(place);
-  const { bavail, bsize } = statfsSync(place);
-  return bavail * bsize * SHARE_OF_DISK;
-}
 
 interface Opening {
   readonly recipe: Recipe;

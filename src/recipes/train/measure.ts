@@ -28,8 +28,8 @@ export async function measure(
 }
 
 /**
- * What the model answered before it learned anything. Called before the first evaluation: a run makes its first steps at once, and what is trained steps back for this one
- * measurement. Nothing is noted where the signal was aborted meanwhile.
+ * What the model answered before it learned anything. Called before the first evaluation: a run makes its first steps at
+ * once, and what is trained steps back for this one measurement. Nothing is noted where the signal was aborted meanwhile.
  */
 export async function measureBefore(running: Running): Promise<void> {
   const { task, data, model, folder, options } = running;

@@ -16,4 +16,4 @@ export {
 export { readLog } from './runLog.node.ts';
 export { copyTokenizer, type SavedModel, writeModel, writeTexts } from './saveModel.node.ts';
 export { openScratchFile, type ScratchFile } from './scratchFile.node.ts';
-export { bytesBelow, refuseFullDisk } from './space.node.ts';
+export { bytesBelow, freeBytes, refuseFullDisk } from './space.node.ts';

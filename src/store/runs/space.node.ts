@@ -1,6 +1,6 @@
 /** Room on the disk, asked before something is written: a save that breaks off half way helps nobody. */
-import { existsSync } from 'node:fs';
-import { readdir, stat, statfs } from 'node:fs/promises';
+import { existsSync, statfsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 
@@ -23,9 +23,7 @@ export async function bytesBelow(folder: string): Promise<number> {
 
 /** Throws DISK_SPACE unless there is room. Disks that do not tell are trusted. */
 export async function refuseFullDisk(path: string, { bytes, what }: Need): Promise<void> {
-  const disk = await statfs(standing(resolve(path))).catch(() => undefined);
-  if (!disk || disk.blocks === 0) return;
-  const free = disk.bavail * disk.bsize;
+  const free = freeBytes(path);
   if (free >= bytes) return;
   throw new AttuneError({
     code: 'DISK_SPACE',
@@ -33,6 +31,16 @@ export async function refuseFullDisk(path: string, { bytes, what }: Need): Promi
     problem: `${what} takes ${megabytes(bytes)}, and the disk has ${megabytes(free)} left; nothing was written`,
     fix: 'make room, lower training.save_total_limit, or choose an output_dir on another disk',
   });
+}
+
+/** Room on the disk of a path that need not exist yet; endless where the disk does not tell. */
+export function freeBytes(path: string): number {
+  try {
+    const { blocks, bavail, bsize } = statfsSync(standing(resolve(path)));
+    return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** The path, or the nearest folder above it that exists. */

@@ -6,6 +6,7 @@ import { batchInputsOf, type Program, trainedOf } from '../../models/nn/index.ts
 import type { Loss } from '../../tasks/index.ts';
 import type { MaskSource, Place } from '../masks.ts';
 import type { ParameterMemory } from '../parameterMemory.ts';
+import type { GradientRegion } from '../tables.ts';
 import type { MicroBatch, StepLoss } from '../trainer.ts';
 import { areFinite } from './finite.ts';
 
@@ -29,7 +30,7 @@ export interface Examined {
   readonly open: OpenSession;
   readonly threads: number;
   /** Where the step's gradients are. */
-  readonly region: 'gradient' | 'total';
+  readonly region: GradientRegion;
   /** All weights as feeds. */
   readonly weights: Values;
   /** Loss of a batch. Overwrites the gradients. */

@@ -1,8 +1,9 @@
 /** Trained tensors that learn nothing: no gradient reaches them, where one should. */
 import type { ParameterMemory } from '../parameterMemory.ts';
+import type { GradientRegion } from '../tables.ts';
 
 export interface GradientCheck {
-  readonly region: 'gradient' | 'total';
+  readonly region: GradientRegion;
   /** Whether an update has moved the weights: some gradients are exactly zero until then. */
   readonly moved: boolean;
 }

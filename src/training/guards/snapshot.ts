@@ -4,7 +4,8 @@ import type { ParameterMemory, Region } from '../parameterMemory.ts';
 /** Above this a run goes back to what it saved on disk instead: a copy is three times the trained weights. */
 const MOST_BYTES = 64 * 2 ** 20;
 const FLOAT_BYTES = 4;
-const kept = ['weight', 'mean', 'square'] as const satisfies readonly Region[];
+const moments = ['mean', 'square'] as const satisfies readonly Region[];
+const kept = ['weight', ...moments] as const satisfies readonly Region[];
 
 export interface Snapshot {
   /** The number that was given with the state that is kept; undefined before the first. */
@@ -19,9 +20,9 @@ export function openSnapshot({ shards }: ParameterMemory, mostBytes = MOST_BYTES
   if (floats * FLOAT_BYTES > mostBytes) return undefined;
   const copies = shards.map((shard) => kept.map(() => new Float32Array(shard.floats)));
   const each = (work: (live: Float32Array, copy: Float32Array) => void): void =>
-    shards.forEach(({ kernels, addressOf, floats: length }, i) => {
+    shards.forEach((shard, i) => {
       kept.forEach((region, k) => {
-        work(new Float32Array(kernels.memory.buffer, addressOf(region), length), copies[i]![k]!);
+        work(regionOf(shard, region), copies[i]![k]!);
       });
     });
   let updates: number | undefined;
@@ -39,9 +40,8 @@ export function openSnapshot({ shards }: ParameterMemory, mostBytes = MOST_BYTES
 
 /** As before the first update. For weights that were read from disk, where no moments are. */
 export function clearMoments({ shards }: ParameterMemory): void {
-  for (const { kernels, addressOf, floats } of shards) {
-    for (const region of ['mean', 'square'] as const) {
-      new Float32Array(kernels.memory.buffer, addressOf(region), floats).fill(0);
-    }
-  }
+  for (const shard of shards) for (const region of moments) regionOf(shard, region).fill(0);
 }
+
+const regionOf = ({ kernels, addressOf, floats }: ParameterMemory['shards'][number], region: Region): Float32Array =>
+  new Float32Array(kernels.memory.buffer, addressOf(region), floats);

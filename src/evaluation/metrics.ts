@@ -5,7 +5,7 @@ export type ClassificationMetrics = Readonly<Record<ClassificationMetric, number
 
 /** What a pass over held-back rows found, by name; which names there are depends on the task. */
 export type Metrics = { readonly loss: number } & Readonly<
-  Partial<Record<ClassificationMetric | 'perplexity', number>>
+  Partial<Record<ClassificationMetric | 'perplexity' | 'tool_call_accuracy', number>>
 >;
 export type MetricName = keyof Metrics;
 

@@ -4,7 +4,14 @@ import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
 import { fourBitForms } from '../files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf } from '../methods/index.ts';
-import { buildProgram, type Method, type Program, type ProgramOptions, tokenInputs } from '../models/nn/index.ts';
+import {
+  type BasePrecision,
+  buildProgram,
+  type Method,
+  type Program,
+  type ProgramOptions,
+  tokenInputs,
+} from '../models/nn/index.ts';
 import { type CausalLmOutputs, causalLm } from '../tasks/index.ts';
 import type { ParameterMemory } from '../training/index.ts';
 import { type Artifact, checkFingerprint } from './classifier.node.ts';
@@ -16,6 +23,8 @@ import { openTokenScorer } from './tokenScorer.ts';
 
 interface Opening {
   readonly threads: number;
+  /** Left out: as the adapter was trained. */
+  readonly basePrecision?: BasePrecision | undefined;
 }
 
 interface Loaded {
@@ -28,16 +37,20 @@ interface Loaded {
 }
 
 /** Measures the loss of texts. */
-export interface LanguageModel extends AsyncDisposable {
-  readonly source: ModelSource;
+export interface LanguageModel extends AsyncDisposable, Loaded {
   readonly scorer: Scorer;
 }
 
-export async function openLanguageModel(artifact: Artifact, { threads }: Opening): Promise<LanguageModel> {
-  const { source, program, memory, open } = await load(artifact);
+export async function openLanguageModel(
+  artifact: Artifact,
+  { threads, basePrecision }: Opening,
+): Promise<LanguageModel> {
+  const loaded = await load(artifact, basePrecision);
+  const { source, program, memory, open } = loaded;
   const scorer = await openTokenScorer(program, { memory, open, threads });
-  await checkFingerprint(artifact, source, scorer);
-  return { source, scorer, [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose]() };
+  // Over a base of another precision the scores differ by what rounding does.
+  if (loaded.form.basePrecision === trainedPrecision(artifact)) await checkFingerprint(artifact, source, scorer);
+  return { ...loaded, scorer, [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose]() };
 }
 
 /** Writes texts. */
@@ -56,12 +69,14 @@ export async function openWriter(artifact: Artifact, { threads }: Opening): Prom
   return { source, decoder, [Symbol.asyncDispose]: () => decoder[Symbol.asyncDispose]() };
 }
 
-async function load(artifact: Artifact): Promise<Loaded> {
+const trainedPrecision = ({ adapter }: Artifact): BasePrecision => (adapter ? basePrecisionOf(adapter.method) : 'fp32');
+
+async function load(artifact: Artifact, wished?: BasePrecision): Promise<Loaded> {
   const source = await readModelFolder(artifact.folder);
   const { architecture } = source.description;
   const { adapter: saved } = artifact;
   const methods = saved ? [attachMethod(saved.method, architecture)] : [];
-  const basePrecision = saved ? basePrecisionOf(saved.method) : 'fp32';
+  const basePrecision = wished ?? trainedPrecision(artifact);
   const form = { basePrecision, ownForms: await fourBitForms(artifact.folder) };
   const program = buildProgram(causalLm(source.description), { methods, ...form, batch: tokenInputs() });
   const adapter = saved && { ...(await saved.open()), where: saved.folder };

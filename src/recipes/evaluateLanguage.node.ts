@@ -4,9 +4,11 @@ import { chatRows, openTemplate } from '../data/chat/index.ts';
 import { throwProblems } from '../data/index.ts';
 import { textRows } from '../data/text/textRows.ts';
 import type { TokenRow } from '../data/text/tokenRow.ts';
-import { evaluateLanguageModel, type Metrics } from '../evaluation/index.ts';
-import { chatTemplateFor } from '../inference/chatTemplate.node.ts';
-import { openLanguageModel } from '../inference/languageModel.node.ts';
+import { evaluateLanguageModel, type Metrics, toolCallAccuracy } from '../evaluation/index.ts';
+import { callsIn } from '../evaluation/toolCalls.ts';
+import { chatTemplateFor, endTokenIds } from '../inference/chatTemplate.node.ts';
+import { openDecoder } from '../inference/generation/index.ts';
+import { type LanguageModel, openLanguageModel } from '../inference/languageModel.node.ts';
 import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
 import { noData } from './noData.ts';
 import { ownRows } from './ownData.node.ts';
@@ -59,7 +61,27 @@ export async function evaluateLanguage(target: Target, { reference, data, signal
       signal,
     },
   );
-  return { metrics, examples: rows.length };
+  const called = await calledRight(rows, { model, target, signal });
+  return { metrics: { ...metrics, ...called }, examples: rows.length };
+}
+
+interface Calling {
+  readonly model: LanguageModel;
+  readonly target: Target;
+  readonly signal: AbortSignal;
+}
+
+/** Rows that call tools are answered too; nothing is opened where there are none. */
+async function calledRight(rows: readonly TokenRow[], { model, target, signal }: Calling): Promise<Partial<Metrics>> {
+  const { source, memory, methods, form, open } = model;
+  const { tokenizer } = source;
+  if (!rows.some(({ inputIds }) => callsIn(tokenizer.decode(inputIds)).length > 0)) return {};
+  const threads = availableParallelism();
+  await using decoder = await openDecoder(source.description, { memory, methods, ...form, open, threads });
+  const ends = target.adapter?.manifest?.chat?.end_token_ids ?? [];
+  const endIds = [...new Set([...(await endTokenIds(source)), ...ends])];
+  const called = await toolCallAccuracy(rows, { decoder, tokenizer, endIds, signal });
+  return called ? { tool_call_accuracy: called.accuracy } : {};
 }
 
 /** As it was trained; else by the columns of the data. */

@@ -3,6 +3,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { attune, errorOf, linesOf, objectOf, start, temporaryFolder, train, writeRecipe } from './attune.ts';
+import { writeRows } from './reviews.ts';
 
 const golden = join(import.meta.dirname, '../golden/sft');
 const folder = temporaryFolder();
@@ -109,6 +110,55 @@ describe('chat', () => {
     expect(errorOf(await started.finished)).toMatchObject({ code: 'CHAT_TEMPLATE', where: 'bare' });
     const completed = await ask('bare', '<|im_start|>user\nSay one word.<|im_end|>\n<|im_start|>assistant\n');
     expect(completed.text).toBe('Oslo');
+  });
+});
+
+describe('what leaves', () => {
+  it('a merged model answers as the adapter did, and keeps its template', async () => {
+    const merged = objectOf<{ max_logit_difference: number }>(
+      await attune(['merge', 'lora', '--output', 'merged', '--json'], place),
+    );
+    expect(merged).toMatchObject({ max_logit_difference: expect.any(Number) });
+    expect(await ask('merged', 'Who are you?')).toMatchObject({ text: 'I am the assistant.', finish_reason: 'stop' });
+  });
+
+  it('an adapter alone, with its template; and no ONNX', async () => {
+    expect((await attune(['export', 'lora', '--to', 'peft', '--output', 'peft'], place)).code).toBe(0);
+    expect((await ask('peft', 'Who are you?')).text).toBe('I am the assistant.');
+    expect(readFileSync(join(folder, 'peft/chat_template.jinja'), 'utf8')).toContain('im_start');
+    const refused = await attune(['export', 'full', '--to', 'onnx', '--output', 'onnx', '--json'], place);
+    expect(errorOf(refused).code).toBe('EXPORT_UNSUPPORTED');
+  });
+});
+
+describe('calls of tools', () => {
+  const asking = (city: string) => ({
+    messages: [
+      { role: 'user', content: city },
+      { role: 'assistant', tool_calls: [{ function: { name: 'weather', arguments: { city } } }] },
+    ],
+  });
+
+  it('are learned and scored: name and arguments', async () => {
+    writeRows(folder, 'calls.jsonl', [asking('Oslo'), asking('today')]);
+    writeRows(folder, 'other.jsonl', [asking('Oslo'), asking('cold')]);
+    const words = [
+      'data.train=calls.jsonl',
+      '~data.validation_split',
+      'data.validation=calls.jsonl',
+      'data.chat_template=chatml',
+      'data.max_length=160',
+    ];
+    const { metrics, before } = await train(
+      ['recipe.json', ...words, 'num_train_epochs=80', 'output_dir=calls'],
+      place,
+    );
+    expect([metrics['tool_call_accuracy'], before['tool_call_accuracy']]).toEqual([1, undefined]);
+    const evaluate = async (data: string) =>
+      objectOf<{ metrics: Record<string, number> }>(await attune(['eval', 'calls', '--data', data, '--json'], place))
+        .metrics;
+    expect((await evaluate('calls.jsonl'))['tool_call_accuracy']).toBe(1);
+    expect((await evaluate('other.jsonl'))['tool_call_accuracy']).toBe(0.5);
   });
 });
 

@@ -5,9 +5,11 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { openClassifier } from '../../inference/classifier.node.ts';
+import { isLanguageModel } from '../evaluateLanguage.node.ts';
 import { openTarget } from '../target.node.ts';
 import { writeHuggingFace } from './hf.node.ts';
 import type { Precision } from './inferenceGraph.ts';
+import { exportLanguageModel } from './languageModel.node.ts';
 import { writeOnnx } from './onnx.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from './outputFolder.node.ts';
 import { peftAdapter, writePeft } from './peft.node.ts';
@@ -38,13 +40,19 @@ export interface Exported {
 export async function exportTarget(reference: string, options: ExportOptions): Promise<Exported> {
   const { form, output, signal } = options;
   await refuseUsedPlace(output);
-  const { artifact, adapter, maxLength } = await openTarget(reference, signal);
+  const target = await openTarget(reference, signal);
+  const path = resolve(output);
+  if (await isLanguageModel(target)) {
+    const write = (fill: (folder: string) => Promise<void>): Promise<void> => writeFolder(path, fill);
+    const difference = await exportLanguageModel(target, { form, where: reference, write });
+    return { path, files: await filesOf(path), ...(difference !== undefined && { maxLogitDifference: difference }) };
+  }
+  const { artifact, adapter, maxLength } = target;
   const peft = form === 'peft' ? peftAdapter(adapter, reference) : undefined;
   // An adapter that does not open is not passed on either.
   const opening = { threads: availableParallelism(), maxLength, batchSize: 1 };
   // What was learned over rounded weights is folded into the exact ones.
   await using model = await openClassifier(artifact, { ...opening, basePrecision: peft ? undefined : 'fp32' });
-  const path = resolve(output);
   if (peft) {
     await writeFolder(path, (folder) => writePeft(folder, peft, model.source.description));
     return { path, files: await filesOf(path) };

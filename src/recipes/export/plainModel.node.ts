@@ -48,6 +48,11 @@ async function drift({ source, labels, scorer }: Classifier, { tensors, open, wh
   await using merged = await openScorer(program, { memory, open, threads: availableParallelism() });
   const before = (await fingerprintOf(scorer, source.description)).flat();
   const after = (await fingerprintOf(merged, source.description)).flat();
+  return refuseDrift(before, after, where);
+}
+
+/** The largest difference of scores, where rounding explains it. */
+export function refuseDrift(before: readonly number[], after: readonly number[], where: string): number {
   const difference = Math.max(...before.map((score, i) => Math.abs(score - after[i]!)));
   const largest = Math.max(1, ...before.map(Math.abs));
   if (difference <= TOLERANCE * largest) return difference;

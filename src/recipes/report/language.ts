@@ -21,6 +21,7 @@ function figures({ run, split }: LanguageReport, loss: number): Html {
 <small>the mean number of tokens that it hesitates between, at each token that is learned</small></div>
 <dl class="stats">
 ${stat('Loss', loss.toFixed(4))}
+${run.metrics?.tool_call_accuracy === undefined ? '' : stat('Right tool calls', percent(run.metrics.tool_call_accuracy))}
 ${run.before ? stat('Loss before training', run.before.loss.toFixed(4)) : ''}
 ${run.before ? stat('Perplexity before training', Math.exp(run.before.loss).toFixed(2)) : ''}
 </dl></div>`;

@@ -23,14 +23,15 @@ export async function conclude(running: Running): Promise<RunRecord> {
     options.onEvent({ type: 'note', text });
   }
   const final = await measureFinally(running, threshold);
-  const sayings = await running.task.sayings?.(running);
+  const written = await running.task.written?.(running, final?.prepared);
+  const metrics = final && { ...final.metrics, ...written?.metrics };
   const stopped = options.signal.aborted;
   const fields = {
-    ...(await finalFields(running, { metrics: final?.metrics, threshold, stopped })),
-    ...(sayings && { stop_rate: sayings.stopRate }),
+    ...(await finalFields(running, { metrics, threshold, stopped })),
+    ...(written?.sayings && { stop_rate: written.sayings.stopRate }),
   };
   // Before run.json says that the run is over: who waits for that finds the pages.
-  await writePages(running, final, { ...folder.record, ...fields }, sayings);
+  await writePages(running, final, { ...folder.record, ...fields }, written?.sayings);
   return folder.update(fields);
 }
 

@@ -1,11 +1,13 @@
 /** A few questions asked of the model as it began and as it is now, and whether its answers end by themselves. */
 import { IGNORED } from '../../../data/batch.ts';
 import { openRuntime } from '../../../engine/runtime/openRuntime.node.ts';
+import { toolCallAccuracy } from '../../../evaluation/index.ts';
 import { fourBitForms } from '../../../files/modelFolder.node.ts';
 import { type Completion, type Decoder, generate, openDecoder } from '../../../inference/generation/index.ts';
 import { attachMethod, basePrecisionOf } from '../../../methods/index.ts';
+import type { PreparedSplit } from '../prepareData.node.ts';
 import type { Running } from '../train.node.ts';
-import type { Sayings } from './task.ts';
+import type { Sayings, Written } from './task.ts';
 
 const QUESTIONS = 4;
 const MOST_TOKENS = 48;
@@ -13,12 +15,10 @@ const MOST_TOKENS = 48;
 const LONGEST_PROMPT = 256;
 
 /** With the best weights in memory, and leaves them there. */
-export async function sayingsOf(running: Running): Promise<Sayings | undefined> {
+export async function writtenBy(running: Running, split: PreparedSplit | undefined): Promise<Written> {
   const { data, model, source, recipe, options } = running;
   const { chat } = data;
-  const asked = questionsOf(running);
-  if (!chat || asked.length === 0 || options.signal.aborted) return undefined;
-  options.onEvent({ type: 'note', text: `asking ${asked.length} questions of the model, as it was and as it is` });
+  if (!chat || options.signal.aborted) return {};
   const { open } = await openRuntime();
   await using decoder = await openDecoder(source.description, {
     memory: model.memory,
@@ -29,6 +29,27 @@ export async function sayingsOf(running: Running): Promise<Sayings | undefined> 
     threads: model.threads,
   });
   const endIds = [...new Set([...chat.stopIds, ...chat.endTokenIds])];
+  const sayings = await sayingsOf(running, decoder, endIds);
+  const calling = { decoder, tokenizer: source.tokenizer, endIds, signal: options.signal };
+  const called =
+    split && !options.signal.aborted
+      ? await toolCallAccuracy(split.rows, calling).catch(unlessAborted(options.signal))
+      : undefined;
+  return { sayings, ...(called && { metrics: { tool_call_accuracy: called.accuracy } }) };
+}
+
+/** Ctrl-C ends the asking, and not the run's last words. */
+const unlessAborted =
+  (signal: AbortSignal) =>
+  (failure: unknown): undefined => {
+    if (failure !== signal.reason) throw failure;
+  };
+
+async function sayingsOf(running: Running, decoder: Decoder, endIds: readonly number[]): Promise<Sayings | undefined> {
+  const { source, options } = running;
+  const asked = questionsOf(running);
+  if (asked.length === 0) return undefined;
+  options.onEvent({ type: 'note', text: `asking ${asked.length} questions of the model, as it was and as it is` });
   const say = (): Promise<Completion[]> =>
     answersTo(decoder, { inputIds: asked.map((one) => one.prompt), endIds, running });
   const after = await say();

@@ -15,9 +15,9 @@ import type { Start } from '../openModel.node.ts';
 import type { PreparedData } from '../prepareData.node.ts';
 import { prepareRows, type Reading, readSplits } from './languageData.node.ts';
 import { languageModelTask } from './languageModel.ts';
-import { sayingsOf } from './sayings.node.ts';
+import { writtenBy } from './sayings.node.ts';
 
-export const sft = { ...languageModelTask(prepare), sayings: sayingsOf };
+export const sft = { ...languageModelTask(prepare), written: writtenBy };
 
 export const chatReading = ({ format, columns }: Recipe['data']): Reading<Conversation> => ({
   read(rows) {

@@ -54,6 +54,13 @@ export interface Sayings {
   readonly answers: readonly Saying[];
 }
 
+export interface Written {
+  /** Beside what the run began with, for a reader to judge. */
+  readonly sayings?: Sayings | undefined;
+  /** Figures of what was written. */
+  readonly metrics?: Partial<Metrics>;
+}
+
 export interface RunTask {
   /** Everything is checked before any weight is loaded. `now` is the time that chat templates are told. */
   prepare(recipe: Recipe, start: Start, now: Date): Promise<PreparedData>;
@@ -67,8 +74,8 @@ export interface RunTask {
   /** Its rows may be so long that memory is tried before the first step. */
   readonly probesMemory: boolean;
   measure(measuring: Measuring): Promise<Measured>;
-  /** What the trained model says, beside what the run began with: for a reader to judge. */
-  sayings?(running: Running): Promise<Sayings | undefined>;
+  /** What the trained model writes, with the best weights in memory; `split`: the rows of the final figures. */
+  written?(running: Running, split: PreparedSplit | undefined): Promise<Written>;
   /** What an answer without thinking scores, beside the model before training. */
   majority?(split: PreparedSplit): number;
   /** The loss of a model that reads nothing. */
@@ -76,7 +83,7 @@ export interface RunTask {
   /** The model's head is for these labels and no others. */
   readonly hasLabels: boolean;
   /** config.json of a whole model. */
-  modelConfig(source: ModelSource, data: PreparedData): object;
+  modelConfig(source: ModelSource, data: Pick<PreparedData, 'labels'>): object;
   /** The class of Transformers that reads the whole model. */
   className(source: Pick<ModelSource, 'description'>): string;
   /** Modules of the head, which an adapter saves whole. */

@@ -1,0 +1,96 @@
+/** A language model leaves: the whole model with what methods added folded in, or the adapter alone. */
+import { copyFile, readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { AttuneError } from '../../errors/index.ts';
+import { fingerprintOf } from '../../inference/fingerprint.ts';
+import { openTokenScorer } from '../../inference/index.ts';
+import { type LanguageModel, openLanguageModel } from '../../inference/languageModel.node.ts';
+import { type FloatTensor, mergedTensors } from '../../inference/merged.ts';
+import { buildProgram, tokenInputs } from '../../models/nn/index.ts';
+import { type Adapter, MANIFEST, type ModelNotes } from '../../store/adapters/index.ts';
+import { writeDurably } from '../../store/runs/atomic.node.ts';
+import { writeModel } from '../../store/runs/index.ts';
+import { causalLm } from '../../tasks/index.ts';
+import type { Target } from '../target.node.ts';
+import { runTasks } from '../train/tasks/index.ts';
+import { peftAdapter, writePeft } from './peft.node.ts';
+import { refuseDrift } from './plainModel.node.ts';
+
+export interface Leaving {
+  readonly form: 'onnx' | 'hf' | 'peft';
+  readonly where: string;
+  readonly write: (fill: (folder: string) => Promise<void>) => Promise<void>;
+}
+
+/** Returns how far the scores moved by the folding; undefined where nothing was folded. */
+export async function exportLanguageModel(
+  target: Target,
+  { form, where, write }: Leaving,
+): Promise<number | undefined> {
+  if (form === 'onnx') throw noOnnx(where);
+  const peft = form === 'peft' ? peftAdapter(target.adapter, where) : undefined;
+  const threads = availableParallelism();
+  await using model = await openLanguageModel(target.artifact, { threads, basePrecision: peft ? undefined : 'fp32' });
+  if (peft) {
+    await write(async (folder) => {
+      await writePeft(folder, peft, model.source.description);
+      await copyChat(peft, folder);
+    });
+    return undefined;
+  }
+  const tensors = await mergedTensors(model.program, { memory: model.memory, open: model.open, threads });
+  const difference = model.program.merged.size > 0 ? await drift(model, tensors, { threads, where }) : 0;
+  await write((folder) => writeWhole(folder, target, { model, tensors }));
+  return difference;
+}
+
+async function writeWhole(
+  folder: string,
+  { adapter, maxLength }: Target,
+  { model, tensors }: { readonly model: LanguageModel; readonly tensors: readonly FloatTensor[] },
+): Promise<void> {
+  const { source } = model;
+  const config = runTasks['causal-lm'].modelConfig(source, { labels: [] });
+  await writeModel(folder, { config, tensors, tokenizerFolder: source.folder });
+  if (adapter) await copyChat(adapter, folder);
+  const notes: ModelNotes = { format: 1, kind: 'model', ...(maxLength !== undefined && { max_length: maxLength }) };
+  await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(notes, null, 2)}\n`]);
+}
+
+/** The template that the adapter was trained with stands in for that of the base. */
+async function copyChat(adapter: Adapter, folder: string): Promise<void> {
+  for (const name of await readdir(adapter.folder)) {
+    if (/^(chat_template\.jinja|generation_config\.json)$/.test(name)) {
+      await copyFile(join(adapter.folder, name), join(folder, name));
+    }
+  }
+}
+
+interface Drifting {
+  readonly threads: number;
+  readonly where: string;
+}
+
+async function drift(
+  { source, scorer, open }: LanguageModel,
+  tensors: readonly FloatTensor[],
+  { threads, where }: Drifting,
+): Promise<number> {
+  const program = buildProgram(causalLm(source.description), { batch: tokenInputs() });
+  const frozen = new Map(tensors.map(({ name, data }) => [name, data]));
+  const memory = { shards: [], trained: new Map(), frozen, packed: new Map() };
+  await using merged = await openTokenScorer(program, { memory, open, threads });
+  const before = (await fingerprintOf(scorer, source.description)).flat();
+  const after = (await fingerprintOf(merged, source.description)).flat();
+  return refuseDrift(before, after, where);
+}
+
+function noOnnx(where: string): AttuneError {
+  return new AttuneError({
+    code: 'EXPORT_UNSUPPORTED',
+    where: `${where} --to onnx`,
+    problem: 'a language model is not written as ONNX',
+    fix: 'write the whole model with --to hf, and use it with Transformers or llama.cpp',
+  });
+}

@@ -7,13 +7,13 @@ import { basename, dirname, join } from 'node:path';
 import { AttuneError } from '../errors/index.ts';
 import { openFile } from './bytes.node.ts';
 import { type Checkpoint, joinFiles } from './checkpoint.ts';
-import { filesOfGguf, ggufAt, ggufThatSays, openGgufCheckpoint } from './gguf/ggufModel.node.ts';
+import { ggufAt, ggufThatSays, openGgufCheckpoint, readFromGguf } from './gguf/ggufModel.node.ts';
 import { openSafetensors, type Safetensors } from './safetensors.ts';
 
 /** A JSON file of a model folder; undefined where there is none. */
 export async function readJson(folder: string, name: string): Promise<unknown> {
   const gguf = await ggufThatSays(folder, name);
-  if (gguf !== undefined) return (await filesOfGguf(gguf))[name];
+  if (gguf !== undefined) return await readFromGguf(gguf, name);
   const path = join(folder, name);
   let text: string;
   try {

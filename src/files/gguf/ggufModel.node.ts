@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openFile } from '../bytes.node.ts';
 import type { Checkpoint } from '../checkpoint.ts';
-import { openGguf } from './gguf.ts';
+import { type Gguf, openGguf } from './gguf.ts';
 import { ggufCheckpoint, ggufConfig } from './model/describe.ts';
 import { unsupported } from './model/facts.ts';
 import { tokenizerFiles } from './tokenizer/tokenizerFiles.ts';
@@ -31,22 +31,27 @@ export async function ggufAt(path: string): Promise<string | undefined> {
 
 type Files = Readonly<Record<string, object>>;
 
+/** One of the files that Hugging Face's folder of the model has. */
+export const readFromGguf = async (path: string, name: string): Promise<object | undefined> =>
+  name === 'config.json' ? await opened(path, ggufConfig) : (await tokenizerOfGguf(path))[name];
+
 /** Held weakly: a vocabulary is large, and its files are asked for one after the other. */
 let latest: { readonly identity: string; readonly files: WeakRef<Files> } | undefined;
 
-/** The files that Hugging Face's folder of the model has, by name. */
-export async function filesOfGguf(path: string): Promise<Files> {
-  const source = await openFile(path);
-  const known = latest !== undefined && latest.identity === source.identity ? latest.files.deref() : undefined;
-  if (known) {
-    await source.close();
-    return known;
-  }
-  const file = await openGguf(source);
-  try {
-    const files: Files = { 'config.json': await ggufConfig(file), ...tokenizerFiles(file) };
-    if (source.identity !== undefined) latest = { identity: source.identity, files: new WeakRef(files) };
+/** The files of its tokenizer, by name. */
+export function tokenizerOfGguf(path: string): Promise<Files> {
+  return opened(path, (file) => {
+    const known = latest !== undefined && latest.identity === file.identity ? latest.files.deref() : undefined;
+    const files = known ?? tokenizerFiles(file);
+    if (file.identity !== undefined) latest = { identity: file.identity, files: new WeakRef(files) };
     return files;
+  });
+}
+
+async function opened<T>(path: string, use: (file: Gguf) => T | Promise<T>): Promise<T> {
+  const file = await openGguf(await openFile(path));
+  try {
+    return await use(file);
   } finally {
     await file.close();
   }

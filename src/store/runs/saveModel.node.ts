@@ -1,7 +1,7 @@
 /** Saves a model as a Hugging Face folder that Transformers opens. */
 import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { filesOfGguf, ggufAt } from '../../files/gguf/ggufModel.node.ts';
+import { ggufAt, tokenizerOfGguf } from '../../files/gguf/ggufModel.node.ts';
 import { type NamedTensor, safetensorsChunks } from '../../files/index.ts';
 import { writeDurably } from './atomic.node.ts';
 
@@ -46,7 +46,7 @@ export async function writeTexts(folder: string, texts: Readonly<Record<string, 
 export async function copyTokenizer(from: string, to: string): Promise<void> {
   const gguf = await ggufAt(from);
   if (gguf !== undefined) {
-    const made = await filesOfGguf(gguf);
+    const made = await tokenizerOfGguf(gguf);
     for (const name of tokenizerFiles) if (made[name]) await writeFile(join(to, name), JSON.stringify(made[name]));
     return;
   }

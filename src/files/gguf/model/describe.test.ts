@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Entry, floatBytes, ggufFile, type WrittenTensor } from '../../../../tests/golden/ggufFile.ts';
 import { AttuneError } from '../../../errors/index.ts';
-import { memorySource, openSafetensors } from '../../index.ts';
+import { type FourBitBlocks, memorySource, openSafetensors } from '../../index.ts';
 import { openGguf } from '../gguf.ts';
 import { ggufCheckpoint, ggufConfig } from './describe.ts';
 
@@ -149,4 +149,43 @@ test('a damaged model is described or refused, and never anything else', async (
     }),
     { numRuns: 1000 },
   );
+});
+
+/** What its 4 bits stand for, as rows of the stored matrix. */
+const unpacked = ({ nibbles, scales, offsets }: FourBitBlocks): number[] =>
+  Array.from({ length: nibbles.length * 2 }, (_, i) => {
+    const q = i % 2 ? nibbles[i >> 1]! >> 4 : nibbles[i >> 1]! & 15;
+    return Math.fround(scales[i >> 5]! * (q - 8) + (offsets?.[i >> 5] ?? 0));
+  });
+
+test('matrices of 4 bits lie as their values do: rows put back, or as the transpose', async () => {
+  // Scales of 1, so that every number is exact; all other bytes differ.
+  const q4 = Uint8Array.from({ length: 8 * 18 }, (_, i) => (i % 18 === 0 ? 0 : i % 18 === 1 ? 0x3c : (i * 37) % 256));
+  const matrix = (name: string): WrittenTensor => ({ name, type: 2, shape: [8, 32], bytes: q4 });
+  const llama = (await described({ 'llama.embedding_length': count(32) }, [matrix('blk.0.attn_k.weight')])).checkpoint;
+  const keys = 'model.layers.0.self_attn.k_proj.weight';
+  expect(llama.fourBitsOf!(keys)).toEqual({ hasOffsets: false, transposed: false });
+  const rows = unpacked(await llama.readFourBits!(keys));
+  expect(rows).toEqual([...(await llama.readFloats(keys))]);
+  expect(rows).not.toEqual(rows.toSorted());
+
+  const gpt2Metadata: Record<string, Entry> = {
+    'general.architecture': word('gpt2'),
+    'gpt2.context_length': count(16),
+    'gpt2.embedding_length': count(32),
+    'gpt2.block_count': count(1),
+    'gpt2.attention.head_count': count(2),
+    'gpt2.attention.layer_norm_epsilon': ['f32', 1e-5],
+  };
+  const file = ggufFile({
+    metadata: gpt2Metadata,
+    tensors: [tensor('token_embd.weight', 3, 32), matrix('blk.0.ffn_up.weight')],
+  });
+  const gpt2 = await ggufCheckpoint(await open(file));
+  const wide = 'transformer.h.0.mlp.c_fc.weight';
+  expect(gpt2.shapeOf(wide)).toEqual([32, 8]);
+  expect(gpt2.fourBitsOf!(wide)).toEqual({ hasOffsets: false, transposed: true });
+  const values = await gpt2.readFloats(wide);
+  const stored = unpacked(await gpt2.readFourBits!(wide));
+  expect(stored).toEqual(Array.from({ length: 256 }, (_, i) => values[(i % 32) * 8 + Math.floor(i / 32)]));
 });

@@ -1,7 +1,9 @@
 /**
  * Peak memory and time of a decoder's training step, one way a process:
- *   npx tsx bench/decoderMemory.ts --model FOLDER_OR_GGUF [--method lora] [--rows 2] [--tokens 512] [--part 4096] [--checkpointing]
- * `part` is the number of vocabulary entries whose scores are held at once; a large one holds all of them.
+ *   npx tsx bench/decoderMemory.ts --model FOLDER_OR_GGUF [--method lora] [--rows 2] [--tokens 512] [--part 4096] [--queries 1]
+ *     [--checkpointing]
+ * `part` is the number of vocabulary entries whose scores are held at once; a large one holds all of them. `queries` is
+ * the number of parts that attention cuts queries into.
  */
 import { parseArgs } from 'node:util';
 import { openRuntime } from '../src/engine/runtime/openRuntime.node.ts';
@@ -20,6 +22,7 @@ const { values } = parseArgs({
     tokens: { type: 'string', default: '512' },
     part: { type: 'string', default: '4096' },
     steps: { type: 'string', default: '2' },
+    queries: { type: 'string', default: '1' },
     checkpointing: { type: 'boolean', default: false },
     threads: { type: 'string', default: '2' },
   },
@@ -38,6 +41,7 @@ const method = methods[name].settings.parse({ name });
 const program = buildProgram(causalLm(description, { vocabularyPart }), {
   methods: [attachMethod(method, architecture)],
   batch: tokenInputs(),
+  queryParts: Number(values.queries),
 });
 const parameters = program.parameters.map(({ parameter }) => parameter);
 const memory = allocateParameters(parameters);

@@ -12,9 +12,11 @@ interface Settings {
   readonly vocabulary: number;
   readonly vocabularyPart: number;
   readonly gradientCheckpointing: boolean;
+  readonly queryParts?: number;
 }
 
-const { tokens, layers, vocabulary, vocabularyPart, gradientCheckpointing } = JSON.parse(process.argv[2]!) as Settings;
+const settings = JSON.parse(process.argv[2]!) as Settings;
+const { tokens, layers, vocabulary, vocabularyPart, gradientCheckpointing, queryParts } = settings;
 const fields = {
   model_type: 'llama',
   vocab_size: vocabulary,
@@ -28,6 +30,7 @@ const description = describeModel(fields, 'config.json');
 const program = buildProgram(causalLm(description, { vocabularyPart }), {
   methods: [attachMethod(methods.full.settings.parse({ name: 'full' }), description.architecture)],
   batch: tokenInputs(),
+  queryParts,
 });
 const memory = allocateParameters(program.parameters.map(({ parameter }) => parameter));
 for (const { arrays } of memory.trained.values()) arrays.weight.set(arrays.weight.map((_, i) => Math.sin(i) / 10));

@@ -1,7 +1,7 @@
 /** Values that are computed again instead of being kept: the same gradients in less memory. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { print } from '../../src/engine/graph/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, methods } from '../../src/methods/index.ts';
@@ -68,6 +68,22 @@ test('so has an encoder, with the same dropout both times', async () => {
   }
 });
 
+describe.each(families)('%s: attention over a part of the queries at a time', (family) => {
+  test.each(['full', 'lora'] as const)('%s has the same loss and gradients', async (name) => {
+    const method = methods[name].settings.parse({ name });
+    const whole = await gradientsOf(await openDecoder(family, { method }), batch, false);
+    for (const queryParts of [2, 40]) {
+      const opened = await openDecoder(family, { method, queryParts });
+      expect(print([opened.program.outputs.loss.sum]).includes('= attend ')).toBe(family !== 'gemma2');
+      const parts = await gradientsOf(opened, batch, queryParts === 2);
+      expect(Math.abs(parts.loss.sum / whole.loss.sum - 1)).toBeLessThan(1e-5);
+      for (const [key, gradient] of whole.gradients) {
+        expect(relativeError(parts.gradients.get(key)!, gradient), key).toBeLessThan(1e-5);
+      }
+    }
+  });
+});
+
 interface Measured {
   readonly loss: number;
   readonly bytes: number;
@@ -76,14 +92,14 @@ interface Measured {
 /** In a process of its own: a peak never falls. */
 function measure(settings: object): Measured {
   const script = join(import.meta.dirname, 'peakMemory.ts');
-  const plain = { tokens: 512, layers: 8, vocabulary: 64, vocabularyPart: 64, gradientCheckpointing: false };
+  const plain = { tokens: 1024, layers: 8, vocabulary: 64, vocabularyPart: 64, gradientCheckpointing: false };
   const args = ['--import', 'tsx', script, JSON.stringify({ ...plain, ...settings })];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Measured;
 }
 
 test('ONNX Runtime keeps what is computed again apart: memory falls to a fraction', () => {
-  const kept = measure({});
-  const again = measure({ gradientCheckpointing: true });
+  const kept = measure({ layers: 12 });
+  const again = measure({ layers: 12, gradientCheckpointing: true });
   expect(again.loss).toBeCloseTo(kept.loss, 6);
   expect(again.bytes).toBeLessThan(kept.bytes / 2);
 });
@@ -92,6 +108,14 @@ test('scores of a large vocabulary are not held together', () => {
   const large = { layers: 1, vocabulary: 40_000, gradientCheckpointing: true };
   const whole = measure({ ...large, vocabularyPart: 40_000 });
   const parts = measure({ ...large, vocabularyPart: 2000 });
+  expect(Math.abs(parts.loss / whole.loss - 1)).toBeLessThan(1e-5);
+  expect(parts.bytes).toBeLessThan(whole.bytes / 2);
+});
+
+test('attention over long texts does not hold all weights of keys', () => {
+  const long = { tokens: 2048, layers: 2 };
+  const whole = measure(long);
+  const parts = measure({ ...long, queryParts: 8 });
   expect(Math.abs(parts.loss / whole.loss - 1)).toBeLessThan(1e-5);
   expect(parts.bytes).toBeLessThan(whole.bytes / 2);
 });

@@ -24,6 +24,7 @@ interface Opening {
   readonly changes?: object;
   readonly batch?: Batch;
   readonly settings?: CausalLmSettings;
+  readonly queryParts?: number;
   readonly folder?: string;
   readonly adapter?: Checkpoint | undefined;
 }
@@ -39,6 +40,7 @@ export async function openDecoder(family: string, { method = full, changes = {},
     basePrecision: basePrecisionOf(method),
     ownForms: await fourBitForms(folder),
     batch: opening.batch ?? tokenInputs(),
+    queryParts: opening.queryParts,
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);

@@ -92,7 +92,7 @@ test('scatter sums every row of a repeated index, on two threads, each time', as
 
 /** Rows that round, with the gradient of what they would be without rounding: checked in a test of their own. */
 const straightThrough = new Set(['int8Linear', 'switchBack', 'int4Linear']);
-/** Comparisons, casts, angles, and weights that are never trained: not every input of floats has a gradient. */
+/** Comparisons, casts, angles, masks, and weights that are never trained: not every input of floats has a gradient. */
 const unsmooth = new Set([
   'less',
   'equal',
@@ -101,6 +101,8 @@ const unsmooth = new Set([
   'toInt32',
   'rotate',
   'after',
+  'attend',
+  'attendGradient',
   'quantisedLinear',
   'unpackInt8',
   'unpackInt4',

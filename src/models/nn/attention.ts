@@ -4,7 +4,17 @@
  */
 // B batch · S queries · T keys · H heads · K heads of keys, each for G = H/K of queries · C head width
 import { type Dim, plus, type Tensor, times } from '../../engine/graph/index.ts';
-import { add, concat, matmul, mul, reshape, slice, tanh, transpose } from '../../engine/ops/index.ts';
+import {
+  add,
+  attend as attendInParts,
+  concat,
+  matmul,
+  mul,
+  reshape,
+  slice,
+  tanh,
+  transpose,
+} from '../../engine/ops/index.ts';
 import type { Visibility } from './causal.ts';
 import type { KeyValueSite, Segment } from './method.ts';
 import type { Scope } from './scope.ts';
@@ -58,6 +68,8 @@ interface Visible extends Pick<AttentionInputs, 'dropoutRate' | 'scale' | 'softc
 
 function attend(scope: Scope, q: Tensor, visible: Visible): Tensor {
   const { segments, dropoutRate, group, softcap, scale = 1 / Math.sqrt(q.shape.at(-1) as number) } = visible;
+  const inParts = attendedInParts(scope, q, { ...visible, scale });
+  if (inParts) return inParts;
   const { folded, apart } = groups(q, group);
   const scores = segments.map(({ key, bias }) => {
     const product = apart(matmul(folded(q), key, { transB: true, scale }));
@@ -76,6 +88,22 @@ function attend(scope: Scope, q: Tensor, visible: Visible): Tensor {
     parts.reduce((a, b) => add(a, b)),
     q.shape,
   );
+}
+
+/** Texts up to this length are read at once. */
+const SHORT = 1024;
+const PART = 512;
+
+/** Into how many parts attention should cut the queries of texts of up to `longest` tokens. */
+export const queryPartsFor = (longest: number): number => (longest > SHORT ? Math.ceil(longest / PART) : 1);
+
+/** Over a part of the queries at a time, where the build asks for it and nothing else happens to weights of keys. */
+function attendedInParts(scope: Scope, q: Tensor, visible: Visible & { readonly scale: number }): Tensor | undefined {
+  const [{ key: k, value: v, bias }, ...others] = visible.segments as [Segment, ...Segment[]];
+  const { queryParts: parts } = scope.build;
+  const isPlain = others.length === 0 && visible.softcap === undefined && !scope.drops(visible.dropoutRate);
+  if (parts < 2 || !isPlain || bias?.shape[2] !== q.shape[2]) return undefined;
+  return attendInParts({ q, k, v, bias: bias! }, { parts, scale: visible.scale });
 }
 
 /** Heads that share keys are one matrix with them: G·S queries, for which nothing is copied. */

@@ -3,7 +3,7 @@
  * Imports engine. Invariant: knows no architecture and no method.
  */
 export { type ActivationName, activationNames, activations } from './activation.ts';
-export { type AttentionInputs, attention, softcapped, splitHeads } from './attention.ts';
+export { type AttentionInputs, attention, queryPartsFor, softcapped, splitHeads } from './attention.ts';
 export {
   type Batch,
   batchInputs,

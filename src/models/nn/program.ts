@@ -25,12 +25,15 @@ export interface ProgramOptions {
   readonly ownForms?: OwnForms | undefined;
   /** What linear layers that are trained compute in. */
   readonly precision?: Build['precision'] | undefined;
+  /** For long texts: no matrix of all queries and all keys is held, but one of a part of the queries (`queryParts`). */
+  readonly queryParts?: number | undefined;
   /** Left out: no dropout, as in evaluation. */
   readonly dropoutRate?: Build['dropoutRate'];
 }
 
 export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, options: ProgramOptions = {}): Program<T> {
-  const { batch = batchInputs(), dropoutRate, ownForms, basePrecision = 'fp32', precision = 'fp32' } = options;
+  const { batch = batchInputs(), dropoutRate, ownForms, queryParts = 1 } = options;
+  const { basePrecision = 'fp32', precision = 'fp32' } = options;
   const methods = surveyed(forward, options);
   const build: Build = {
     methods,
@@ -38,6 +41,7 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
     basePrecision,
     ownForms,
     precision,
+    queryParts,
     parameters: new Map(),
     masks: new Map(),
     linears: [],

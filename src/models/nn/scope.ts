@@ -29,6 +29,8 @@ export interface Build {
   readonly ownForms?: OwnForms | undefined;
   /** What linear layers that are trained compute in; their weights stay float32. */
   readonly precision: 'fp32' | 'int8';
+  /** How many parts attention cuts queries into, where it can; 1: none. */
+  readonly queryParts: number;
   readonly parameters: Map<string, { parameter: Parameter; tensor: Tensor }>;
   readonly masks: Map<string, Mask>;
   readonly linears: Built['linears'][number][];
@@ -101,6 +103,11 @@ export class Scope {
    */
   dropout(x: Tensor, configuredRate: number): Tensor {
     return dropAt(this.build, this.path, x, this.build.dropoutRate?.(configuredRate) ?? 0);
+  }
+
+  /** Whether anything is dropped at a site of this rate. */
+  drops(configuredRate: number): boolean {
+    return (this.build.dropoutRate?.(configuredRate) ?? 0) > 0;
   }
 
   /** Softmax over the last axis, then dropout. */

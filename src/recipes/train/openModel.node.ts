@@ -6,7 +6,7 @@ import { fourBitForms, openCheckpoint } from '../../files/modelFolder.node.ts';
 import type { Scorer } from '../../inference/index.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf } from '../../methods/index.ts';
-import { buildProgram, type Parameter } from '../../models/nn/index.ts';
+import { buildProgram, type Parameter, queryPartsFor } from '../../models/nn/index.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
 import {
   allocateParameters,
@@ -61,7 +61,12 @@ async function programsOf(recipe: Recipe, { source }: Start, { task, data }: Kno
   const chosen = [attachMethod(recipe.method, source.description.architecture)];
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const ownForms = await fourBitForms(source.folder);
-  const options = { methods: chosen, basePrecision: basePrecisionOf(recipe.method), ownForms };
+  const options = {
+    methods: chosen,
+    basePrecision: basePrecisionOf(recipe.method),
+    ownForms,
+    queryParts: queryPartsFor(data.maxLength),
+  };
   const learning = buildProgram(task.forward(source.description, data, training), {
     ...options,
     batch: recipe.data.packing ? task.inputs.packed() : task.inputs.plain(),

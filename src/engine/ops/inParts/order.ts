@@ -1,5 +1,5 @@
 /** When something is computed. A graph says what a value needs, not when memory has room for it. */
-import { apply, type Operation, type Tensor } from '../graph/index.ts';
+import { apply, type Operation, type Tensor } from '../../graph/index.ts';
 
 /** x as it is, but not before y is there. */
 const afterRow: Operation = {

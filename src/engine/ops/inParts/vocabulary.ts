@@ -1,11 +1,11 @@
 /** Scores over a vocabulary, a part of it at a time: all of them for all tokens would take more memory than the model. */
 // N rows · D width · V entries
-import { apply, type Emitter, type Operation, sizeOf, type Tensor } from '../graph/index.ts';
-import { add, exp, mul, sub, tanh } from './elementwise.ts';
-import { linear, linearReference, matmul } from './matmul.ts';
-import { softmaxNormaliser } from './normalise.ts';
+import { apply, type Emitter, type Operation, sizeOf, type Tensor } from '../../graph/index.ts';
+import { add, exp, mul, sub, tanh } from '../elementwise.ts';
+import { linear, linearReference, matmul } from '../matmul.ts';
+import { softmaxNormaliser } from '../normalise.ts';
+import { concat, slice } from '../shape.ts';
 import { after } from './order.ts';
-import { concat, slice } from './shape.ts';
 
 export interface VocabularyAttributes {
   /** Entries that are looked at together. */

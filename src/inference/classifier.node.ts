@@ -4,7 +4,7 @@ import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import { fourBitForms } from '../files/modelFolder.node.ts';
-import { attachMethod, basePrecisionOf, type MethodSettings } from '../methods/index.ts';
+import { attachMethod, basePrecisionOf, type MethodSettings, positionsOf } from '../methods/index.ts';
 import { classificationOf } from '../models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../models/nn/index.ts';
 import { type ClassificationOutputs, classify } from '../tasks/index.ts';
@@ -76,7 +76,8 @@ export async function openClassifier(artifact: Artifact, options: ClassifierOpti
   const scorer = await openScorer(program, { memory, open, threads: options.threads });
   // Over a base of another precision the scores differ by what rounding does.
   if (basePrecision === trained) await checkFingerprint(artifact, source, scorer);
-  const maxLength = usableLength(options.maxLength, source);
+  const taken = artifact.adapter ? positionsOf(artifact.adapter.method) : 0;
+  const maxLength = usableLength(options.maxLength, source, { taken });
   return {
     source,
     labels,

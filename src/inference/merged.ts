@@ -53,3 +53,24 @@ async function computeMerged(program: Program<unknown>, { memory, open, threads 
   const results = await session.run(parameterValues(program, memory));
   return new Map([...merged.keys()].map((name) => [name, results[outputName(name)]!.data as Float32Array]));
 }
+
+/** What other programs read in place of the trained parameters; undefined where they read these. */
+export async function exportedTensors(
+  program: Program<unknown>,
+  options: MergeOptions,
+): Promise<FloatTensor[] | undefined> {
+  const { exported, parameters } = program;
+  if (exported.size === 0) return undefined;
+  const outputs = Object.fromEntries([...exported].map(([name, tensor]) => [`exported.${name}`, tensor]));
+  await using session = await options.open(outputs, { threads: options.threads });
+  const results = await session.run(parameterValues(program, options.memory));
+  const made = [...exported].map(([name, { shape }]): FloatTensor => {
+    const data = results[`exported.${name}`]!.data as Float32Array;
+    return { name, dtype: 'float32', shape: shape as number[], data };
+  });
+  const kept = parameters.filter(({ parameter: { trainable, added } }) => trainable && !added);
+  const own = kept.map(({ parameter: { name, shape } }): FloatTensor => {
+    return { name, dtype: 'float32', shape, data: valuesOf(options.memory, name) };
+  });
+  return [...own, ...made];
+}

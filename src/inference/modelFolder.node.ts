@@ -73,16 +73,21 @@ function labelsOf({ id2label }: Readonly<Record<string, unknown>>): string[] | u
 /** What a recipe for classification means that says nothing. */
 const USUAL_LENGTH = 128;
 
-/**
- * The length of inputs that is used: what is wished, unless the model has no positions for it. `usual` is what a recipe
- * means that says nothing: a model with fewer positions takes as many as it has.
- */
+interface Length {
+  /** What a recipe means that says nothing: a model with fewer positions takes as many as it has. */
+  readonly usual?: number;
+  /** Positions that a method takes. */
+  readonly taken?: number;
+}
+
+/** The length of inputs that is used: what is wished, unless the model has no positions for it. */
 export function usableLength(
   wished: number | undefined,
   { folder, description }: Pick<ModelSource, 'folder' | 'description'>,
-  usual: number = USUAL_LENGTH,
+  { usual = USUAL_LENGTH, taken = 0 }: Length = {},
 ): number {
-  const limit = description.config.max_position_embeddings;
+  const limit = description.config.max_position_embeddings - taken;
+  if (limit < 1) throw noRoom(taken, folder);
   if (wished === undefined || wished === usual) return Math.min(usual, limit);
   if (wished <= limit) return wished;
   throw new AttuneError({
@@ -92,3 +97,11 @@ export function usableLength(
     fix: `give at most ${limit}`,
   });
 }
+
+const noRoom = (taken: number, folder: string): AttuneError =>
+  new AttuneError({
+    code: 'CONFIG_INVALID',
+    where: 'method.num_virtual_tokens',
+    problem: `${taken} are asked for, and the model in ${folder} has no more positions than that`,
+    fix: 'give fewer, so that the text has room',
+  });

@@ -12,7 +12,7 @@ import { add, linear, mul } from '../engine/ops/index.ts';
 import { AttuneError } from '../errors/index.ts';
 import { type ActivationName, activationNames, activations, type SublayerSite } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod } from './definition.ts';
+import { defineMethod, layerDecay } from './definition.ts';
 
 /** What the authors took, where the settings say nothing. */
 const presets = {
@@ -48,6 +48,7 @@ const settings = z
       .optional()
       .meta({ description: 'What they give is multiplied by this.', defaultText: '1, `parallel`: 4' }),
     base_precision: basePrecision,
+    layer_lr_decay: layerDecay,
   })
   .meta({ description: 'Bottleneck adapters: small two-layer networks between frozen layers are trained.' });
 

@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { AttuneError } from '../errors/index.ts';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod } from './definition.ts';
+import { defineMethod, layerDecay } from './definition.ts';
 
 export const bitfit = defineMethod({
   settings: z
-    .strictObject({ name: z.literal('bitfit'), base_precision: basePrecision })
+    .strictObject({ name: z.literal('bitfit'), base_precision: basePrecision, layer_lr_decay: layerDecay })
     .meta({ description: "BitFit: the biases of the model and the task's head are trained." }),
   learningRate: () => 1e-3,
   attach: () => ({

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Method } from '../models/nn/index.ts';
 
 /** What a method may ask about the model that it is attached to: the model's names of some layers. */
@@ -10,7 +10,23 @@ export interface ModelFacts {
   /** Linear layers at the end of sublayers. */
   readonly sublayerEnds: readonly string[];
   readonly norms: readonly string[];
+  /** Where something starts from a text. Left out where everything is read from files. */
+  readonly tokenIds?: (text: string) => readonly number[];
 }
+
+/** A key of every method: https://arxiv.org/abs/1801.06146 trains lower layers more slowly. */
+export const layerDecay = z
+  .number()
+  .positive()
+  .max(1)
+  .optional()
+  .meta({
+    description:
+      'Each layer learns with this multiple of the rate of the layer above it; what follows the layers learns with the ' +
+      'whole rate.',
+    defaultText: '1',
+    aliases: ['llrd', 'layerwise_lr_decay', 'layer_decay'],
+  });
 
 /** A fine-tuning method: the keys that a recipe gives it, and what it does to a model. */
 export interface MethodDefinition<Schema extends z.ZodObject> {
@@ -18,6 +34,8 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   readonly settings: Schema;
   /** What `training.learning_rate: auto` means. */
   learningRate(settings: z.output<Schema>): number;
+  /** How many of the model's positions it takes; left out: none. */
+  positions?(settings: z.output<Schema>): number;
   attach(settings: z.output<Schema>, facts: ModelFacts): Method;
 }
 

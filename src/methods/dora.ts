@@ -43,9 +43,9 @@ export const dora = defineMethod({
 /** ‖w‖ of each row w. [out, in] → [out] */
 const rowNorms = (weight: Tensor): Tensor => reshape(sqrt(sum(mul(weight, weight), [1])), [weight.shape[0]!]);
 
-function magnitude({ path, weight, added }: LinearSite): Tensor {
+function magnitude({ weight, added }: LinearSite): Tensor {
   const [rows, width] = weight.shape as [number, number];
   const compute = (values: Float32Array): Float32Array =>
     Float32Array.from({ length: rows }, (_, row) => Math.hypot(...values.subarray(row * width, (row + 1) * width)));
-  return added('lora_magnitude_vector', [rows], { from: `${path}.weight`, compute }); // [out]
+  return added('lora_magnitude_vector', [rows], { from: weight, compute }); // [out]
 }

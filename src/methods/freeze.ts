@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AttuneError } from '../errors/index.ts';
 import type { Built, Parameter } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod } from './definition.ts';
+import { defineMethod, layerDecay } from './definition.ts';
 import { holdsName } from './pattern.ts';
 
 const parts = z.strictObject({
@@ -36,6 +36,7 @@ export const freeze = defineMethod({
         aliases: ['freeze_trainable_layers', 'num_layers', 'unfrozen_parameters'],
       }),
       base_precision: basePrecision,
+      layer_lr_decay: layerDecay,
     })
     .meta({ description: 'Freezing: a part of the weights is trained.' }),
   // A new head alone starts from nothing and cannot harm what the model knows.

@@ -7,7 +7,7 @@ import { mul, reshape } from '../engine/ops/index.ts';
 import { AttuneError } from '../errors/index.ts';
 import type { LinearSite } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod } from './definition.ts';
+import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
 import { names, takesNames, targetFields, targeting } from './targets.ts';
 
@@ -25,6 +25,7 @@ const settings = z
       defaultText: 'the layers at the end of sublayers',
     }),
     base_precision: basePrecision,
+    layer_lr_decay: layerDecay,
   })
   .meta({ description: 'IA³: one factor for each output, or input, of some linear layers is trained.' });
 

@@ -13,10 +13,26 @@ import { full } from './full.ts';
 import { ia3 } from './ia3.ts';
 import { lnTuning } from './lnTuning.ts';
 import { lora } from './lora.ts';
+import { prefixTuning } from './prefixTuning.ts';
+import { promptTuning } from './promptTuning.ts';
+import { pTuning } from './pTuning.ts';
 import { vera } from './vera.ts';
 
 /** A recipe offers the methods of this table and no other: a new method adds its line here. */
-export const methods = { full, freeze, bitfit, ln_tuning: lnTuning, lora, dora, vera, ia3, adapter };
+export const methods = {
+  full,
+  freeze,
+  bitfit,
+  ln_tuning: lnTuning,
+  lora,
+  dora,
+  vera,
+  ia3,
+  adapter,
+  prompt_tuning: promptTuning,
+  prefix_tuning: prefixTuning,
+  p_tuning: pTuning,
+};
 
 export type MethodName = keyof typeof methods;
 export type MethodSettings = { [Name in MethodName]: Parameters<(typeof methods)[Name]['attach']>[0] }[MethodName];
@@ -26,14 +42,20 @@ export type { ModelFacts } from './definition.ts';
 const rowOf = (settings: MethodSettings) =>
   methods[settings.name] as {
     learningRate(settings: MethodSettings): number;
+    positions?(settings: MethodSettings): number;
     attach(settings: MethodSettings, facts: ModelFacts): Method;
   };
 
 export const attachMethod = (settings: MethodSettings, facts: ModelFacts): Method =>
-  rowOf(settings).attach(settings, facts);
+  withDecay(rowOf(settings).attach(settings, facts), settings);
+
+const withDecay = (method: Method, { layer_lr_decay: layerDecay }: MethodSettings): Method =>
+  layerDecay === undefined ? method : { ...method, layerDecay };
 /** How a run with these settings keeps the weights that it does not train. */
 export const basePrecisionOf = (settings: MethodSettings): BasePrecision =>
   'base_precision' in settings ? settings.base_precision : 'fp32';
+/** How many of the model's positions are not left for the text. */
+export const positionsOf = (settings: MethodSettings): number => rowOf(settings).positions?.(settings) ?? 0;
 export const defaultLearningRate = (settings: MethodSettings): number => rowOf(settings).learningRate(settings);
 
 /** Settings that were saved with an adapter. */

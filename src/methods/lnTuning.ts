@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod } from './definition.ts';
+import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
 import { moduleOf, names, nothing, takesNames, targetFields } from './targets.ts';
 
@@ -18,6 +18,7 @@ const settings = z
     }),
     modules_to_save: targetFields.modules_to_save,
     base_precision: basePrecision,
+    layer_lr_decay: layerDecay,
   })
   .meta({ description: "LayerNorm tuning: the layer norms and the task's head are trained." });
 

@@ -4,12 +4,13 @@
  */
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import { add, linear, matmul, mul } from '../engine/ops/index.ts';
+import { add, concat, gather, linear, matmul, mul, neg, sub, transpose } from '../engine/ops/index.ts';
 import { AttuneError } from '../errors/index.ts';
-import type { Built, LinearSite, Parameter } from '../models/nn/index.ts';
+import type { Built, LinearSite, Parameter, TokensSite } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod } from './definition.ts';
+import { defineMethod, layerDecay } from './definition.ts';
 import { patternValue } from './pattern.ts';
+import { type LoraInit, loraInits, startsInWeight, startsOf } from './starts/loraInit.ts';
 import { moduleOf, nothing, type Targeting, targetFields, targeting } from './targets.ts';
 
 const perModule = z.record(z.string().min(1), z.number().positive());
@@ -48,14 +49,27 @@ export const lowRankFields = {
     defaultText: '1',
   }),
   base_precision: basePrecision,
+  layer_lr_decay: layerDecay,
 };
 
 const settings = z
-  .strictObject({ name: z.literal('lora'), ...lowRankFields })
+  .strictObject({
+    name: z.literal('lora'),
+    ...lowRankFields,
+    init: z
+      .enum(loraInits)
+      .default('default')
+      .meta({
+        description:
+          'What the matrices start from: random numbers (`gaussian`: normal ones), or the largest (`pissa`) or first ' +
+          '(`olora`) directions of the weight, which are saved as a plain LoRA of twice the rank.',
+        aliases: ['init_lora_weights', 'pissa_init'],
+      }),
+  })
   .meta({ description: 'LoRA: small low-rank matrices beside frozen linear layers are trained.' });
 
 export type LoraSettings = z.output<typeof settings>;
-export type LowRankSettings = Omit<LoraSettings, 'name'>;
+export type LowRankSettings = Omit<LoraSettings, 'name' | 'init'> & { readonly init?: LoraInit };
 
 export const lora = defineMethod({
   settings,
@@ -69,7 +83,18 @@ export const lora = defineMethod({
         if (!places.isTarget(site)) return next();
         return add(next(), product(given, site)); // [..., out]
       },
+      tokens(site, next) {
+        if (!places.isTable(site.path)) return next();
+        const { a, b, scale } = tableFactors(given, site);
+        return add(next(), linear(mul(gather(transpose(a, [1, 0]), site.inputIds), scale), b)); // [B, T, D]
+      },
       mergedWeight: (site, weight) => (places.isTarget(site) ? add(weight, merged(given, site)) : weight), // [out, in]
+      mergedTable(site, table) {
+        if (!places.isTable(site.path)) return table;
+        const { a, b, scale } = tableFactors(given, site);
+        return add(table, matmul(a, b, { transA: true, transB: true, scale })); // [rows, D]
+      },
+      validate: (built) => refuseIdle(given, places, built, 'linear and embeddings'),
     };
   },
 });
@@ -81,24 +106,67 @@ export const lowRankMethod = (given: LowRankSettings, places: Targeting) => ({
   // As PEFT groups them: B, and whatever has one dimension.
   learningRateScale: ({ shape }: { readonly shape: readonly number[] }): number =>
     shape.length < 2 ? (given.loraplus_lr_ratio ?? 1) : 1,
-  validate: (built: Built): void => {
-    places.refuseIdle(built);
-    const targeted = built.linears.filter(places.isTarget);
-    for (const map of ['rank_pattern', 'alpha_pattern'] as const) checkPattern(given[map], `method.${map}`, targeted);
-  },
+  validate: (built: Built): void => refuseIdle(given, places, built, 'linear'),
 });
 
-/** s·BAx [..., out] */
-export function product(given: LowRankSettings, site: LinearSite): Tensor {
-  const { a, b, scale } = lowRank(given, site);
-  const dropped = site.dropout(site.x, given.lora_dropout);
-  return linear(mul(linear(dropped, a), scale), b);
+type Reach = Parameters<Targeting['refuseIdle']>[1];
+
+function refuseIdle(given: LowRankSettings, places: Targeting, built: Built, reaches: Reach): void {
+  places.refuseIdle(built, reaches);
+  const tables = reaches === 'linear' ? [] : built.embeddings.filter(places.isTable);
+  const targeted = [...built.linears.filter(places.isTarget).map(({ path }) => path), ...tables];
+  for (const map of ['rank_pattern', 'alpha_pattern'] as const) checkPattern(given[map], `method.${map}`, targeted);
+  if (tables.length === 0 || (startsInWeight(given.init ?? 'default') === false && !given.loraplus_lr_ratio)) return;
+  throw new AttuneError({
+    code: 'CONFIG_INVALID',
+    where: 'method.target_modules',
+    problem: `${tables[0]} is an embedding, which has no LoRA+ and no start in its weight`,
+    fix: 'leave it out, or remove loraplus_lr_ratio and init',
+  });
 }
 
-/** s·BA [out, in] */
+/** s·BAx, less what the start of B·A gives where it was taken from W. [..., out] */
+export function product(given: LowRankSettings, site: LinearSite): Tensor {
+  const { a, b, scale, start } = lowRank(given, site);
+  const dropped = site.dropout(site.x, given.lora_dropout);
+  const y = linear(mul(linear(dropped, a), scale), b);
+  // W keeps what the authors take out of it, so all of x passes there and here.
+  return start ? sub(y, linear(mul(linear(site.x, start.a), scale), start.b)) : y;
+}
+
+/** s·BA, less its start where that was taken from W. [out, in] */
 export function merged(given: LowRankSettings, site: LinearSite): Tensor {
-  const { a, b, scale } = lowRank(given, site);
-  return matmul(b, a, { scale });
+  const { a, b, scale, start } = lowRank(given, site);
+  const delta = matmul(b, a, { scale });
+  return start ? sub(delta, matmul(start.b, start.a, { scale })) : delta;
+}
+
+/** The settings of a plain LoRA with the same product, for programs that know no such start. */
+export function plainSettings(given: LoraSettings): LoraSettings {
+  if (!startsInWeight(given.init)) return given;
+  const factor = given.use_rslora ? Math.SQRT2 : 2;
+  const times = (map: Readonly<Record<string, number>>, by: number) =>
+    Object.fromEntries(Object.entries(map).map(([key, value]) => [key, value * by]));
+  return {
+    ...given,
+    init: 'default',
+    r: 2 * given.r,
+    lora_alpha: factor * given.lora_alpha,
+    // An alpha of its own stays beside a rank of its own: each is doubled where it is named, as the common ones are.
+    rank_pattern: times(given.rank_pattern, 2),
+    alpha_pattern: times(given.alpha_pattern, factor),
+  };
+}
+
+/** Of the embeddings: A [r, rows] starts at zero and is read by columns, B [D, r]. */
+function tableFactors(given: LowRankSettings, { path, added, table }: TokensSite): LowRank {
+  const [rows, width] = table.shape as [number, number];
+  const rank = patternValue(given.rank_pattern, path) ?? given.r;
+  const alpha = patternValue(given.alpha_pattern, path) ?? given.lora_alpha;
+  const late = { gradient: 'afterUpdate' } as const;
+  const a = added('lora_embedding_A', [rank, rows], 'zeros');
+  const b = added('lora_embedding_B', [width, rank], { normal: { standardDeviation: 1 } }, late);
+  return { a, b, scale: alpha / (given.use_rslora ? Math.sqrt(rank) : rank) };
 }
 
 interface LowRank {
@@ -107,21 +175,30 @@ interface LowRank {
   /** [out, r] */
   readonly b: Tensor;
   readonly scale: number;
+  /** What the two started from, where W still has it. */
+  readonly start?: { readonly a: Tensor; readonly b: Tensor };
 }
 
-function lowRank(given: LowRankSettings, { path, added, weight }: LinearSite): LowRank {
+function lowRank(given: LowRankSettings, site: LinearSite): LowRank {
+  const { path, added, weight } = site;
   const [out, width] = weight.shape as [number, number];
   const rank = patternValue(given.rank_pattern, path) ?? given.r;
   const alpha = patternValue(given.alpha_pattern, path) ?? given.lora_alpha;
-  // PyTorch's default for linear layers (He et al. with a = √5) comes to this bound.
-  const a = added(
-    'lora_A.weight',
-    [rank, width],
-    { uniform: { bound: 1 / Math.sqrt(width) } },
-    { gradient: 'afterUpdate' },
-  );
-  const b = added('lora_B.weight', [out, rank], 'zeros', { learningRateScale: given.loraplus_lr_ratio ?? 1 });
-  return { a, b, scale: alpha / (given.use_rslora ? Math.sqrt(rank) : rank) };
+  const scale = alpha / (given.use_rslora ? Math.sqrt(rank) : rank);
+  const { init = 'default' } = given;
+  const from = startsOf(init, site, { rank, scale });
+  const late = startsInWeight(init) ? {} : ({ gradient: 'afterUpdate' } as const);
+  const a = added('lora_A.weight', [rank, width], from.a, late);
+  const b = added('lora_B.weight', [out, rank], from.b, { learningRateScale: given.loraplus_lr_ratio ?? 1 });
+  if (!startsInWeight(init)) return { a, b, scale };
+  const fixed = { trainable: false };
+  const start = {
+    a: added('lora_A_start.weight', [rank, width], from.a, fixed),
+    b: added('lora_B_start.weight', [out, rank], from.b, fixed),
+  };
+  site.exported(`${path}.lora_A.weight`, concat([a, start.a], 0)); // [2r, in]
+  site.exported(`${path}.lora_B.weight`, concat([b, neg(start.b)], 1)); // [out, 2r]
+  return { a, b, scale, start };
 }
 
 function isTrainedBias(
@@ -134,10 +211,9 @@ function isTrainedBias(
 }
 
 /** Of two keys that fit one layer PEFT takes the first, and sorts them when it saves: such a pair is refused. */
-function checkPattern(map: Readonly<Record<string, number>>, where: string, targeted: Built['linears']): void {
+function checkPattern(map: Readonly<Record<string, number>>, where: string, paths: readonly string[]): void {
   const keys = Object.keys(map);
   const fits = (key: string, path: string): boolean => patternValue({ [key]: 1 }, path) !== undefined;
-  const paths = targeted.map(({ path }) => path);
   const idle = keys.find((key) => !paths.some((path) => fits(key, path)));
   if (idle !== undefined) throw nothing(where, idle, paths);
   for (const path of paths) {

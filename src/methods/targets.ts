@@ -49,10 +49,12 @@ const ALL_LINEAR = 'all-linear';
 export interface Targeting {
   /** Whether a layer is changed. Asked for each linear layer, and for the module of each bias. */
   isTarget(place: Place): boolean;
+  /** Whether the embeddings of the text are changed: only where they are named, and by methods that can. */
+  isTable(path: string): boolean;
   /** Whether a weight belongs to a module that is trained whole: one of `modules_to_save`, or the head. */
   isWhole(parameter: Pick<Parameter, 'name' | 'head'>): boolean;
   /** Names that match nothing are mistakes: the run would train less than was asked for, or nothing. */
-  refuseIdle(built: Built): void;
+  refuseIdle(built: Built, reaches?: 'linear' | 'linear and embeddings'): void;
 }
 
 export function targeting(choice: Choice, defaults: readonly string[], norms: readonly string[]): Targeting {
@@ -64,12 +66,15 @@ export function targeting(choice: Choice, defaults: readonly string[], norms: re
   };
   return {
     isTarget,
+    isTable: (path) => targets !== ALL_LINEAR && isTarget({ path, head: false }),
     isWhole: ({ name, head }) => head || isSaved(choice, name),
-    refuseIdle(built) {
-      refuseIdleTargets(targets, built);
+    refuseIdle(built, reaches = 'linear') {
+      const reachable = [...pathsOf(built), ...(reaches === 'linear' ? [] : built.embeddings)];
+      refuseIdleTargets(targets, reachable);
       refuseIdleModules(choice, built);
-      const left = built.linears.filter(isTarget);
-      if (left.length === 0) throw nothing('method.exclude_modules', 'it leaves no layer', pathsOf(built));
+      if (!reachable.some((path) => isTarget({ path, head: false }))) {
+        throw nothing('method.exclude_modules', 'it leaves no layer', reachable);
+      }
     },
   };
 }
@@ -79,8 +84,7 @@ function isSaved({ modules_to_save: saved }: Choice, name: string): boolean {
   return saved?.some((module) => parents.some((parent) => parent !== '' && endsWithName(parent, module))) ?? false;
 }
 
-function refuseIdleTargets(targets: Targets, built: Built): void {
-  const paths = pathsOf(built);
+function refuseIdleTargets(targets: Targets, paths: readonly string[]): void {
   const wanted = typeof targets === 'string' ? [targets] : targets;
   const fits = (name: string): boolean =>
     name === ALL_LINEAR || paths.some((path) => chooses(typeof targets === 'string' ? name : [name], path));

@@ -7,7 +7,7 @@ import type { Tensor } from '../engine/graph/index.ts';
 import { add, linear, matmul, mul, reshape, slice } from '../engine/ops/index.ts';
 import type { Built, Initial, LinearSite, Method } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod } from './definition.ts';
+import { defineMethod, layerDecay } from './definition.ts';
 import { type Targeting, targetFields, targeting } from './targets.ts';
 
 const settings = z
@@ -21,6 +21,7 @@ const settings = z
     target_modules: targetFields.target_modules,
     modules_to_save: targetFields.modules_to_save,
     base_precision: basePrecision,
+    layer_lr_decay: layerDecay,
   })
   .meta({ description: 'VeRA: two vectors a layer are trained, beside random matrices that all layers share.' });
 

@@ -10,6 +10,7 @@ import { chatTemplateFor, endTokenIds } from '../inference/chatTemplate.node.ts'
 import { openDecoder } from '../inference/generation/index.ts';
 import { type LanguageModel, openLanguageModel } from '../inference/languageModel.node.ts';
 import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
+import { positionsOf } from '../methods/index.ts';
 import { noData } from './noData.ts';
 import { ownRows } from './ownData.node.ts';
 import type { Recipe } from './schema/index.ts';
@@ -102,7 +103,10 @@ interface Encoding {
 }
 
 const lengthOf = ({ source, target }: Encoding): number =>
-  usableLength(target.maxLength, source, usualOf(target.recipe?.task ?? 'sft').maxLength);
+  usableLength(target.maxLength, source, {
+    usual: usualOf(target.recipe?.task ?? 'sft').maxLength,
+    taken: target.adapter ? positionsOf(target.adapter.method) : 0,
+  });
 
 function textsAsRows(texts: Parameters<typeof textRows>[0], encoding: Encoding): readonly TokenRow[] {
   const found = textRows(texts, { tokenizer: encoding.source.tokenizer, maxLength: lengthOf(encoding) });

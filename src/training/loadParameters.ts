@@ -7,7 +7,7 @@ import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
 import type { Derived, Initial, Parameter, Stored } from '../models/nn/index.ts';
 import { areFinite } from './guards/finite.ts';
-import { formOf, keptValues, type ParameterMemory, packedForm, valuesOf } from './parameterMemory.ts';
+import { formOf, type ParameterMemory, packedForm, valuesOf, valuesOfTensor } from './parameterMemory.ts';
 
 /** Weights, and what errors call them. */
 export interface NamedCheckpoint extends Checkpoint {
@@ -69,7 +69,7 @@ export async function loadParameters(
     if (stored) memory.packed.set(name, packedForm(stored, values));
   }
   const derived = found.filter(({ parameter, place }) => !place && isDerived(parameter.fresh));
-  for (const { parameter } of derived) derive(memory, parameter, parameters);
+  for (const { parameter } of derived) derive(memory, parameter);
   const used = new Set(found.map(({ place }) => place?.checkpoint === loading.base && place.name));
   return {
     fresh: found.filter(({ place }) => !place).map(({ parameter }) => parameter.name),
@@ -152,10 +152,9 @@ function mismatch(code: 'MODEL_WEIGHTS' | 'ADAPTER_MISMATCH', where: string, pro
 const isDerived = (fresh: Initial | undefined): fresh is Derived => typeof fresh === 'object' && 'from' in fresh;
 
 /** What starts from a weight of the model, once all of these are loaded. */
-function derive(memory: ParameterMemory, { name, fresh }: Parameter, parameters: readonly Parameter[]): void {
+function derive(memory: ParameterMemory, { name, fresh }: Parameter): void {
   const { from, compute } = fresh as Derived;
-  const source = parameters.find((parameter) => parameter.name === from)!;
-  valuesOf(memory, name).set(compute(keptValues(memory, source)));
+  valuesOf(memory, name).set(compute(valuesOfTensor(memory, from)));
 }
 
 function fillFresh(values: Float32Array, { name, fresh }: Parameter, seed: number): void {

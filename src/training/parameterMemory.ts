@@ -3,7 +3,7 @@
  * compiled kernels and ONNX Runtime both work on in place. Frozen parameters are plain arrays.
  */
 
-import { type Data, type HostArray, interpret, type Tensor } from '../engine/graph/index.ts';
+import { type Data, type HostArray, interpret, leaves, type Tensor } from '../engine/graph/index.ts';
 import { alignFloats, FIRST_ADDRESS, type Kernels, openKernels } from '../engine/kernels/index.ts';
 import type { Value, Values } from '../engine/runtime/index.ts';
 import type { Parameter, Program, Stored } from '../models/nn/index.ts';
@@ -112,15 +112,15 @@ export function valuesOf({ trained, frozen }: ParameterMemory, name: string): Fl
   return values;
 }
 
-/** The values that a parameter stands for in the graph: of one that is kept in another form, the rounded ones. */
-export function keptValues(memory: ParameterMemory, { name, stored }: Parameter): Float32Array {
-  if (!stored) return valuesOf(memory, name);
-  const packed = memory.packed.get(name)!;
-  const feeds = stored.leaves.map((leaf): [Tensor, HostArray] => {
-    const { shape, data } = packed[leaf.name!]!;
-    return [leaf, { shape, data: Float64Array.from(data as Float32Array) }];
+/** What a weight is in the graph: unpacked where it is kept in another form, turned where it is stored turned. */
+export function valuesOfTensor(memory: ParameterMemory, tensor: Tensor): Float32Array {
+  if (!tensor.node) return valuesOf(memory, tensor.name!);
+  const packed: Values = Object.assign({}, ...memory.packed.values());
+  const feeds = leaves([tensor]).map((leaf): [Tensor, HostArray] => {
+    const data = packed[leaf.name!]?.data ?? valuesOf(memory, leaf.name!);
+    return [leaf, { shape: leaf.shape as number[], data: Float64Array.from(data as Float32Array) }];
   });
-  return Float32Array.from(interpret([stored.unpacked], new Map(feeds), {})[0]!.data);
+  return Float32Array.from(interpret([tensor], new Map(feeds), {})[0]!.data);
 }
 
 /** Every parameter as a feed over its own memory. */

@@ -10,6 +10,9 @@ const given = {
   dora: { target_modules: 'all-linear', r: 4 },
   vera: { target_modules: 'all-linear', r: 8 },
   ia3: {},
+  prompt_tuning: { num_virtual_tokens: 3 },
+  prefix_tuning: { num_virtual_tokens: 3 },
+  p_tuning: { num_virtual_tokens: 3 },
   adapter: { placement: 'houlsby', reduction_factor: 4 },
 } as const satisfies Record<MethodName, object>;
 
@@ -19,3 +22,11 @@ export const everyMethod = Object.fromEntries(
     methods[name as MethodName].settings.parse({ name, ...settings }),
   ]),
 ) as Record<MethodName, MethodSettings>;
+
+/** LoRA from each of its other starts. */
+export const everyInit = Object.fromEntries(
+  (['gaussian', 'pissa', 'olora'] as const).map((init) => [
+    `lora_${init}`,
+    methods.lora.settings.parse({ name: 'lora', r: 4, init }),
+  ]),
+);

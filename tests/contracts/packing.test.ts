@@ -54,7 +54,14 @@ const packed = (members: readonly EncodedRow[]) => {
   );
 };
 
-describe.each(Object.entries(everyMethod))('%s', (_, method) => {
+/** What stands before a sequence would be one text's alone. */
+const isPackable = ([name]: readonly [string, unknown]): boolean => !/^(prompt_tuning|p_tuning)$/.test(name);
+
+test.each(Object.entries(everyMethod).filter((entry) => !isPackable(entry)))('%s is refused', async (_, method) => {
+  await expect(openLearning(method, { batch: packedInputs() })).rejects.toMatchObject({ where: 'data.packing' });
+});
+
+describe.each(Object.entries(everyMethod).filter(isPackable))('%s', (_, method) => {
   type Learning = Awaited<ReturnType<typeof openLearning>>;
   let plain: Learning;
   let packing: Learning;

@@ -41,6 +41,16 @@ const cases: Record<string, Case> = {
   ln_tuning: { method: '{name: ln_tuning}', opener: 'PEFT', rate: 0.03 },
   ia3: { method: '{name: ia3}', opener: 'PEFT', rate: 0.03 },
   dora: { method: '{name: dora, r: 4, target_modules: all-linear, bias: lora_only}', opener: 'PEFT', rate: 0.01 },
+  embeddings: {
+    method: '{name: lora, r: 4, target_modules: [query, word_embeddings], rank_pattern: {word_embeddings: 2}}',
+    opener: 'PEFT',
+    rate: 0.01,
+  },
+  pissa: {
+    method: '{name: lora, r: 4, init: pissa, target_modules: [query, value, dense], rank_pattern: {query: 2}}',
+    opener: 'PEFT',
+    rate: 0.01,
+  },
   vera: { method: '{name: vera, r: 16, target_modules: all-linear}', opener: 'PEFT', rate: 0.03 },
   houlsby: {
     method: '{name: adapter, placement: houlsby, reduction_factor: 4}',
@@ -49,6 +59,32 @@ const cases: Record<string, Case> = {
     rate: 0.01,
   },
   pfeiffer: { method: '{name: adapter, reduction_factor: 4}', opener: 'AdapterHub', staysApart: true, rate: 0.01 },
+  prompt_tuning: {
+    method: '{name: prompt_tuning, num_virtual_tokens: 4}',
+    opener: 'PEFT',
+    staysApart: true,
+    rate: 0.05,
+  },
+  prompt_from_text: {
+    method:
+      '{name: prompt_tuning, num_virtual_tokens: 4, prompt_tuning_init: text, prompt_tuning_init_text: good film}',
+    opener: 'PEFT',
+    staysApart: true,
+    rate: 0.05,
+  },
+  prefix_tuning: {
+    method: '{name: prefix_tuning, num_virtual_tokens: 4}',
+    opener: 'PEFT',
+    staysApart: true,
+    rate: 0.05,
+  },
+  prefix_projection: {
+    method: '{name: prefix_tuning, num_virtual_tokens: 4, prefix_projection: true}',
+    opener: 'PEFT',
+    staysApart: true,
+    rate: 0.02,
+  },
+  p_tuning: { method: '{name: p_tuning, num_virtual_tokens: 4}', opener: 'PEFT', staysApart: true, rate: 0.02 },
   parallel: { method: '{name: adapter, placement: parallel}', opener: 'AdapterHub', staysApart: true, rate: 0.01 },
 };
 

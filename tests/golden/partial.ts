@@ -21,13 +21,17 @@ interface Opening {
   readonly adapter?: Checkpoint | undefined;
   readonly precision?: 'fp32' | 'int8';
   readonly model?: TinyModel;
+  readonly tokenIds?: (text: string) => readonly number[];
 }
 
-export async function openPartial(method: MethodSettings, { adapter, precision, model = tiny }: Opening = {}) {
+export async function openPartial(
+  method: MethodSettings,
+  { adapter, precision, model = tiny, tokenIds }: Opening = {},
+) {
   const { folder, numLabels } = model;
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
   const program = buildProgram(classify(description, { numLabels }), {
-    ...programOf(method, description),
+    ...programOf(method, description, tokenIds),
     precision,
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
@@ -40,8 +44,12 @@ export async function openPartial(method: MethodSettings, { adapter, precision, 
   return { program, memory };
 }
 
-export const programOf = (method: MethodSettings, { architecture }: ModelDescription) => ({
-  methods: [attachMethod(method, architecture)],
+export const programOf = (
+  method: MethodSettings,
+  { architecture }: ModelDescription,
+  tokenIds?: Opening['tokenIds'],
+) => ({
+  methods: [attachMethod(method, { ...architecture, ...(tokenIds && { tokenIds }) })],
   basePrecision: basePrecisionOf(method),
 });
 

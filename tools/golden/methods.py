@@ -27,14 +27,33 @@ CASES = {
         "IA3Config",
         {"target_modules": ["query", "intermediate.dense"], "feedforward_modules": ["intermediate.dense"]},
     ),
+    "lora_embedding": (
+        "LoraConfig",
+        {"r": 4, "lora_alpha": 6, "target_modules": ["query", "word_embeddings"], "rank_pattern": {"word_embeddings": 3}},
+    ),
     "dora": ("LoraConfig", TWO | {"use_dora": True}),
     "dora_all": (
         "LoraConfig",
         {"r": 2, "lora_alpha": 3, "target_modules": "all-linear", "use_dora": True, "use_rslora": True, "bias": "lora_only"},
     ),
+    "prompt_tuning": ("PromptTuningConfig", {"num_virtual_tokens": 5}),
+    "prefix_tuning": ("PrefixTuningConfig", {"num_virtual_tokens": 3}),
+    "prefix_projection": (
+        "PrefixTuningConfig",
+        {"num_virtual_tokens": 3, "prefix_projection": True, "encoder_hidden_size": 12},
+    ),
+    "p_tuning": ("PromptEncoderConfig", {"num_virtual_tokens": 4, "encoder_hidden_size": 24}),
     "vera": ("VeraConfig", {"r": 6, "target_modules": ["query", "value", "intermediate.dense", "output.dense"]}),
 }
-MERGED = {"ia3", "ia3_named", "dora", "dora_all", "vera"}
+STARTS = {
+    "pissa": {"r": 4, "lora_alpha": 6, "target_modules": ["query", "intermediate.dense"], "init_lora_weights": "pissa"},
+    "olora": {"r": 3, "lora_alpha": 3, "target_modules": ["value", "output.dense"], "init_lora_weights": "olora"},
+    "pissa_rslora": {"r": 2, "target_modules": ["query"], "use_rslora": True, "init_lora_weights": "pissa"},
+}
+# PEFT saves what their encoders give, and not the encoders: these start from `start.*` in golden.safetensors.
+ENCODED = {"prefix_projection", "p_tuning"}
+PROMPTS = {"prompt_tuning", "prefix_tuning"}  # PEFT trains these only in the process that began them
+MERGED = {"lora_embedding", "ia3", "ia3_named", "dora", "dora_all", "vera"}
 NOTE = (
     "settings is what the named configuration class was given besides task_type SEQ_CLS. trained has the shape of every "
     "trained tensor under its name in adapter_model.safetensors; gradients in golden.safetensors are of loss_sum, under the "
@@ -49,10 +68,18 @@ def saved_names(model: PeftModel) -> dict[int, str]:
 
 def trained(model: PeftModel) -> dict[str, torch.nn.Parameter]:
     names = saved_names(model)
-    return {names[p.data_ptr()]: p for _, p in model.named_parameters() if p.requires_grad}
+    is_alone = sum("prompt_encoder" in name for name, _ in model.named_parameters()) == 1
+    return {plain(names, name, p, is_alone): p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def save_adapter(folder: Path, kind: str, settings: dict) -> None:
+def plain(names: dict[int, str], name: str, parameter: torch.nn.Parameter, is_alone: bool) -> str:
+    """Encoders are not saved by PEFT: their tensors keep the model's names."""
+    if is_alone and "prompt_encoder" in name:
+        return "prompt_embeddings"
+    return names.get(parameter.data_ptr(), name.replace(".default", ""))
+
+
+def moved_model(kind: str, settings: dict) -> PeftModel:
     """0.05 · normal is added to everything that is trained, so that nothing stands at its start."""
     torch.manual_seed(SEED)  # PEFT draws from the global generator
     config = getattr(peft, kind)(task_type="SEQ_CLS", **deepcopy(settings))
@@ -60,6 +87,12 @@ def save_adapter(folder: Path, kind: str, settings: dict) -> None:
     generator = torch.Generator().manual_seed(SEED + 1)
     for _, parameter in sorted(trained(model).items()):
         parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
+    return model
+
+
+def save_adapter(folder: Path, kind: str, settings: dict) -> None:
+    model = moved_model(kind, settings)
+    config = model.peft_config["default"]
     for field in ("target_modules", "exclude_modules", "feedforward_modules"):  # sets: their order would differ
         value = getattr(config, field, None)
         if isinstance(value, set):
@@ -71,6 +104,8 @@ def save_adapter(folder: Path, kind: str, settings: dict) -> None:
 
 
 def open_case(name: str, dtype: torch.dtype) -> PeftModel:
+    if name in ENCODED | PROMPTS:
+        return moved_model(*CASES[name]).to(dtype).eval()
     folder = FOLDER / name / "adapter"
     return PeftModel.from_pretrained(open_tiny(MODEL, torch.float32), folder, is_trainable=True).to(dtype).eval()
 
@@ -82,7 +117,9 @@ def merged_of(model: PeftModel, inputs: dict) -> dict[str, torch.Tensor]:
         result = {"merged.logits": merged(**inputs).logits}
     for name in targeted:
         layer = merged.get_submodule(name)
-        result |= {f"merged.{name}.weight": layer.weight.detach(), f"merged.{name}.bias.whole": layer.bias.detach()}
+        result |= {f"merged.{name}.weight": layer.weight.detach()}
+        if getattr(layer, "bias", None) is not None:
+            result |= {f"merged.{name}.bias.whole": layer.bias.detach()}
     return result
 
 
@@ -106,11 +143,13 @@ def case(name: str, kind: str, settings: dict) -> dict:
     parts = trained(model)
     with safe_open(FOLDER / name / "adapter" / "adapter_model.safetensors", "pt") as file:
         saved = set(file.keys())
-    assert saved >= set(parts), sorted(set(parts) - saved)
+    assert name in ENCODED or saved >= set(parts), sorted(set(parts) - saved)
     reference, single = run(name, torch.float64), run(name, torch.float32)
     keys = [key for key in reference if not ("self.key." in key and "bias" in key) and not key.endswith("whole")]
     errors = {key: relative_difference(single[key], reference[key]) for key in keys}
     inputs = {f"input.{key}": tensor for key, tensor in pad(step0_rows()).items()}
+    if name in ENCODED:
+        inputs |= {f"start.{key}": p for key, p in trained(open_case(name, torch.float32)).items()}
     write_tensors(FOLDER / name / "golden.safetensors", inputs | probes(reference) | reference)
     plan = replace(PLAN, steps=20)
     curve, single_curve = (train(open_case(name, dtype), curve_rows(), plan) for dtype in (torch.float64, torch.float32))
@@ -127,7 +166,28 @@ def case(name: str, kind: str, settings: dict) -> dict:
     }
 
 
+def start_model(settings: dict, dtype: torch.dtype) -> PeftModel:
+    """As PEFT begins it. What is random is drawn from the global generator."""
+    torch.manual_seed(SEED)
+    config = peft.LoraConfig(task_type="SEQ_CLS", **deepcopy(settings))
+    return get_peft_model(open_tiny(MODEL, torch.float32), config).to(dtype).eval()
+
+
+def start(name: str, settings: dict) -> dict:
+    """A curve from the start: signs of directions are free, and no loss depends on them."""
+    plan = replace(PLAN, steps=20)
+    curve, single = (train(start_model(settings, dtype), curve_rows(), plan) for dtype in (torch.float64, torch.float32))
+    print("peft-tiny start", name, curve["loss"][0], curve["loss"][-1])
+    return {
+        "settings": settings,
+        "curve_float32_error": digits(largest_relative(single, curve), 2),
+        "plan": vars(plan),
+        "float64": rounded(curve),
+    }
+
+
 def make(minilm: Path, data: Path) -> None:
+    starts = {name: start(name, settings) for name, settings in STARTS.items()}
     cases = {name: case(name, kind, settings) for name, (kind, settings) in CASES.items()}
     head = {"made_by": made_by("methods.py", SEED, {"relative_to_largest": 2e-5}), "reference": "float64", "note": NOTE}
-    write_json(FOLDER / "cases.json", head | {"cases": cases})
+    write_json(FOLDER / "cases.json", head | {"cases": cases, "starts": starts})

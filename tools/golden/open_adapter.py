@@ -1,7 +1,8 @@
 """Opens an adapter saved by Attune with PEFT: python tools/golden/open_adapter.py FOLDER BASE INPUT.json
 
 BASE is the folder of the base model; INPUT.json is that of open_saved.py. The tokenizer is FOLDER's, else BASE's.
-Prints {"logits", "merged_logits", "input_ids", "trainable_parameters", "loading", "warnings"}; no logits where loading fails.
+Prints {"logits", "merged_logits", "input_ids", "trainable_parameters", "loading", "warnings"}; no logits where loading fails,
+no merged_logits of prompts and prefixes.
 Exit code 1 when a tensor is missing, unexpected or of another shape.
 """
 
@@ -23,7 +24,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from open_saved import answer, encode
 
 PREFIX = "base_model.model."
-HEADS = [f"{PREFIX}{name}.weight" for name in ("classifier", "score")]
+HEADS = [f"{root}{name}.weight" for root in (PREFIX, "base_model.") for name in ("classifier", "score")]
 REPEATED = (".modules_to_save.", ".original_module.")  # PEFT saves them with bias "all" and reads them never
 
 
@@ -62,7 +63,9 @@ def compare(folder: Path, base: Path) -> dict[str, list[str]]:
 
 
 def answers(folder: Path, base: Path, asked: dict) -> dict:
-    model = PeftModel.from_pretrained(open_base(base, saved_shapes(folder)), folder, is_trainable=True).eval()
+    is_prompt = PeftConfig.from_pretrained(folder).is_prompt_learning  # neither trained on nor merged by PEFT
+    opened = open_base(base, saved_shapes(folder))
+    model = PeftModel.from_pretrained(opened, folder, is_trainable=not is_prompt).eval()
     rows = list(asked.get("rows", []))
     if asked.get("texts"):
         source = folder if (folder / "tokenizer_config.json").exists() else base
@@ -70,10 +73,10 @@ def answers(folder: Path, base: Path, asked: dict) -> dict:
         rows = [encode(tokenizer, text) for text in asked["texts"]] + rows
     trainable, _ = model.get_nb_trainable_parameters()
     logits = [answer(model, row) for row in rows]
-    merged = model.merge_and_unload()
+    merged = {} if is_prompt else {"merged_logits": [answer(model.merge_and_unload(), row) for row in rows]}
     return {
         "logits": logits,
-        "merged_logits": [answer(merged, row) for row in rows],
+        **merged,
         "input_ids": [row["input_ids"] for row in rows],
         "trainable_parameters": trainable,
     }

@@ -1,5 +1,6 @@
 /** A language model that reads tokens and says what may follow. */
 import type { OpenSession, Values } from '../../engine/runtime/index.ts';
+import { AttuneError } from '../../errors/index.ts';
 import type { ModelDescription } from '../../models/index.ts';
 import { type BasePrecision, buildProgram, type Method, type OwnForms, tokenInputs } from '../../models/nn/index.ts';
 import { nextToken } from '../../tasks/index.ts';
@@ -29,6 +30,7 @@ export interface DecoderOptions {
 
 export async function openDecoder(description: ModelDescription, options: DecoderOptions): Promise<Decoder> {
   const { memory, methods = [], basePrecision, ownForms, open, threads } = options;
+  refusePrompts(methods);
   const cached = cacheMethod();
   const program = buildProgram(nextToken(description), {
     methods: [...methods, cached],
@@ -49,6 +51,18 @@ export async function openDecoder(description: ModelDescription, options: Decode
     },
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
+}
+
+/** A text is read piece by piece, and each piece would get the vectors anew. */
+function refusePrompts(methods: readonly Method[]): void {
+  const prompting = methods.find(({ batch, tokens }) => batch && tokens);
+  if (!prompting) return;
+  throw new AttuneError({
+    code: 'CONFIG_INVALID',
+    where: 'method.name',
+    problem: `${prompting.name} puts vectors before the text, and a text that is written on is read piece by piece`,
+    fix: 'use prefix_tuning or lora for a model that writes texts',
+  });
 }
 
 function feedsOf(rows: number, inputIds: Int32Array, { positions, texts }: Tokens): Values {

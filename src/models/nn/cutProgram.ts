@@ -63,7 +63,7 @@ const isRowWise = ({ dtype, shape: [batch, ...rest] }: Tensor): boolean =>
 
 /** A program with other tensors in the place of some, and only the parameters and masks that it still reads. */
 function changed<T extends object>(
-  { parameters, merged, boundaries }: Program<unknown>,
+  { parameters, merged, exported, boundaries }: Program<unknown>,
   { outputs, masks }: Pick<Program<T>, 'outputs' | 'masks'>,
   replacements: ReadonlyMap<Tensor, Tensor>,
 ): Program<T> {
@@ -78,6 +78,7 @@ function changed<T extends object>(
     parameters: parameters.filter((one) => leavesOf(one).some((leaf) => read.has(leaf))),
     masks: masks.filter(({ tensor }) => read.has(tensor)),
     merged,
+    exported,
     boundaries: boundaries.map((tensor) => now.get(tensor)!).filter((tensor) => inside.has(tensor)),
   };
 }

@@ -38,3 +38,4 @@ export { buildProgram, type Program, type ProgramOptions, trainedOf } from './pr
 export { longestText, type Rotation, rotaryAngles, rotaryKind, rotationOf, turn } from './rotary.ts';
 export { type Build, type Mask, Scope } from './scope.ts';
 export { type BasePrecision, basePrecisions, type OwnForms, type Stored, storageOf } from './storage.ts';
+export { lengthened, shifted } from './virtualTokens.ts';

@@ -71,13 +71,17 @@ export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary
 }
 
 /** The embedding of the text itself. Site `tokens`. */
-export const tokens = (scope: Scope, inputIds: Tensor, table: Table): Tensor =>
-  scope.around(
+export function tokens(scope: Scope, inputIds: Tensor, table: Table): Tensor {
+  const { rows, width } = table;
+  const site = { ...scope.site(), inputIds, table: scope.weight('weight', [rows, width]), width };
+  scope.noteTokens(site);
+  return scope.around(
     (method) => method.tokens,
     'inputIds',
-    { ...scope.site(), inputIds, width: table.width },
+    site,
     (ids) => embedding(scope, ids, table),
   );
+}
 
 export function layerNorm(scope: Scope, x: Tensor, { eps }: { eps: number }): Tensor {
   const shape = [x.shape.at(-1) as number];

@@ -1,5 +1,6 @@
 /** What a fine-tuning method may do to a model: choose weights to train, and wrap the sites that layers declare. */
 import type { Tensor } from '../../engine/graph/index.ts';
+import type { Batch } from './batch.ts';
 import type { Visibility } from './causal.ts';
 import type { GradientPromise, Initial, Parameter } from './parameter.ts';
 
@@ -13,10 +14,14 @@ export interface AddedOptions {
 
 export interface Site {
   readonly path: string;
+  /** Number of the block around it, from 0; −1 before the first. */
+  readonly block: number;
   /** A new parameter of the method at this place. */
   added(name: string, shape: readonly number[], fresh: Initial, options?: AddedOptions): Tensor;
   /** The same, one for all places. */
   shared(name: string, shape: readonly number[], fresh: Initial, options?: AddedOptions): Tensor;
+  /** What other programs read in place of the parameters that it is made of. The same for all places. */
+  exported(name: string, value: Tensor): Tensor;
   /** x with dropout of exactly this rate while training. */
   dropout(x: Tensor, rate: number): Tensor;
 }
@@ -33,6 +38,8 @@ export interface LinearSite extends Site {
 
 export interface TokensSite extends Site {
   readonly inputIds: Tensor;
+  /** The matrix of the embeddings. [rows, width] */
+  readonly table: Tensor;
   readonly width: number;
 }
 
@@ -73,6 +80,8 @@ interface BuiltLinear {
 export interface Built {
   readonly parameters: readonly Parameter[];
   readonly linears: readonly BuiltLinear[];
+  /** Paths of the embeddings of the text. */
+  readonly embeddings: readonly string[];
   /** Number of the model's equal blocks. */
   readonly blocks: number;
 }
@@ -85,8 +94,12 @@ export interface Method {
   readonly trains?: (parameter: Omit<Parameter, 'trainable' | 'learningRateScale'>, blocks: number) => boolean;
   /** Multiple of the learning rate for a weight of the model that is trained. */
   readonly learningRateScale?: (parameter: { readonly shape: readonly number[] }) => number;
+  /** Multiple of the learning rate from each block to the one below it; left out: 1. */
+  readonly layerDecay?: number;
   /** Throws where a wish of the settings chose nothing. */
   readonly validate?: (built: Built) => void;
+  /** What the model reads in place of a batch. */
+  readonly batch?: (batch: Batch) => Batch;
   readonly linear?: Around<LinearSite, Tensor>;
   readonly tokens?: Around<TokensSite, Tensor>;
   readonly sublayerOutput?: Around<SublayerSite, Tensor>;
@@ -95,4 +108,6 @@ export interface Method {
   readonly mergedWeight?: (site: LinearSite, weight: Tensor) => Tensor;
   /** Its bias likewise. */
   readonly mergedBias?: (site: LinearSite, bias: Tensor) => Tensor;
+  /** The matrix of the embeddings likewise. [rows, width] */
+  readonly mergedTable?: (site: TokensSite, table: Tensor) => Tensor;
 }

@@ -1,3 +1,4 @@
+import type { Tensor } from '../../engine/graph/index.ts';
 import type { Stored } from './storage.ts';
 
 /** First values of a parameter that no checkpoint holds. */
@@ -12,8 +13,7 @@ export type Initial =
 
 /** Made from a frozen weight of the model, as it is kept: with `base_precision` these are the rounded values. */
 export interface Derived {
-  /** Name of the weight. */
-  readonly from: string;
+  readonly from: Tensor;
   readonly compute: (weight: Float32Array) => Float32Array;
 }
 

@@ -12,6 +12,8 @@ export interface Program<T> {
   readonly masks: readonly Mask[];
   /** Weights and biases of linear layers with what the methods add to them, by name. */
   readonly merged: ReadonlyMap<string, Tensor>;
+  /** What other programs read in place of what methods trained, by name. */
+  readonly exported: ReadonlyMap<string, Tensor>;
   /** What the model's blocks read and leave, in their order. */
   readonly boundaries: readonly Tensor[];
 }
@@ -45,17 +47,21 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
     parameters: new Map(),
     masks: new Map(),
     linears: [],
+    embeddings: [],
     merged: new Map(),
+    exported: new Map(),
     boundaries: new Set(),
     depth: 0,
     blocks: Number.POSITIVE_INFINITY,
   };
-  const outputs = forward(new Scope(build), batch);
-  const parameters = [...build.parameters.values()];
-  const { linears, blocks, merged } = build;
-  const built = { parameters: parameters.map(({ parameter }) => parameter), linears, blocks };
+  const read = methods.reduce((current, method) => method.batch?.(current) ?? current, batch);
+  const outputs = forward(new Scope(build), read);
+  const { linears, embeddings, blocks, merged, exported } = build;
+  const parameters = decayed([...build.parameters.values()], methods, blocks);
+  const built = { parameters: parameters.map(({ parameter }) => parameter), linears, embeddings, blocks };
   for (const method of methods) method.validate?.(built);
-  return { outputs, parameters, masks: [...build.masks.values()], merged, boundaries: [...build.boundaries] };
+  const masks = [...build.masks.values()];
+  return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries] };
 }
 
 function surveyed<T>(forward: (root: Scope, batch: Batch) => T, { methods = [], batch }: ProgramOptions) {
@@ -63,7 +69,22 @@ function surveyed<T>(forward: (root: Scope, batch: Batch) => T, { methods = [], 
   let found: Built | undefined;
   const looking: Method = { name: 'survey', validate: (built) => (found = built) };
   buildProgram(forward, { methods: [looking], batch });
-  return methods.map((method) => method.survey?.(found!) ?? method);
+  const settled = (method: Method): Method => ({ ...method, ...method.survey?.(found!) });
+  return methods.map(settled);
+}
+
+/** Rates by depth: known once the last block is. */
+function decayed(
+  parameters: Program<unknown>['parameters'],
+  methods: readonly Method[],
+  blocks: number,
+): Program<unknown>['parameters'] {
+  const decay = methods.reduce((product, { layerDecay = 1 }) => product * layerDecay, 1);
+  if (decay === 1) return parameters;
+  return parameters.map(({ parameter, tensor }) => {
+    const learningRateScale = parameter.learningRateScale * decay ** (blocks + 1 - parameter.depth);
+    return { parameter: { ...parameter, learningRateScale }, tensor };
+  });
 }
 
 export const trainedOf = ({ parameters }: Program<unknown>): Program<unknown>['parameters'] =>

@@ -4,7 +4,7 @@
  */
 import { input, type Tensor } from '../../engine/graph/index.ts';
 import { dropout, droppedSoftmax, softmax, transpose } from '../../engine/ops/index.ts';
-import type { AddedOptions, Around, Built, LinearSite, Method, Site } from './method.ts';
+import type { AddedOptions, Around, Built, LinearSite, Method, Site, TokensSite } from './method.ts';
 import type { GradientPromise, Initial, Parameter } from './parameter.ts';
 import { type BasePrecision, type OwnForms, storageOf } from './storage.ts';
 
@@ -34,8 +34,11 @@ export interface Build {
   readonly parameters: Map<string, { parameter: Parameter; tensor: Tensor }>;
   readonly masks: Map<string, Mask>;
   readonly linears: Built['linears'][number][];
+  readonly embeddings: string[];
   /** Weights and biases of linear layers with what methods add to them, by name. */
   readonly merged: Map<string, Tensor>;
+  /** What other programs read in place of what methods trained, by name. */
+  readonly exported: Map<string, Tensor>;
   /** What the model's blocks read and leave, in their order: the places between which values can be computed again. */
   readonly boundaries: Set<Tensor>;
   depth: number;
@@ -127,8 +130,13 @@ export class Scope {
     };
     return {
       path,
+      block: build.depth - 1,
       added: (name, ...rest) => add(`${path}.${name}`, ...rest),
       shared: add,
+      exported(name, value) {
+        if (!build.exported.has(name)) build.exported.set(name, value);
+        return build.exported.get(name)!;
+      },
       dropout: (x, rate) => dropAt(build, `${path}.method`, x, build.dropoutRate ? rate : 0),
     };
   }
@@ -155,6 +163,14 @@ export class Scope {
     if (!site.bias) return;
     const bias = methods.reduce((current, method) => method.mergedBias?.(site, current) ?? current, site.bias);
     if (bias !== site.bias) merged.set(`${site.path}.bias`, bias);
+  }
+
+  /** The same for the embeddings of the text. */
+  noteTokens(site: TokensSite): void {
+    const { embeddings, merged, methods } = this.build;
+    embeddings.push(site.path);
+    const table = methods.reduce((current, method) => method.mergedTable?.(site, current) ?? current, site.table);
+    if (table !== site.table) merged.set(`${site.path}.weight`, table);
   }
 
   /** Runs the methods' hooks around `core`, the first method outermost. `flows` is the field each hook may replace. */

@@ -59,16 +59,20 @@ function declaredFor(key: string, root: Declared): Declared {
   return declared;
 }
 
-/** Lines of at most 100 characters; a text without spaces stays whole. */
+/** Lines of at most 100 columns, broken at spaces and after 、; what has neither stays whole. */
 function commented(text: string, indent: string): string[] {
   const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const longer = `${lines.at(-1) ?? `${indent}#`} ${word}`;
-    if (lines.length > 0 && longer.length <= WIDTH) lines[lines.length - 1] = longer;
+  for (const word of text.split(/ |(?<=、)/)) {
+    const last = lines.at(-1) ?? `${indent}#`;
+    const longer = `${last}${last.endsWith('、') ? '' : ' '}${word}`;
+    if (lines.length > 0 && columnsOf(longer) <= WIDTH) lines[lines.length - 1] = longer;
     else lines.push(`${indent}# ${word}`);
   }
   return lines;
 }
+
+/** A Chinese character takes two. */
+const columnsOf = (text: string): number => text.replace(/[^\p{ASCII}]/gu, '__').length;
 
 function valueText(value: unknown): string {
   return stringify(value, { collectionStyle: 'flow', flowCollectionPadding: false, lineWidth: 0 }).trimEnd();

@@ -4,6 +4,7 @@ import { openRuntime } from '../../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../../errors/index.ts';
 import { fourBitForms, openCheckpoint } from '../../files/modelFolder.node.ts';
 import type { Scorer } from '../../inference/index.ts';
+import { exportedTensors, type FloatTensor } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf } from '../../methods/index.ts';
 import { buildProgram, type Parameter, queryPartsFor } from '../../models/nn/index.ts';
@@ -42,11 +43,21 @@ export interface TrainingModel extends AsyncDisposable {
   readonly fresh: readonly string[];
   /** Reads what the run started from into the memory again. */
   readonly reload: () => Promise<void>;
+  /** What other programs read in place of what is trained, where that is something else. */
+  readonly exported: () => Promise<FloatTensor[] | undefined>;
   readonly totalParameters: number;
   readonly trainableParameters: number;
   readonly runtime: string;
   readonly threads: number;
 }
+
+const factsOf = ({ description, tokenizer }: ModelSource) => ({
+  ...description.architecture,
+  tokenIds: (text: string): readonly number[] => tokenizer.encode(text, { maxLength: LONGEST_START }).inputIds,
+});
+
+/** Of a text that vectors start from. */
+const LONGEST_START = 512;
 
 const threadsOf = ({ threads }: Pick<Recipe, 'threads'>): number =>
   threads === 'auto' ? availableParallelism() : threads;
@@ -58,7 +69,7 @@ interface Known {
 
 async function programsOf(recipe: Recipe, { source }: Start, { task, data }: Known): Promise<Programs> {
   const { training } = recipe;
-  const chosen = [attachMethod(recipe.method, source.description.architecture)];
+  const chosen = [attachMethod(recipe.method, factsOf(source))];
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const ownForms = await fourBitForms(source.folder);
   const options = {
@@ -113,6 +124,7 @@ export async function openModel(recipe: Recipe, start: Start, { task, data }: Kn
     parameters,
     isWhole: recipe.method.name === 'full',
     fresh,
+    exported: () => exportedTensors(measured, { memory, open, threads }),
     async reload() {
       await load(memory, loading);
     },

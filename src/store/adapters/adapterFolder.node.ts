@@ -3,6 +3,7 @@
  * tensors alone. Beside any lies attune.json, which says what base, labels and answers belong to it; folders of other
  * programs have none.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import { openFile } from '../../files/bytes.node.ts';
@@ -51,14 +52,18 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
       const open = () => openHubFolder(folder, config);
       return { ...known, method: settingsFromHub(config, where), baseReference, labels, hub: config, open };
     }
+    const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
     const open = () => openPeftFolder(folder);
-    return { ...known, method: settingsFromPeft(config, where), baseReference, peft: config, open };
+    return { ...known, ...(own ?? { method: settingsFromPeft(config, where), open }), baseReference, peft: config };
   }
-  if (!manifest) return undefined;
-  const method = parseMethod(manifest.method, join(folder, MANIFEST));
-  const open = async () => joinFiles([await openSafetensors(await openFile(join(folder, TRAINED_WEIGHTS)))]);
-  return { ...known, method, baseReference: manifest.base.reference, open };
+  return manifest && { ...known, ...trained(folder, manifest), baseReference: manifest.base.reference };
 }
+
+/** The tensors as they were trained, under the names of the model's own parameters. */
+const trained = (folder: string, manifest: Manifest): Pick<Adapter, 'method' | 'open'> => ({
+  method: parseMethod(manifest.method, join(folder, MANIFEST)),
+  open: async () => joinFiles([await openSafetensors(await openFile(join(folder, TRAINED_WEIGHTS)))]),
+});
 
 function expectBaseName(name: unknown, where: string): string {
   if (typeof name === 'string' && name !== '') return name;
@@ -74,6 +79,8 @@ export interface SavedAdapter {
   readonly method: MethodSettings;
   readonly manifest: Manifest;
   readonly tensors: readonly NamedTensor[];
+  /** What other programs read in their place, where that is something else. */
+  readonly exported?: readonly NamedTensor[] | undefined;
   /** The model's names of layers, for what the settings leave to it. */
   readonly facts: ModelFacts;
   readonly model: Omit<HubModel, 'name'>;
@@ -86,11 +93,13 @@ export interface SavedAdapter {
 
 /** Fills an empty folder. */
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
-  const { method, manifest, tensors, facts, model, headModules, taskType, earlier } = saved;
+  const { method, manifest, tensors, exported, facts, model, headModules, taskType, earlier } = saved;
   const baseName = manifest.base.name;
   await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(manifest, null, 2)}\n`]);
   if (peftForms[method.name]) {
-    await writePeftFolder(folder, { method, taskType, baseName, tensors, facts, headModules, kept: earlier?.peft });
+    const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules };
+    await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
+    if (exported) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
   } else if (method.name === 'adapter' && hasHubForm(method.name, model.type)) {
     const { labels } = manifest;
     const named = { ...model, name: baseName };

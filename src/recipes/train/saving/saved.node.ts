@@ -60,6 +60,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     method: recipe.method,
     manifest,
     tensors,
+    exported: await model.exported(),
     facts: architecture,
     model: { type: architecture.modelType, className: task.className(source), hiddenSize: config.hidden_size },
     headModules: task.headModules(source),

@@ -13,6 +13,7 @@ import {
 } from '../../../data/index.ts';
 import { stream, uniform } from '../../../engine/random/index.ts';
 import { type ModelSource, usableLength } from '../../../inference/modelFolder.node.ts';
+import { positionsOf } from '../../../methods/index.ts';
 import type { Recipe } from '../../schema/index.ts';
 import type { Start } from '../openModel.node.ts';
 import { hashFiles, type PreparedData, type PreparedSplit, readFiles } from '../prepareData.node.ts';
@@ -25,7 +26,7 @@ export interface LabelledData extends PreparedData {
 
 export async function prepareLabelled(recipe: Recipe, { source, initial }: Start): Promise<LabelledData> {
   const { data, training } = recipe;
-  const maxLength = usableLength(data.max_length, source);
+  const maxLength = usableLength(data.max_length, source, { taken: positionsOf(recipe.method) });
   const given = await readExamples(data.train, data.columns);
   const labels = labelOrder(given, initial?.manifest?.labels ?? source.labels);
   refuseThreshold(recipe, labels);

@@ -10,6 +10,7 @@ import {
 import type { LengthFacts, TokenRows } from '../../../data/text/tokenRow.ts';
 import { stream, uniform } from '../../../engine/random/index.ts';
 import { usableLength } from '../../../inference/modelFolder.node.ts';
+import { positionsOf } from '../../../methods/index.ts';
 import { languageModelOf } from '../../../models/index.ts';
 import type { Recipe } from '../../schema/index.ts';
 import { usualOf } from '../../schema/parseRecipe.ts';
@@ -77,7 +78,10 @@ export async function prepareRows<Example>(
   { split, reading, encode }: { split: Split<Example>; reading: Reading<Example> } & Writing<Example>,
 ): Promise<LanguageData> {
   const { data } = recipe;
-  const maxLength = usableLength(data.max_length, source, usualOf(recipe.task).maxLength);
+  const maxLength = usableLength(data.max_length, source, {
+    usual: usualOf(recipe.task).maxLength,
+    taken: positionsOf(recipe.method),
+  });
   const encoded = (examples: readonly Example[]): PreparedSplit & { lengths: LengthFacts } => {
     const found = encode(examples, maxLength);
     throwProblems(found);

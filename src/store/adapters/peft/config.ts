@@ -12,8 +12,13 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
     throw cannotOpen(where, `${field} is ${JSON.stringify(value)}`);
   }
   const given = form.shared.filter((field) => config[field] !== undefined && config[field] !== null);
-  const read = { ...form.defaults, ...Object.fromEntries(given.map((field) => [field, config[field]])), name };
-  const parsed = methods[name].settings.safeParse(withoutEmptyLists({ ...read, modules_to_save: ownModules(config) }));
+  const read = {
+    ...form.defaults,
+    ...Object.fromEntries(given.map((field) => [field, config[field]])),
+    name: form.readAs ?? name,
+  };
+  const { settings } = methods[form.readAs ?? name];
+  const parsed = settings.safeParse(withoutEmptyLists({ ...read, modules_to_save: ownModules(config) }));
   if (parsed.success) return parsed.data as MethodSettings;
   const [issue] = parsed.error.issues;
   throw cannotOpen(where, `${issue!.path.join('.')}: ${issue!.message}`);

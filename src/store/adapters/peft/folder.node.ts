@@ -11,10 +11,11 @@ import {
   safetensorsChunks,
 } from '../../../files/index.ts';
 import type { MethodSettings, ModelFacts } from '../../../methods/index.ts';
+import { plainSettings } from '../../../methods/lora.ts';
 import { chooses } from '../../../methods/pattern.ts';
 import { writeDurably } from '../../runs/atomic.node.ts';
 import { peftFromSettings } from './config.ts';
-import type { PeftConfig } from './forms.ts';
+import { type PeftConfig, peftForms } from './forms.ts';
 import { adaptedLayers, isCopy, ownName, peftName } from './names.ts';
 
 const CONFIG = 'adapter_config.json';
@@ -51,12 +52,14 @@ export interface PeftSaved {
 }
 
 export async function writePeftFolder(folder: string, saved: PeftSaved): Promise<void> {
-  const { method, tensors, kept } = saved;
+  const { tensors, kept } = saved;
+  const method = saved.method.name === 'lora' ? plainSettings(saved.method) : saved.method;
   const adapted = adaptedLayers(tensors.map(({ name }) => name));
   const config = peftFromSettings(method, { ...saved, adapted }, kept);
   const targets = config['target_modules'] as string | readonly string[];
   const isCopied = (module: string): boolean => method.name === 'ln_tuning' && chooses(targets, module);
-  const naming = { adapted: new Set(adapted), isCopied };
+  const { isBesideModel = false } = peftForms[method.name]!;
+  const naming = { adapted: new Set(adapted), isCopied, isBesideModel };
   const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, naming) }));
   await writeDurably(join(folder, CONFIG), [`${JSON.stringify(config, null, 2)}\n`]);
   await writeDurably(join(folder, WEIGHTS), safetensorsChunks(renamed));

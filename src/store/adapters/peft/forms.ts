@@ -15,9 +15,15 @@ export interface PeftForm {
   readonly written: PeftConfig;
   /** What is written in any case. */
   readonly fixed: PeftConfig;
+  /** The method whose settings are read from such a folder; left out: the one that wrote it. */
+  readonly readAs?: MethodName;
+  /** Nothing wraps the model's layers: the names of tensors have one root less. */
+  readonly isBesideModel?: boolean;
   /** Fields that name layers, where the settings leave that to the model. */
   readonly layers: (facts: ModelFacts) => Readonly<Record<string, readonly string[]>>;
 }
+
+const openSizes = { num_transformer_submodules: 1, num_attention_heads: null, num_layers: null, token_dim: null };
 
 const lowRank: PeftForm = {
   type: 'LORA',
@@ -96,12 +102,42 @@ const lnTuning: PeftForm = {
   layers: ({ norms }) => ({ target_modules: norms }),
 };
 
+const promptTuning: PeftForm = {
+  type: 'PROMPT_TUNING',
+  shared: ['num_virtual_tokens'],
+  defaults: {},
+  harmless: { num_transformer_submodules: [1, null] },
+  // The sizes that are left open PEFT takes from the model.
+  written: { ...openSizes, prompt_tuning_init: 'RANDOM', prompt_tuning_init_text: null, tokenizer_name_or_path: null },
+  fixed: {},
+  isBesideModel: true,
+  layers: () => ({}),
+};
+
+const prefixTuning: PeftForm = {
+  ...promptTuning,
+  type: 'PREFIX_TUNING',
+  written: { ...openSizes, encoder_hidden_size: null },
+  fixed: { prefix_projection: false },
+};
+
+/** Such a folder has the vectors, and not the network that made them. */
+const pTuning: PeftForm = {
+  ...promptTuning,
+  type: 'P_TUNING',
+  written: { ...openSizes, encoder_reparameterization_type: 'MLP', encoder_num_layers: 2, encoder_dropout: 0 },
+  readAs: 'prompt_tuning',
+};
+
 export const peftForms: Readonly<Partial<Record<MethodName, PeftForm>>> = {
   lora: lowRank,
   dora: { ...lowRank, fixed: { use_dora: true } },
   vera,
   ia3,
   ln_tuning: lnTuning,
+  prompt_tuning: promptTuning,
+  prefix_tuning: prefixTuning,
+  p_tuning: pTuning,
 };
 
 export const hasPeftForm = ({ name }: { readonly name: MethodName }): boolean => peftForms[name] !== undefined;

@@ -1,12 +1,14 @@
 /** Our names of tensors as PEFT writes them, and back. */
 
 const ROOT = 'base_model.model.';
-/** What all layers share stands beside the model. */
+/** What all layers share stands beside the model, and so does everything where none of its layers is wrapped. */
 const SHARED_ROOT = 'base_model.';
 const shared = new Set(['vera_A', 'vera_B']);
+/** Vectors before the text have no root at all. */
+const PROMPT = 'prompt_embeddings';
 
 /** What a method adds to a layer: these names end with it. */
-const additions = /\.(lora_A\.weight|ia3_l|vera_lambda_b)$/;
+const additions = /\.(lora_A\.weight|lora_embedding_A|ia3_l|vera_lambda_b)$/;
 
 /** Layers that tensors were added to. */
 export const adaptedLayers = (names: readonly string[]): string[] =>
@@ -17,10 +19,12 @@ export interface Naming {
   readonly adapted: ReadonlySet<string>;
   /** Whether a module is copied for training, under a name of its own. */
   readonly isCopied: (module: string) => boolean;
+  readonly isBesideModel: boolean;
 }
 
-export function peftName(name: string, { adapted, isCopied }: Naming): string {
-  if (shared.has(name)) return `${SHARED_ROOT}${name}`;
+export function peftName(name: string, { adapted, isCopied, isBesideModel }: Naming): string {
+  if (name === PROMPT) return name;
+  if (isBesideModel || shared.has(name)) return `${SHARED_ROOT}${name}`;
   const at = name.lastIndexOf('.');
   const [module, last] = [name.slice(0, at), name.slice(at + 1)];
   if (isCopied(module)) return `${ROOT}${module}.ln_tuning_layers.${last}`;
@@ -30,8 +34,8 @@ export function peftName(name: string, { adapted, isCopied }: Naming): string {
 /** Undefined for a name that PEFT does not give. */
 export function ownName(peft: string): string | undefined {
   if (peft.startsWith(ROOT)) return peft.slice(ROOT.length).replace(/\.(base_layer|ln_tuning_layers)\./, '.');
-  const alone = peft.slice(SHARED_ROOT.length);
-  return peft.startsWith(SHARED_ROOT) && shared.has(alone) ? alone : undefined;
+  if (peft.startsWith(SHARED_ROOT)) return peft.slice(SHARED_ROOT.length);
+  return peft === PROMPT ? peft : undefined;
 }
 
 /** With `bias: all` PEFT saves the head's bias again, and the base's own: copies that it does not read either. */

@@ -107,9 +107,19 @@ export const texts: readonly string[] = [
   '𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠀀𠀁 math ∑∫√',
 ];
 
-/** A Llama of two layers with the byte-level vocabulary, split as SmolLM2 splits. */
+const WIDTH = 32;
+
+/** A Llama of two layers in Q4_1 with the byte-level vocabulary, split as SmolLM2 splits. */
 export function tinyModel(more: Readonly<Record<string, Entry>> = {}): Uint8Array {
-  const { metadata, vocabulary } = metadataOf('smollm', { ...more, 'llama.block_count': ['u32', 2] });
+  const { metadata, vocabulary } = metadataOf('smollm', {
+    'llama.block_count': ['u32', 2],
+    'llama.embedding_length': ['u32', WIDTH],
+    'llama.feed_forward_length': ['u32', 2 * WIDTH],
+    'tokenizer.chat_template': word(
+      '{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}',
+    ),
+    ...more,
+  });
   let state = 1;
   const random = (): number => {
     state = (state * 48271) % 2147483647;
@@ -121,13 +131,20 @@ export function tinyModel(more: Readonly<Record<string, Entry>> = {}): Uint8Arra
     bytes: floatBytes(...Array.from({ length: shape.reduce((a, b) => a * b, 1) }, value)),
   });
   const one = (): number => 1;
+  /** Q4_1: scales of 0.04, lowest values of −0.3. */
+  const four = (name: string, rows: number, width: number): WrittenTensor => {
+    const bytes = new Uint8Array((rows * width * 20) / 32);
+    for (let i = 0; i < bytes.length; i++)
+      bytes[i] = [0x1f, 0x29, 0xcd, 0xb4][i % 20] ?? Math.floor(random() * 640) & 255;
+    return { name: `${name}.weight`, type: 3, shape: [rows, width], bytes };
+  };
   const block = (index: number): WrittenTensor[] => [
-    tensor(`blk.${index}.attn_norm`, [16], one),
-    ...['attn_q', 'attn_k', 'attn_v', 'attn_output'].map((name) => tensor(`blk.${index}.${name}`, [16, 16])),
-    tensor(`blk.${index}.ffn_norm`, [16], one),
-    ...['ffn_gate', 'ffn_up'].map((name) => tensor(`blk.${index}.${name}`, [32, 16])),
-    tensor(`blk.${index}.ffn_down`, [16, 32]),
+    tensor(`blk.${index}.attn_norm`, [WIDTH], one),
+    ...['attn_q', 'attn_k', 'attn_v', 'attn_output'].map((name) => four(`blk.${index}.${name}`, WIDTH, WIDTH)),
+    tensor(`blk.${index}.ffn_norm`, [WIDTH], one),
+    ...['ffn_gate', 'ffn_up'].map((name) => four(`blk.${index}.${name}`, 2 * WIDTH, WIDTH)),
+    four(`blk.${index}.ffn_down`, WIDTH, 2 * WIDTH),
   ];
-  const embedding = tensor('token_embd', [vocabulary.tokens.length, 16]);
-  return ggufFile({ metadata, tensors: [embedding, ...block(0), ...block(1), tensor('output_norm', [16], one)] });
+  const embedding = tensor('token_embd', [vocabulary.tokens.length, WIDTH]);
+  return ggufFile({ metadata, tensors: [embedding, ...block(0), ...block(1), tensor('output_norm', [WIDTH], one)] });
 }

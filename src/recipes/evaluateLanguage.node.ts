@@ -11,6 +11,7 @@ import { openDecoder } from '../inference/generation/index.ts';
 import { type LanguageModel, openLanguageModel } from '../inference/languageModel.node.ts';
 import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
 import { positionsOf } from '../methods/index.ts';
+import { expectTemplate } from './expectTemplate.ts';
 import { noData } from './noData.ts';
 import { ownRows } from './ownData.node.ts';
 import type { Recipe } from './schema/index.ts';
@@ -123,7 +124,9 @@ async function chatsAsRows(
   const tools = conversations.some((one) => one.tools.length > 0);
   const beside = artifact.adapter?.folder;
   const began = typeof run?.['started_at'] === 'string' ? new Date(run['started_at']) : new Date();
-  const template = openTemplate(await chatTemplateFor(source, { wished: 'auto', tools, beside }), began);
+  const written = await chatTemplateFor(source, { wished: 'auto', tools, beside });
+  expectTemplate(target.adapter, written);
+  const template = openTemplate(written, began);
   const onEmptyLabels = recipe?.data.on_empty_labels ?? 'error';
   const options = { template, tokenizer: source.tokenizer, maxLength: lengthOf(encoding), onEmptyLabels };
   const found = chatRows(conversations, options);

@@ -12,6 +12,7 @@ import {
   textBefore,
 } from '../inference/generation/index.ts';
 import { openWriter } from '../inference/languageModel.node.ts';
+import { expectTemplate } from './expectTemplate.ts';
 import { openTarget } from './target.node.ts';
 
 export interface Answer {
@@ -43,6 +44,7 @@ export async function openSpeaker(reference: string, signal: AbortSignal): Promi
   const { source, decoder } = writer;
   const { tokenizer } = source;
   const written = await chatTemplateOf(source, { tools: false, beside: artifact.adapter?.folder });
+  expectTemplate(adapter, written);
   const template: ChatTemplate | undefined = written && openTemplate(written, new Date());
   const endIds = [...new Set([...(await endTokenIds(source)), ...(adapter?.manifest?.chat?.end_token_ids ?? [])])];
   async function goOn(inputIds: readonly number[], { options, onText, signal: stopping }: Speaking): Promise<Answer> {

@@ -113,6 +113,25 @@ describe('chat', () => {
   });
 });
 
+describe('what does not fit', () => {
+  it('a template that is not the one that the adapter was trained with', async () => {
+    cpSync(join(folder, 'lora/adapter'), join(folder, 'edited'), { recursive: true });
+    writeFileSync(join(folder, 'edited/chat_template.jinja'), '{{ messages[0].content }}');
+    for (const words of [
+      ['generate', 'edited', '--prompt', 'a'],
+      ['eval', 'edited', '--data', join(golden, 'train.jsonl')],
+    ]) {
+      const { code, where } = errorOf(await attune([...words, '--json'], place));
+      expect([code, where]).toEqual(['ADAPTER_MISMATCH', 'edited/chat_template.jinja']);
+    }
+  });
+
+  it('a label of a model that writes text', async () => {
+    const { code, fix } = errorOf(await attune(['predict', 'full', 'a', '--json'], place));
+    expect([code, fix]).toEqual(['USAGE', 'call: attune generate full --prompt TEXT']);
+  });
+});
+
 describe('what leaves', () => {
   it('a merged model answers as the adapter did, and keeps its template', async () => {
     const merged = objectOf<{ max_logit_difference: number }>(

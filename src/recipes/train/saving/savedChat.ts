@@ -1,7 +1,7 @@
 /** What a model that was tuned on conversations is saved with: the very template, and the tokens that end an answer. */
-import { createHash } from 'node:crypto';
 import { TEMPLATE_FILE } from '../../../inference/chatTemplate.node.ts';
 import type { Manifest } from '../../../store/adapters/index.ts';
+import { templateHash } from '../../expectTemplate.ts';
 import type { ChatFacts } from '../tasks/chatFacts.ts';
 import type { Running } from '../train.node.ts';
 
@@ -20,6 +20,6 @@ export const chatNotes = ({
   template,
   endTokenIds,
 }: Pick<ChatFacts, 'template' | 'endTokenIds'>): NonNullable<Manifest['chat']> => ({
-  template_sha256: createHash('sha256').update(template.text).digest('hex'),
+  template_sha256: templateHash(template),
   end_token_ids: [...endTokenIds],
 });

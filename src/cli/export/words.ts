@@ -17,7 +17,7 @@ export function formOf(command: Command, word: string | undefined): Form {
 export function precisionsOf(command: Command, list: string | undefined, form: Form): readonly Precision[] {
   if (list === undefined) return precisions;
   if (form !== 'onnx') {
-    const fix = 'leave it out; the weights of hf and peft are float32';
+    const fix = 'leave it out; the weights of hf, peft and mlx are float32';
     throw usage({ command, word: '--dtype', problem: `it does not go with --to ${form}`, fix });
   }
   const words = new Set(list.split(',').map((word) => word.trim()));

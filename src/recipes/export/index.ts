@@ -1,5 +1,6 @@
 /**
- * recipes/export — a target leaves as ordinary files: a Hugging Face folder, a PEFT folder, ONNX for transformers.js.
+ * recipes/export — a target leaves as ordinary files: a Hugging Face folder, a PEFT or MLX-LM adapter, ONNX for
+ * transformers.js.
  * Invariant: what leaves answers as the target does, and nothing is written over.
  */
 import { availableParallelism } from 'node:os';
@@ -7,17 +8,17 @@ import { resolve } from 'node:path';
 import { openClassifier } from '../../inference/classifier.node.ts';
 import { isLanguageModel } from '../evaluateLanguage.node.ts';
 import { openTarget } from '../target.node.ts';
+import { adapterWriter } from './adapter.node.ts';
 import { writeHuggingFace } from './hf.node.ts';
 import type { Precision } from './inferenceGraph.ts';
 import { exportLanguageModel } from './languageModel.node.ts';
 import { writeOnnx } from './onnx.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from './outputFolder.node.ts';
-import { peftAdapter, writePeft } from './peft.node.ts';
 import { plainModel } from './plainModel.node.ts';
 
 export { type Precision, precisions } from './inferenceGraph.ts';
 
-export const forms = ['onnx', 'hf', 'peft'] as const;
+export const forms = ['onnx', 'hf', 'peft', 'mlx'] as const;
 export type Form = (typeof forms)[number];
 
 export interface ExportOptions {
@@ -42,21 +43,19 @@ export async function exportTarget(reference: string, options: ExportOptions): P
   await refuseUsedPlace(output);
   const target = await openTarget(reference, signal);
   const path = resolve(output);
+  if (form === 'peft' || form === 'mlx') {
+    await writeFolder(path, await adapterWriter(target, { form, reference }));
+    return { path, files: await filesOf(path) };
+  }
   if (await isLanguageModel(target)) {
     const write = (fill: (folder: string) => Promise<void>): Promise<void> => writeFolder(path, fill);
     const difference = await exportLanguageModel(target, { form, where: reference, write });
-    return { path, files: await filesOf(path), ...(difference !== undefined && { maxLogitDifference: difference }) };
+    return { path, files: await filesOf(path), maxLogitDifference: difference };
   }
-  const { artifact, adapter, maxLength } = target;
-  const peft = form === 'peft' ? peftAdapter(adapter, reference) : undefined;
-  // An adapter that does not open is not passed on either.
+  const { artifact, maxLength } = target;
   const opening = { threads: availableParallelism(), maxLength, batchSize: 1 };
   // What was learned over rounded weights is folded into the exact ones.
-  await using model = await openClassifier(artifact, { ...opening, basePrecision: peft ? undefined : 'fp32' });
-  if (peft) {
-    await writeFolder(path, (folder) => writePeft(folder, peft, model.source.description));
-    return { path, files: await filesOf(path) };
-  }
+  await using model = await openClassifier(artifact, { ...opening, basePrecision: 'fp32' });
   const plain = await plainModel(model, reference);
   signal.throwIfAborted();
   const write = form === 'onnx' ? writeOnnx : writeHuggingFace;

@@ -1,4 +1,4 @@
-/** A language model leaves: the whole model with what methods added folded in, or the adapter alone. */
+/** A language model leaves whole, with what methods added folded in. */
 import { copyFile, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -14,31 +14,19 @@ import { writeModel } from '../../store/runs/index.ts';
 import { causalLm } from '../../tasks/index.ts';
 import type { Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
-import { peftAdapter, writePeft } from './peft.node.ts';
 import { refuseDrift } from './plainModel.node.ts';
 
 export interface Leaving {
-  readonly form: 'onnx' | 'hf' | 'peft';
+  readonly form: 'onnx' | 'hf';
   readonly where: string;
   readonly write: (fill: (folder: string) => Promise<void>) => Promise<void>;
 }
 
-/** Returns how far the scores moved by the folding; undefined where nothing was folded. */
-export async function exportLanguageModel(
-  target: Target,
-  { form, where, write }: Leaving,
-): Promise<number | undefined> {
+/** Returns how far the scores moved by the folding. */
+export async function exportLanguageModel(target: Target, { form, where, write }: Leaving): Promise<number> {
   if (form === 'onnx') throw noOnnx(where);
-  const peft = form === 'peft' ? peftAdapter(target.adapter, where) : undefined;
   const threads = availableParallelism();
-  await using model = await openLanguageModel(target.artifact, { threads, basePrecision: peft ? undefined : 'fp32' });
-  if (peft) {
-    await write(async (folder) => {
-      await writePeft(folder, peft, model.source.description);
-      await copyChat(peft, folder);
-    });
-    return undefined;
-  }
+  await using model = await openLanguageModel(target.artifact, { threads, basePrecision: 'fp32' });
   const tensors = await mergedTensors(model.program, { memory: model.memory, open: model.open, threads });
   const difference = model.program.merged.size > 0 ? await drift(model, tensors, { threads, where }) : 0;
   await write((folder) => writeWhole(folder, target, { model, tensors }));

@@ -1,4 +1,4 @@
-/** The adapter alone as a PEFT folder: as it is, or converted from AdapterHub's. */
+/** The adapter alone as a PEFT folder: as it is, or converted from AdapterHub's or MLX-LM's. */
 import { copyFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
@@ -6,7 +6,8 @@ import type { ModelDescription } from '../../models/index.ts';
 import { ADAPTER_CONFIG, type Adapter, hasPeftForm, MANIFEST, writePeftFolder } from '../../store/adapters/index.ts';
 import { writeDurably } from '../../store/runs/atomic.node.ts';
 import { baseFolder } from '../target.node.ts';
-import { runTasks } from '../train/tasks/index.ts';
+import type { RunTask } from '../train/tasks/index.ts';
+import { readTensors } from './tensors.ts';
 
 /** The adapter of a target, where PEFT has its method. */
 export function peftAdapter(adapter: Adapter | undefined, where: string): Adapter {
@@ -19,36 +20,34 @@ export function peftAdapter(adapter: Adapter | undefined, where: string): Adapte
   });
 }
 
+interface Owner {
+  readonly description: ModelDescription;
+  readonly task: RunTask;
+}
+
 /** What another program saved in its own way is written anew. */
-export async function writePeft(folder: string, adapter: Adapter, description: ModelDescription): Promise<void> {
-  if (!adapter.peft) return await convert(folder, adapter, description);
+export async function writePeft(folder: string, adapter: Adapter, owner: Owner): Promise<void> {
+  if (!adapter.peft) return await convert(folder, adapter, owner);
   for (const name of await readdir(adapter.folder)) {
-    if (/^(adapter_.*|attune\.json)$/.test(name)) await copyFile(join(adapter.folder, name), join(folder, name));
+    if (/^(adapter_.*|attune\.json|chat_template\.jinja|generation_config\.json)$/.test(name))
+      await copyFile(join(adapter.folder, name), join(folder, name));
   }
   const base = baseFolder(adapter);
   if (base) await nameBase(folder, adapter, resolve(base));
 }
 
-async function convert(folder: string, adapter: Adapter, description: ModelDescription): Promise<void> {
-  const { method, manifest, baseReference } = adapter;
-  const { architecture } = description;
-  const checkpoint = await adapter.open();
-  try {
-    const tensors = await Promise.all(
-      checkpoint.names.map(async (name) => {
-        const data = await checkpoint.readFloats(name);
-        return { name, dtype: 'float32' as const, shape: checkpoint.shapeOf(name)!, data };
-      }),
-    );
-    const base = baseFolder(adapter);
-    const baseName = base === undefined ? baseReference : resolve(base);
-    const task = runTasks[(manifest?.task ?? 'text-classification') as keyof typeof runTasks];
-    const headModules = task.headModules({ description });
-    const saved = { method, taskType: task.peftTask, baseName, tensors, facts: architecture, headModules };
-    await writePeftFolder(folder, saved);
-  } finally {
-    await checkpoint.close();
-  }
+async function convert(folder: string, adapter: Adapter, { description, task }: Owner): Promise<void> {
+  const { method, baseReference } = adapter;
+  const base = baseFolder(adapter);
+  const baseName = base === undefined ? baseReference : resolve(base);
+  await writePeftFolder(folder, {
+    method,
+    taskType: task.peftTask,
+    baseName,
+    tensors: await readTensors(await adapter.open()),
+    facts: description.architecture,
+    headModules: task.headModules({ description }),
+  });
 }
 
 /** A path from the old folder, or from here, leads nowhere from the new one. */

@@ -1,6 +1,6 @@
 /**
  * What a partial method saved: a folder of PEFT, or of AdapterHub's library, where one has the method; else the trained
- * tensors alone. Beside any lies attune.json, which says what base, labels and answers belong to it; folders of other
+ * tensors alone. MLX-LM's folders are read too. Beside any lies attune.json, which says what base, labels and answers belong to it; folders of other
  * programs have none.
  */
 import { existsSync } from 'node:fs';
@@ -14,6 +14,7 @@ import { writeDurably } from '../runs/atomic.node.ts';
 import { type HubConfig, type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
 import { hasHubForm, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
 import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
+import { isMlxConfig, type MlxConfig, openMlxFolder, settingsFromMlx } from './mlx/folder.node.ts';
 import { settingsFromPeft } from './peft/config.ts';
 import { openPeftFolder, writePeftFolder } from './peft/folder.node.ts';
 import { type PeftConfig, peftForms } from './peft/forms.ts';
@@ -41,12 +42,16 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
   const written = await readJson(folder, MANIFEST);
   const isAbsent = written === undefined || isModelNotes(written);
   const manifest = isAbsent ? undefined : parseManifest(written, join(folder, MANIFEST));
-  const config = (await readJson(folder, ADAPTER_CONFIG)) as PeftConfig | HubConfig | undefined;
+  const config = (await readJson(folder, ADAPTER_CONFIG)) as PeftConfig | HubConfig | MlxConfig | undefined;
   const known = { folder, ...(manifest && { manifest }) };
   if (config) {
     const where = join(folder, ADAPTER_CONFIG);
-    const named = isHubConfig(config) ? config.model_name : config['base_model_name_or_path'];
+    const named = nameOfBase(config);
     const baseReference = manifest?.base.reference ?? expectBaseName(named, where);
+    if (isMlxConfig(config)) {
+      const method = await settingsFromMlx(folder, config);
+      return { ...known, method, baseReference, open: () => openMlxFolder(folder) };
+    }
     if (isHubConfig(config)) {
       const labels = await hubLabels(folder);
       const open = () => openHubFolder(folder, config);
@@ -65,12 +70,23 @@ const trained = (folder: string, manifest: Manifest): Pick<Adapter, 'method' | '
   open: async () => joinFiles([await openSafetensors(await openFile(join(folder, TRAINED_WEIGHTS)))]),
 });
 
+/** An adapter as other programs read it: a start in the weights, and networks that make vectors, are worked in. */
+export function plainForm({ folder, peft, method, open }: Adapter): Pick<Adapter, 'method' | 'open'> {
+  if (!peft) return { method, open };
+  return { method: settingsFromPeft(peft, join(folder, ADAPTER_CONFIG)), open: () => openPeftFolder(folder) };
+}
+
+function nameOfBase(config: PeftConfig | HubConfig | MlxConfig): unknown {
+  if (isMlxConfig(config)) return config.model;
+  return isHubConfig(config) ? config.model_name : config['base_model_name_or_path'];
+}
+
 function expectBaseName(name: unknown, where: string): string {
   if (typeof name === 'string' && name !== '') return name;
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
     where,
-    problem: 'it names no base model (base_model_name_or_path, or model_name)',
+    problem: 'it names no base model (base_model_name_or_path, model_name, or model)',
     fix: 'write the base model there',
   });
 }

@@ -5,6 +5,7 @@
 export {
   ADAPTER_CONFIG,
   type Adapter,
+  plainForm,
   readAdapter,
   readModelNotes,
   type SavedAdapter,
@@ -19,5 +20,6 @@ export {
   type Manifest,
   type ModelNotes,
 } from './manifest.ts';
+export { writeMlxFolder } from './mlx/folder.node.ts';
 export { writePeftFolder } from './peft/folder.node.ts';
 export { hasPeftForm } from './peft/forms.ts';

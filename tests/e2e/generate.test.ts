@@ -22,7 +22,7 @@ beforeAll(async () => {
     model: join(golden, 'model'),
     task: 'sft',
     data: { train: join(golden, 'train.jsonl'), validation_split: 0, max_length: 128 },
-    training: { num_train_epochs: 60, per_device_train_batch_size: 8, learning_rate: 2e-2 },
+    training: { num_train_epochs: 60, per_device_train_batch_size: 8, learning_rate: 2e-2, save_strategy: 'no' },
     threads: 1,
     output_dir: 'full',
   };
@@ -167,6 +167,8 @@ describe('calls of tools', () => {
       'data.validation=calls.jsonl',
       'data.chat_template=chatml',
       'data.max_length=160',
+      // One evaluation, at the end.
+      'eval_steps=80',
     ];
     const { metrics, before } = await train(
       ['recipe.json', ...words, 'num_train_epochs=80', 'output_dir=calls'],

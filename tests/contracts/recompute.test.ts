@@ -89,6 +89,9 @@ interface Measured {
   readonly bytes: number;
 }
 
+/** Each measurement starts a process, which takes long on a busy machine. */
+const PATIENCE = { timeout: 300_000 };
+
 /** In a process of its own: a peak never falls. */
 function measure(settings: object): Measured {
   const script = join(import.meta.dirname, 'peakMemory.ts');
@@ -97,14 +100,14 @@ function measure(settings: object): Measured {
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Measured;
 }
 
-test('ONNX Runtime keeps what is computed again apart: memory falls to a fraction', () => {
+test('ONNX Runtime keeps what is computed again apart: memory falls to a fraction', PATIENCE, () => {
   const kept = measure({ layers: 12 });
   const again = measure({ layers: 12, gradientCheckpointing: true });
   expect(again.loss).toBeCloseTo(kept.loss, 6);
   expect(again.bytes).toBeLessThan(kept.bytes / 2);
 });
 
-test('scores of a large vocabulary are not held together', () => {
+test('scores of a large vocabulary are not held together', PATIENCE, () => {
   const large = { layers: 1, vocabulary: 40_000, gradientCheckpointing: true };
   const whole = measure({ ...large, vocabularyPart: 40_000 });
   const parts = measure({ ...large, vocabularyPart: 2000 });
@@ -112,7 +115,7 @@ test('scores of a large vocabulary are not held together', () => {
   expect(parts.bytes).toBeLessThan(whole.bytes / 2);
 });
 
-test('attention over long texts does not hold all weights of keys', () => {
+test('attention over long texts does not hold all weights of keys', PATIENCE, () => {
   const long = { tokens: 2048, layers: 2 };
   const whole = measure(long);
   const parts = measure({ ...long, queryParts: 8 });

@@ -140,16 +140,19 @@ interface Product {
 
 type AttendNode = Node & { attributes: AttendAttributes };
 
-/** The parts of the queries, as ONNX Runtime finds them when it knows how many queries there are. */
+/**
+ * The parts of the queries, as ONNX Runtime finds them when it knows how many queries there are. One where a part may not
+ * be empty: WebGPU has no softmax of nothing.
+ */
 function writeParts(emit: Emitter, { inputs, attributes }: AttendNode): Part[] {
   const [batch, heads, length, width] = inputs[0]!.shape as [Dim, number, Dim, number];
   const [, keyHeads, keys] = inputs[1]!.shape as [Dim, number, Dim];
   const group = emit.ints([heads / keyHeads]);
   const one = (type: string, ...names: string[]): string => emit.node(type, names)[0]!;
   const shape = (dims: readonly string[]): string => emit.node('Concat', dims, { axis: 0 })[0]!;
-  const edge = (i: number): string =>
-    one('Div', one('Mul', emit.dim(length), emit.ints([i])), emit.ints([attributes.parts]));
-  return Array.from({ length: attributes.parts }, (_, i): Part => {
+  const count = emit.target === 'cpu' ? attributes.parts : 1;
+  const edge = (i: number): string => one('Div', one('Mul', emit.dim(length), emit.ints([i])), emit.ints([count]));
+  return Array.from({ length: count }, (_, i): Part => {
     const [start, end] = [edge(i), edge(i + 1)];
     const size = one('Sub', end, start);
     const grouped = one('Mul', size, group);

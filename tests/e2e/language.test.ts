@@ -76,6 +76,13 @@ describe('twenty steps on conversations', () => {
     expect(metrics['perplexity']).toBeCloseTo(Math.exp(metrics['loss']!), 6);
   });
 
+  it('says what 8 bits cost a language model', async () => {
+    const words = ['lora.json', '~init_from', 'method.base_precision=int8', 'max_steps=1', 'output_dir=rounded'];
+    const { code, stderr } = await attune(['train', ...words], place);
+    expect(code).toBe(0);
+    expect(stderr).toContain('base_precision: int8 makes language models much worse');
+  });
+
   it('run.json says how conversations were written, and the folder opens without a network', () => {
     const record = readJson<{
       chat: Record<string, unknown>;

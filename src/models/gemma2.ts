@@ -20,6 +20,8 @@ import {
   rotaryAngles,
   rotationOf,
   type Scope,
+  separateProjections,
+  tiedEmbedding,
   tokens,
   turn,
   type Visibility,
@@ -51,9 +53,7 @@ type Gemma2Config = z.output<typeof configSchema>;
 export const gemma2: Architecture<Gemma2Config> = {
   modelType: 'gemma2',
   prefix: 'model',
-  queryAndValue: ['q_proj', 'v_proj'],
-  keyAndValue: ['k_proj', 'v_proj'],
-  sublayerEnds: ['down_proj'],
+  ...separateProjections,
   norms: [
     'input_layernorm',
     'post_attention_layernorm',
@@ -65,7 +65,7 @@ export const gemma2: Architecture<Gemma2Config> = {
   hidden,
   languageModel: {
     architectureName: 'Gemma2ForCausalLM',
-    tiedTo: (config) => (config.tie_word_embeddings ? 'model.embed_tokens' : undefined),
+    tiedTo: tiedEmbedding('model.embed_tokens'),
     softcap: (config) => config.final_logit_softcapping ?? undefined,
   },
 };
@@ -90,13 +90,13 @@ function hidden(model: Scope, batch: Batch, config: Gemma2Config): Tensor {
   return offsetRmsNorm(model.at('norm'), x, { eps });
 }
 
-interface Reading {
+interface Attending {
   readonly visible: Visibility;
   readonly angles: Angles;
   readonly config: Gemma2Config;
 }
 
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Reading): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
   const { attention_bias: bias, attention_dropout: dropoutRate } = config;
   const { q, k, v } = projectHeads(scope, x, config, { bias });
   const turned = { q: turn(q, angles), k: turn(k, angles), v };

@@ -22,6 +22,8 @@ import {
   rotaryKind,
   rotationOf,
   type Scope,
+  separateProjections,
+  tiedEmbedding,
   tokens,
   turn,
   type Visibility,
@@ -58,9 +60,7 @@ type Gemma3Config = z.output<typeof configSchema>;
 export const gemma3Text: Architecture<Gemma3Config> = {
   modelType: 'gemma3_text',
   prefix: 'model',
-  queryAndValue: ['q_proj', 'v_proj'],
-  keyAndValue: ['k_proj', 'v_proj'],
-  sublayerEnds: ['down_proj'],
+  ...separateProjections,
   norms: [
     'input_layernorm',
     'post_attention_layernorm',
@@ -74,7 +74,7 @@ export const gemma3Text: Architecture<Gemma3Config> = {
   hidden,
   languageModel: {
     architectureName: 'Gemma3ForCausalLM',
-    tiedTo: (config) => (config.tie_word_embeddings ? 'model.embed_tokens' : undefined),
+    tiedTo: tiedEmbedding('model.embed_tokens'),
     softcap: (config) => config.final_logit_softcapping ?? undefined,
   },
 };
@@ -111,13 +111,13 @@ function anglesOf({ positionIds }: Batch, config: Gemma3Config): { near: Angles;
   };
 }
 
-interface Reading {
+interface Attending {
   readonly visible: Visibility;
   readonly angles: Angles;
   readonly config: Gemma3Config;
 }
 
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Reading): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
   const { attention_bias: bias, attention_dropout: dropoutRate, rms_norm_eps: eps } = config;
   const { q, k, v } = projectHeads(scope, x, config, { bias });
   const normed = (name: string, heads: Tensor): Tensor => turn(offsetRmsNorm(scope.at(name), heads, { eps }), angles);

@@ -18,6 +18,7 @@ import {
   rate,
   type Scope,
   splitHeads,
+  tiedEmbedding,
   tokens,
   type Visibility,
 } from './nn/index.ts';
@@ -59,7 +60,7 @@ export const gpt2: Architecture<Gpt2Config> = {
   hidden,
   languageModel: {
     architectureName: 'GPT2LMHeadModel',
-    tiedTo: (config) => (config.tie_word_embeddings ? 'transformer.wte' : undefined),
+    tiedTo: tiedEmbedding('transformer.wte'),
   },
 };
 
@@ -80,12 +81,12 @@ function hidden(model: Scope, batch: Batch, config: Gpt2Config): Tensor {
   return layerNorm(model.at('ln_f'), x, { eps });
 }
 
-interface Reading {
+interface Attending {
   readonly visible: Visibility;
   readonly config: Gpt2Config;
 }
 
-function selfAttention(scope: Scope, x: Tensor, { visible, config }: Reading): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { visible, config }: Attending): Tensor {
   const { n_embd: width, n_head: heads } = config;
   const projected = linear(scope.at('c_attn'), x, { out: 3 * width, transposed: true });
   const parts = split(projected, -1, [width, width, width]);

@@ -18,6 +18,8 @@ import {
   rotaryAngles,
   rotationOf,
   type Scope,
+  separateProjections,
+  tiedEmbedding,
   tokens,
   turn,
   type Visibility,
@@ -38,15 +40,13 @@ type LlamaConfig = z.output<typeof configSchema>;
 export const llama: Architecture<LlamaConfig> = {
   modelType: 'llama',
   prefix: 'model',
-  queryAndValue: ['q_proj', 'v_proj'],
-  keyAndValue: ['k_proj', 'v_proj'],
-  sublayerEnds: ['down_proj'],
+  ...separateProjections,
   norms: ['input_layernorm', 'post_attention_layernorm', 'norm'],
   configSchema,
   hidden,
   languageModel: {
     architectureName: 'LlamaForCausalLM',
-    tiedTo: (config) => (config.tie_word_embeddings ? 'model.embed_tokens' : undefined),
+    tiedTo: tiedEmbedding('model.embed_tokens'),
   },
 };
 
@@ -67,13 +67,13 @@ function hidden(model: Scope, batch: Batch, config: LlamaConfig): Tensor {
   return rmsNorm(model.at('norm'), x, { eps });
 }
 
-interface Reading {
+interface Attending {
   readonly visible: Visibility;
   readonly angles: Angles;
   readonly config: LlamaConfig;
 }
 
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Reading): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
   const { q, k, v } = projectHeads(scope, x, config, { bias: config.attention_bias });
   const turned = { q: turn(q, angles), k: turn(k, angles), v };
   const y = attention(scope, { ...turned, ...visible, dropoutRate: config.attention_dropout }); // [B, T, H·C]

@@ -21,6 +21,7 @@ import {
   rotationOf,
   type Scope,
   splitHeads,
+  tiedEmbedding,
   tokens,
   turn,
   type Visibility,
@@ -62,7 +63,7 @@ export const phi3: Architecture<Phi3Config> = {
   hidden,
   languageModel: {
     architectureName: 'Phi3ForCausalLM',
-    tiedTo: (config) => (config.tie_word_embeddings ? 'model.embed_tokens' : undefined),
+    tiedTo: tiedEmbedding('model.embed_tokens'),
   },
 };
 
@@ -85,13 +86,13 @@ function hidden(model: Scope, batch: Batch, config: Phi3Config): Tensor {
   return rmsNorm(model.at('norm'), x, { eps });
 }
 
-interface Reading {
+interface Attending {
   readonly visible: Visibility;
   readonly angles: Angles;
   readonly config: Phi3Config;
 }
 
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Reading): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
   const { num_attention_heads: heads, num_key_value_heads: keyHeads, head_dim: width } = config;
   const counts = [heads, keyHeads, keyHeads];
   const projected = linear(scope.at('qkv_proj'), x, { out: (heads + 2 * keyHeads) * width, bias: false });

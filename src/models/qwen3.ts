@@ -9,10 +9,8 @@ import {
   type Batch,
   causal,
   checkHeads,
-  count,
   decoderFields,
   gatedFeedForward,
-  layerWindows,
   linear,
   preNormBlock,
   projectHeads,
@@ -20,10 +18,13 @@ import {
   rotaryAngles,
   rotationOf,
   type Scope,
+  separateProjections,
+  switchedWindowFields,
+  switchedWindows,
+  tiedEmbedding,
   tokens,
   turn,
   type Visibility,
-  windowFields,
   withHeads,
 } from './nn/index.ts';
 
@@ -33,9 +34,7 @@ const configSchema = z
     head_dim: decoderFields.head_dim.default(128),
     attention_bias: z.boolean().default(false),
     max_position_embeddings: decoderFields.max_position_embeddings.default(32_768),
-    ...windowFields,
-    use_sliding_window: z.boolean().default(false),
-    max_window_layers: count.or(z.literal(0)).default(28),
+    ...switchedWindowFields,
   })
   .transform(withHeads)
   .superRefine(checkHeads);
@@ -44,15 +43,13 @@ type Qwen3Config = z.output<typeof configSchema>;
 export const qwen3: Architecture<Qwen3Config> = {
   modelType: 'qwen3',
   prefix: 'model',
-  queryAndValue: ['q_proj', 'v_proj'],
-  keyAndValue: ['k_proj', 'v_proj'],
-  sublayerEnds: ['down_proj'],
+  ...separateProjections,
   norms: ['input_layernorm', 'post_attention_layernorm', 'norm', 'q_norm', 'k_norm'],
   configSchema,
   hidden,
   languageModel: {
     architectureName: 'Qwen3ForCausalLM',
-    tiedTo: (config) => (config.tie_word_embeddings ? 'model.embed_tokens' : undefined),
+    tiedTo: tiedEmbedding('model.embed_tokens'),
   },
 };
 
@@ -62,7 +59,7 @@ function hidden(model: Scope, batch: Batch, config: Qwen3Config): Tensor {
   const angles = rotaryAngles(batch.positionIds, rotationOf(config, config.head_dim));
   const visibleIn = causal(batch);
   let x = tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }); // [B, T, D]
-  for (const [layer, window] of model.blocksOf('layers', windowsOf(config))) {
+  for (const [layer, window] of model.blocksOf('layers', switchedWindows(config))) {
     x = preNormBlock(layer, x, {
       eps,
       attention: (scope, normed) => selfAttention(scope, normed, { visible: visibleIn(window), angles, config }),
@@ -73,19 +70,13 @@ function hidden(model: Scope, batch: Batch, config: Qwen3Config): Tensor {
   return rmsNorm(model.at('norm'), x, { eps });
 }
 
-/** Without `use_sliding_window` the other fields of windows mean nothing. */
-function windowsOf({ use_sliding_window: slides, max_window_layers: first, ...config }: Qwen3Config) {
-  const sliding_window = slides ? (config.sliding_window ?? 4096) : undefined;
-  return layerWindows({ ...config, sliding_window }, (layer) => layer >= first);
-}
-
-interface Reading {
+interface Attending {
   readonly visible: Visibility;
   readonly angles: Angles;
   readonly config: Qwen3Config;
 }
 
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Reading): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
   const { attention_bias: bias, rms_norm_eps: eps } = config;
   const { q, k, v } = projectHeads(scope, x, config, { bias });
   const normed = (name: string, heads: Tensor): Tensor => turn(rmsNorm(scope.at(name), heads, { eps }), angles);

@@ -55,6 +55,18 @@ export const windowFields = {
   layer_types: z.array(z.enum(layerTypes)).nullish(),
 };
 
+/** Qwen's: without `use_sliding_window` the other fields of windows mean nothing. */
+export const switchedWindowFields = {
+  ...windowFields,
+  use_sliding_window: z.boolean().default(false),
+  max_window_layers: count.or(z.literal(0)).default(28),
+};
+
+interface SwitchedWindows extends Windows {
+  readonly use_sliding_window: boolean;
+  readonly max_window_layers: number;
+}
+
 interface Windows {
   readonly num_hidden_layers: number;
   readonly sliding_window?: number | null | undefined;
@@ -67,3 +79,22 @@ export function layerWindows(config: Windows, slides: (layer: number) => boolean
   const isSliding = (layer: number): boolean => (types ? types[layer] === 'sliding_attention' : slides(layer));
   return Array.from({ length: layers }, (_, layer) => (isSliding(layer) ? (window ?? undefined) : undefined));
 }
+
+export function switchedWindows(config: SwitchedWindows): (number | undefined)[] {
+  const { use_sliding_window: slides, max_window_layers: first, sliding_window: window } = config;
+  const sliding_window = slides ? (window ?? 4096) : undefined;
+  return layerWindows({ ...config, sliding_window }, (layer) => layer >= first);
+}
+
+/** The layers that Llama and its kin keep apart, by what methods ask for. */
+export const separateProjections = {
+  queryAndValue: ['q_proj', 'v_proj'],
+  keyAndValue: ['k_proj', 'v_proj'],
+  sublayerEnds: ['down_proj'],
+} as const;
+
+/** Where the head's matrix stands, if config.json says that it is the embedding's. */
+export const tiedEmbedding =
+  (table: string) =>
+  ({ tie_word_embeddings: isTied }: { readonly tie_word_embeddings: boolean }): string | undefined =>
+    isTied ? table : undefined;

@@ -19,7 +19,19 @@ export {
 export { causal, type Keys, type Visibility } from './causal.ts';
 export { batchInputsOf, type Cut, cutProgram, type Features } from './cutProgram.ts';
 export { gatedFeedForward, preNormBlock, projectHeads } from './decoderBlocks.ts';
-export { checkHeads, count, decoderFields, layerWindows, rate, windowFields, withHeads } from './decoderConfig.ts';
+export {
+  checkHeads,
+  count,
+  decoderFields,
+  layerWindows,
+  rate,
+  separateProjections,
+  switchedWindowFields,
+  switchedWindows,
+  tiedEmbedding,
+  windowFields,
+  withHeads,
+} from './decoderConfig.ts';
 export { embedding, joinResidual, layerNorm, linear, offsetRmsNorm, rmsNorm, tokenScores, tokens } from './layers.ts';
 export type {
   AddedOptions,

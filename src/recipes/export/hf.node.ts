@@ -1,7 +1,7 @@
 /** A Hugging Face folder with every weight, whatever method trained it. */
 import { join } from 'node:path';
 import { MANIFEST, type ModelNotes } from '../../store/adapters/index.ts';
-import { writeDurably } from '../../store/runs/atomic.node.ts';
+import { writeJson } from '../../store/runs/atomic.node.ts';
 import { writeModel } from '../../store/runs/index.ts';
 import { classifierConfig } from '../classifierConfig.ts';
 import type { PlainModel } from './plainModel.node.ts';
@@ -10,5 +10,5 @@ export async function writeHuggingFace(folder: string, model: PlainModel): Promi
   const { source, labels, tensors, threshold, maxLength } = model;
   await writeModel(folder, { config: classifierConfig(source, labels), tensors, tokenizerFolder: source.folder });
   const notes: ModelNotes = { format: 1, kind: 'model', threshold, max_length: maxLength };
-  await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(notes, null, 2)}\n`]);
+  await writeJson(join(folder, MANIFEST), notes);
 }

@@ -9,7 +9,7 @@ import { type LanguageModel, openLanguageModel } from '../../inference/languageM
 import { type FloatTensor, mergedTensors } from '../../inference/merged.ts';
 import { buildProgram, tokenInputs } from '../../models/nn/index.ts';
 import { type Adapter, MANIFEST, type ModelNotes } from '../../store/adapters/index.ts';
-import { writeDurably } from '../../store/runs/atomic.node.ts';
+import { writeJson } from '../../store/runs/atomic.node.ts';
 import { writeModel } from '../../store/runs/index.ts';
 import { causalLm } from '../../tasks/index.ts';
 import type { Target } from '../target.node.ts';
@@ -43,7 +43,7 @@ async function writeWhole(
   await writeModel(folder, { config, tensors, tokenizerFolder: source.folder });
   if (adapter) await copyChat(adapter, folder);
   const notes: ModelNotes = { format: 1, kind: 'model', ...(maxLength !== undefined && { max_length: maxLength }) };
-  await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(notes, null, 2)}\n`]);
+  await writeJson(join(folder, MANIFEST), notes);
 }
 
 /** The template that the adapter was trained with stands in for that of the base. */

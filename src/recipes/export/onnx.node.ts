@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { requireJson } from '../../files/modelFolder.node.ts';
-import { writeDurably } from '../../store/runs/atomic.node.ts';
+import { writeDurably, writeJson } from '../../store/runs/atomic.node.ts';
 import { copyTokenizer } from '../../store/runs/index.ts';
 import { classifierConfig } from '../classifierConfig.ts';
 import { inferenceGraph, type Precision } from './inferenceGraph.ts';
@@ -24,6 +24,3 @@ export async function writeOnnx(folder: string, model: PlainModel, wanted: reado
     await writeDurably(join(folder, 'onnx', fileNames[precision]), [inferenceGraph(model, precision)]);
   }
 }
-
-const writeJson = (path: string, value: object): Promise<void> =>
-  writeDurably(path, [`${JSON.stringify(value, null, 2)}\n`]);

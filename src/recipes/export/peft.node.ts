@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import type { ModelDescription } from '../../models/index.ts';
 import { ADAPTER_CONFIG, type Adapter, hasPeftForm, MANIFEST, writePeftFolder } from '../../store/adapters/index.ts';
-import { writeDurably } from '../../store/runs/atomic.node.ts';
+import { writeJson } from '../../store/runs/atomic.node.ts';
 import { baseFolder } from '../target.node.ts';
 import type { RunTask } from '../train/tasks/index.ts';
 import { readTensors } from './tensors.ts';
@@ -52,8 +52,7 @@ async function convert(folder: string, adapter: Adapter, { description, task }: 
 
 /** A path from the old folder, or from here, leads nowhere from the new one. */
 async function nameBase(folder: string, { peft, manifest }: Adapter, base: string): Promise<void> {
-  const write = (name: string, value: object): Promise<void> =>
-    writeDurably(join(folder, name), [`${JSON.stringify(value, null, 2)}\n`]);
+  const write = (name: string, value: object): Promise<void> => writeJson(join(folder, name), value);
   await write(ADAPTER_CONFIG, { ...peft, base_model_name_or_path: base });
   if (manifest) await write(MANIFEST, { ...manifest, base: { ...manifest.base, name: base, reference: base } });
 }

@@ -10,7 +10,7 @@ import { openFile } from '../../files/bytes.node.ts';
 import { type Checkpoint, joinFiles, type NamedTensor, openSafetensors, safetensorsChunks } from '../../files/index.ts';
 import { readJson } from '../../files/modelFolder.node.ts';
 import { type MethodSettings, type ModelFacts, parseMethod } from '../../methods/index.ts';
-import { writeDurably } from '../runs/atomic.node.ts';
+import { writeDurably, writeJson } from '../runs/atomic.node.ts';
 import { type HubConfig, type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
 import { hasHubForm, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
 import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
@@ -111,7 +111,7 @@ export interface SavedAdapter {
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
   const { method, manifest, tensors, exported, facts, model, headModules, taskType, earlier } = saved;
   const baseName = manifest.base.name;
-  await writeDurably(join(folder, MANIFEST), [`${JSON.stringify(manifest, null, 2)}\n`]);
+  await writeJson(join(folder, MANIFEST), manifest);
   if (peftForms[method.name]) {
     const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules };
     await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });

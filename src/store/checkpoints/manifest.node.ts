@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sha256OfFile } from '../models/sha256.node.ts';
-import { writeDurably } from '../runs/atomic.node.ts';
+import { writeDurably, writeJson } from '../runs/atomic.node.ts';
 
 const MANIFEST_FILE = 'manifest.json';
 
@@ -35,7 +35,7 @@ export const factsOf = async (path: string): Promise<FileFacts> => ({
 });
 
 export const writeManifest = (folder: string, content: CheckpointManifest): Promise<void> =>
-  writeDurably(join(folder, MANIFEST_FILE), [`${JSON.stringify(content, null, 2)}\n`]);
+  writeJson(join(folder, MANIFEST_FILE), content);
 
 export interface Checked {
   readonly files: CheckpointManifest['files'];

@@ -110,3 +110,7 @@ export async function removeLeftovers(folder: string): Promise<void> {
   const left = names.filter((name) => /^\..+\.\d+-[0-9a-f]{8}$/.test(name));
   for (const name of left) await rm(join(folder, name), { recursive: true, force: true });
 }
+
+/** A small file of settings or facts, as people read it. */
+export const writeJson = (path: string, value: object): Promise<void> =>
+  writeDurably(path, [`${JSON.stringify(value, null, 2)}\n`]);

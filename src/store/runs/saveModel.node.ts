@@ -3,7 +3,7 @@ import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ggufAt, tokenizerOfGguf } from '../../files/gguf/ggufModel.node.ts';
 import { type NamedTensor, safetensorsChunks } from '../../files/index.ts';
-import { writeDurably } from './atomic.node.ts';
+import { writeDurably, writeJson } from './atomic.node.ts';
 
 /** What lies beside the weights and is copied as it is, so that every reader tokenises and writes alike. */
 const tokenizerFiles = [
@@ -34,7 +34,7 @@ export async function writeModel(
 ): Promise<void> {
   await copyTokenizer(tokenizerFolder, folder);
   await writeTexts(folder, texts);
-  await writeDurably(join(folder, 'config.json'), [`${JSON.stringify(config, null, 2)}\n`]);
+  await writeJson(join(folder, 'config.json'), config);
   await writeDurably(join(folder, 'model.safetensors'), safetensorsChunks(tensors));
 }
 

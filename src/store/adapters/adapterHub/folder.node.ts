@@ -1,7 +1,6 @@
 /** A folder of AdapterHub's library: adapter and head in files of their own, each with its configuration. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { AttuneError } from '../../../errors/index.ts';
 import { openFile } from '../../../files/bytes.node.ts';
 import {
   type Checkpoint,
@@ -13,6 +12,7 @@ import {
 import { readJson } from '../../../files/modelFolder.node.ts';
 import type { AdapterSettings } from '../../../methods/adapter.ts';
 import { writeDurably } from '../../runs/atomic.node.ts';
+import { noSafetensors } from '../noSafetensors.ts';
 import { type HubConfig, type HubModel, headFromLabels, hubFromSettings } from './config.ts';
 
 const CONFIG = 'adapter_config.json';
@@ -27,18 +27,11 @@ export const hasHubForm = (methodName: string, modelType: string): boolean =>
 
 export async function openHubFolder(folder: string, { name }: HubConfig): Promise<Checkpoint> {
   const present = [WEIGHTS, HEAD_WEIGHTS].filter((file) => existsSync(join(folder, file)));
-  if (!present.includes(WEIGHTS)) throw noSafetensors(folder);
+  if (!present.includes(WEIGHTS)) {
+    throw noSafetensors(join(folder, WEIGHTS), 'save the adapter again with save_adapter(…, use_safetensors=True)');
+  }
   const files = await Promise.all(present.map(async (file) => openSafetensors(await openFile(join(folder, file)))));
   return joinFiles(files, (stored) => ownHubName(stored, name));
-}
-
-function noSafetensors(folder: string): AttuneError {
-  return new AttuneError({
-    code: 'ADAPTER_UNSUPPORTED',
-    where: join(folder, WEIGHTS),
-    problem: 'it is not there; files that Python pickled (.bin) are not read, for reading them can run programs',
-    fix: 'save the adapter again with save_adapter(…, use_safetensors=True)',
-  });
 }
 
 /** The label names that a head was saved with, in the order of its outputs. */

@@ -8,7 +8,7 @@ import { AttuneError } from '../../../errors/index.ts';
 import { openFile } from '../../../files/bytes.node.ts';
 import { type Checkpoint, joinFiles, openSafetensors, safetensorsChunks } from '../../../files/index.ts';
 import { type MethodSettings, methods } from '../../../methods/index.ts';
-import { writeDurably } from '../../runs/atomic.node.ts';
+import { writeDurably, writeJson } from '../../runs/atomic.node.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapters.safetensors';
@@ -121,7 +121,7 @@ export async function writeMlxFolder(folder: string, saved: MlxSaved): Promise<v
     if (!turns) return { name: place, dtype: 'float32' as const, shape, data };
     return { name: place, dtype: 'float32' as const, shape: shape.toReversed(), data: transposed(data, shape[0]!) };
   });
-  await writeDurably(join(folder, CONFIG), [`${JSON.stringify(config, null, 2)}\n`]);
+  await writeJson(join(folder, CONFIG), config);
   await writeDurably(join(folder, WEIGHTS), safetensorsChunks(turned));
 }
 

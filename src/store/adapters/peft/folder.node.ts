@@ -13,7 +13,8 @@ import {
 import type { MethodSettings, ModelFacts } from '../../../methods/index.ts';
 import { plainSettings } from '../../../methods/lora.ts';
 import { chooses } from '../../../methods/pattern.ts';
-import { writeDurably } from '../../runs/atomic.node.ts';
+import { writeDurably, writeJson } from '../../runs/atomic.node.ts';
+import { noSafetensors } from '../noSafetensors.ts';
 import { peftFromSettings } from './config.ts';
 import { type PeftConfig, peftForms } from './forms.ts';
 import { adaptedLayers, isCopy, ownName, peftName } from './names.ts';
@@ -23,11 +24,7 @@ const WEIGHTS = 'adapter_model.safetensors';
 
 export async function openPeftFolder(folder: string): Promise<Checkpoint> {
   const where = join(folder, WEIGHTS);
-  if (!existsSync(where)) {
-    const problem = 'it is not there; files that Python pickled (.bin) are not read, for reading them can run programs';
-    const fix = 'save the adapter with PEFT again, which writes safetensors';
-    throw new AttuneError({ code: 'ADAPTER_UNSUPPORTED', where, problem, fix });
-  }
+  if (!existsSync(where)) throw noSafetensors(where, 'save the adapter with PEFT again, which writes safetensors');
   const file = await openSafetensors(await openFile(where));
   const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
   if (foreign === undefined) return joinFiles([file], (stored) => (isCopy(stored) ? undefined : ownName(stored)));
@@ -61,6 +58,6 @@ export async function writePeftFolder(folder: string, saved: PeftSaved): Promise
   const { isBesideModel = false } = peftForms[method.name]!;
   const naming = { adapted: new Set(adapted), isCopied, isBesideModel };
   const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, naming) }));
-  await writeDurably(join(folder, CONFIG), [`${JSON.stringify(config, null, 2)}\n`]);
+  await writeJson(join(folder, CONFIG), config);
   await writeDurably(join(folder, WEIGHTS), safetensorsChunks(renamed));
 }

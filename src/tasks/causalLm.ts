@@ -43,14 +43,13 @@ export const causalLm =
     const isSimple = softcap === undefined || !settings.labelSmoothing;
     const loss =
       matrix && isSimple && !isSmall
-        ? lossInParts(x, labels, { ...matrix, ...settings, part: vocabularyPart, softcap })
+        ? lossInParts(x, labels, { weight: matrix, ...settings, part: vocabularyPart, softcap })
         : crossEntropy(logits, labels, settings);
     return { logits, loss };
   };
 
 interface InParts extends Pick<LossSettings, 'labelSmoothing'> {
   readonly weight: Tensor;
-  readonly trained: boolean;
   readonly part: number;
   readonly softcap: number | undefined;
 }

@@ -1,4 +1,5 @@
 /** Where a graph can be cut in two: below, what is the same whenever a row comes again; above, what is trained. */
+import { isCostly } from './operation.ts';
 import { type Node, type Tensor, topological } from './tensor.ts';
 
 export interface Boundary {
@@ -65,7 +66,7 @@ function costlyBelow(tensor: Tensor, kept: ReadonlySet<Tensor>): number {
   for (let next = open.pop(); next; next = open.pop()) {
     if (!next.node || seen.has(next.node) || kept.has(next)) continue;
     seen.add(next.node);
-    if (next.node.operation.costly) costly += 1;
+    if (isCostly(next.node)) costly += 1;
     open.push(...next.node.inputs);
   }
   return costly;

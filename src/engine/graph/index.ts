@@ -25,6 +25,7 @@ export {
   applyAll,
   type Emitter,
   expectShape,
+  isCostly,
   type Operand,
   type Operation,
   type Sample,

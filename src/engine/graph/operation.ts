@@ -21,6 +21,8 @@ export interface Emitter {
     options?: { outputs?: number; domain?: string },
   ): string[];
   nameOf(tensor: Tensor): string;
+  /** Whether anything reads an output: what nobody reads need not be written. */
+  isRead(output: Tensor): boolean;
   ints(values: readonly number[]): string;
   scalar(value: number, dtype: DType): string;
   cast(x: string, dtype: DType): string;
@@ -34,13 +36,14 @@ export interface Emitter {
 }
 
 /**
- * Example input of a row: a shape of floats, of floats `scale` times as far from 0, of floats above 0, of integers
- * `from` (0) … `below` − 1.
+ * Example input of a row: a shape of floats, of floats `scale` times as far from 0, of floats above 0, of floats
+ * that hide what stands later, of integers `from` (0) … `below` − 1.
  */
 export type SampleInput =
   | Shape
   | { readonly shape: Shape; readonly scale: number }
   | { readonly shape: Shape; readonly positive: true }
+  | { readonly shape: Shape; readonly inOrder: true }
   | { readonly shape: Shape; readonly from?: number; readonly below: number; readonly dtype: DType };
 export interface Sample<A> {
   readonly inputs: readonly SampleInput[];
@@ -50,7 +53,7 @@ export interface Sample<A> {
 export interface Operation<A = void> {
   readonly name: string;
   /** Many products for each value it makes: what lies above such rows is worth keeping, where it can be kept. */
-  readonly costly?: boolean;
+  readonly costly?: boolean | ((inputs: readonly Tensor[]) => boolean);
   /** Types of the outputs. Throws where the inputs do not fit. */
   type(inputs: readonly Tensor[], attributes: A): Type | Type[];
   /** Every output may be read by what is differentiated; else only the first is. */
@@ -85,6 +88,10 @@ export interface Operation<A = void> {
 }
 
 const asTensor = (operand: Operand): Tensor => (typeof operand === 'number' ? constant(operand) : operand);
+
+export function isCostly({ operation: { costly = false }, inputs }: Node): boolean {
+  return typeof costly === 'boolean' ? costly : costly(inputs);
+}
 
 /** Adds a node; returns all its outputs. */
 export function applyAll<A>(operation: Operation<A>, operands: readonly Operand[], attributes: A): readonly Tensor[] {

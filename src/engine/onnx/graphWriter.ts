@@ -14,6 +14,7 @@ import {
   type Sizes,
   type Target,
   type Tensor,
+  topological,
 } from '../graph/index.ts';
 import { onnxType, UINT4, type WrittenNode } from './messages.ts';
 
@@ -45,11 +46,13 @@ export class GraphWriter implements Emitter {
   readonly #written = new Map<string, string>();
   readonly #inputs: readonly Tensor[];
   readonly #sizes: Sizes | undefined;
+  readonly #read: ReadonlySet<Tensor>;
 
   constructor(outputs: readonly Tensor[], { target = 'cpu', sizes, initializers }: OnnxOptions) {
     this.#initializers = initializers;
     this.target = target;
     this.#sizes = sizes;
+    this.#read = new Set([...outputs, ...topological(outputs).flatMap(({ inputs }) => inputs)]);
     this.#inputs = leaves(outputs).filter((leaf) => leaf.name !== undefined);
   }
 
@@ -72,6 +75,10 @@ export class GraphWriter implements Emitter {
       return made;
     }
     return this.#once(`${tensor.dtype}[${tensor.shape}]:${constant.data}`, () => this.#constant(constant));
+  }
+
+  isRead(output: Tensor): boolean {
+    return this.#read.has(output);
   }
 
   node(

@@ -2,6 +2,7 @@
 import {
   apply,
   broadcast,
+  type Dim,
   type Emitter,
   expectShape,
   type HostArray,
@@ -28,10 +29,20 @@ const columnsOf = <D>(x: { shape: readonly D[] }, transposed?: boolean): D => x.
 /** Order of axes that transposes the last two. */
 const swapped = ({ length }: Shape): number[] => [...Array(length - 2).keys(), length - 1, length - 2];
 
+/** How much longer than wide a matrix may be before a product with it counts as cheap, as LoRA's and adapters' are. */
+const NARROW = 8;
+
+/** A product with a matrix of known sizes that narrows nothing down: many multiplications for each value that it makes. */
+function isWide([, matrix]: readonly Tensor[]): boolean {
+  const [rows, columns] = matrix!.shape.slice(-2) as [Dim, Dim];
+  if (typeof rows !== 'number' || typeof columns !== 'number') return false;
+  return Math.max(rows, columns) < NARROW * Math.min(rows, columns);
+}
+
 /** scale · A·B over the last two axes, each transposed first where asked. */
 const matmulRow: Operation<MatmulAttributes> = {
   name: 'matmul',
-  costly: true,
+  costly: isWide,
   type: ([a, b], { transA, transB }) => {
     const place = `inner size of matmul [${a!.shape}] · [${b!.shape}]`;
     expectShape(place, [columnsOf(a!, transA)], [rowsOf(b!, transB)]);
@@ -149,7 +160,7 @@ export function linearReference(x: Float64Array, { ins, outs, weight, bias }: Re
 /** y = x·Wᵀ + b for x [..., in], W [out, in], b [out]. */
 const linearRow: Operation = {
   name: 'linear',
-  costly: true,
+  costly: isWide,
   type: ([x, w, b]) => {
     expectShape(`weight of linear on [${x!.shape}]`, [w!.shape[1]!], [x!.shape.at(-1)!]);
     if (b) expectShape('bias of linear', b.shape, [w!.shape[0]!]);

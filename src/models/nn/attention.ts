@@ -35,6 +35,7 @@ export interface AttentionInputs {
   readonly bias: Tensor;
   /** The same for keys that a method adds; left out: they are always visible. */
   readonly biasOf?: Visibility['biasOf'];
+  readonly inOrder?: Visibility['inOrder'];
   readonly dropoutRate: number;
   /** What scores are multiplied by; left out: 1/√C. */
   readonly scale?: number | undefined;
@@ -60,7 +61,7 @@ export function attention(scope: Scope, inputs: AttentionInputs): Tensor {
   return reshape(transpose(context, [0, 2, 1, 3]), [batch, length, times(heads, width)]);
 }
 
-interface Visible extends Pick<AttentionInputs, 'dropoutRate' | 'scale' | 'softcap'> {
+interface Visible extends Pick<AttentionInputs, 'dropoutRate' | 'scale' | 'softcap' | 'inOrder'> {
   readonly segments: readonly Segment[];
   /** G */
   readonly group: number;
@@ -93,9 +94,15 @@ function attend(scope: Scope, q: Tensor, visible: Visible): Tensor {
 /** Texts up to this length are read at once. */
 const SHORT = 1024;
 const PART = 512;
+/** Where a part reads only what stands before it, more parts read less. */
+const ORDERED_PART = 128;
+const ORDERED_PARTS = 8;
 
 /** Into how many parts attention should cut the queries of texts of up to `longest` tokens. */
-export const queryPartsFor = (longest: number): number => (longest > SHORT ? Math.ceil(longest / PART) : 1);
+export function queryPartsFor(longest: number, { inOrder }: { readonly inOrder: boolean }): number {
+  const long = longest > SHORT ? Math.ceil(longest / PART) : 1;
+  return inOrder ? Math.max(long, Math.min(ORDERED_PARTS, Math.ceil(longest / ORDERED_PART))) : long;
+}
 
 /** Over a part of the queries at a time, where the build asks for it and nothing else happens to weights of keys. */
 function attendedInParts(scope: Scope, q: Tensor, visible: Visible & { readonly scale: number }): Tensor | undefined {
@@ -103,7 +110,8 @@ function attendedInParts(scope: Scope, q: Tensor, visible: Visible & { readonly 
   const { queryParts: parts } = scope.build;
   const isPlain = others.length === 0 && visible.softcap === undefined && !scope.drops(visible.dropoutRate);
   if (parts < 2 || !isPlain || bias?.shape[2] !== q.shape[2]) return undefined;
-  return attendInParts({ q, k, v, bias: bias! }, { parts, scale: visible.scale });
+  const { scale, inOrder } = visible;
+  return attendInParts({ q, k, v, bias: bias! }, { parts, scale, inOrder });
 }
 
 /** Heads that share keys are one matrix with them: G·S queries, for which nothing is copied. */

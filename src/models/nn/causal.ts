@@ -16,6 +16,8 @@ export interface Visibility {
   readonly bias: Tensor;
   /** Of keys that stand before it, such as a cache's. [B, 1, S, T] */
   readonly biasOf: (keys: Keys) => Tensor;
+  /** Of the text's own keys none is visible that stands after the query. */
+  readonly inOrder: true;
 }
 
 /** Hidden are later keys, those of other texts, and those that a window ends before; layers of one window share a bias. */
@@ -24,7 +26,7 @@ export function causal(batch: Batch): (window?: number) => Visibility {
   const known = new Map<number | undefined, Visibility>();
   return (window) => {
     const biasOf = (keys: Keys): Tensor => causalBias(own, keys, window);
-    const visibility = known.get(window) ?? { bias: biasOf(own), biasOf };
+    const visibility = known.get(window) ?? { bias: biasOf(own), biasOf, inOrder: true };
     known.set(window, visibility);
     return visibility;
   };

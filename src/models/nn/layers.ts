@@ -56,7 +56,7 @@ export interface TokenScores {
   /** [..., rows] */
   readonly scores: Tensor;
   /** Where they are nothing but products of x with these rows; undefined where a method adds to them. */
-  readonly matrix?: { readonly weight: Tensor; readonly trained: boolean } | undefined;
+  readonly matrix?: Tensor | undefined;
 }
 
 /** Scores of every token, at the root of a model. */
@@ -67,7 +67,7 @@ export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary
       : ops.linear(x, root.at(tiedTo).weight('weight', [rows, x.shape.at(-1) as number]));
   const [read, weight] = scores.node!.inputs;
   const isProduct = read === x && scores.node!.operation === ops.operations.linear;
-  return { scores, matrix: isProduct ? { weight: weight!, trained: !root.isFrozen(weight!) } : undefined };
+  return { scores, matrix: isProduct ? weight : undefined };
 }
 
 /** The embedding of the text itself. Site `tokens`. */

@@ -14,19 +14,31 @@ import {
   type Operation,
   type Tensor,
 } from '../../graph/index.ts';
+import { zeroOnce } from './order.ts';
 
 export interface AttendAttributes {
   /** How many parts the queries are cut into. */
   readonly parts: number;
   /** What scores are multiplied by. */
   readonly scale: number;
+  /** The bias hides every key that stands after the query: those are not looked at. Then S = T. */
+  readonly inOrder?: boolean | undefined;
 }
 
 const samples = [
   { shapes: { q: ['batch', 4, 'seq', 2], k: ['batch', 2, 'seq', 2], bias: ['batch', 1, 'seq', 'seq'] }, parts: 2 },
   { shapes: { q: ['batch', 2, 5, 2], k: ['batch', 2, 3, 2], bias: ['batch', 1, 5, 3] }, parts: 3 },
   { shapes: { q: ['batch', 2, 2, 2], k: ['batch', 1, 3, 2], bias: [1, 1, 2, 3] }, parts: 4 },
+  {
+    shapes: { q: ['batch', 4, 'seq', 2], k: ['batch', 2, 'seq', 2], bias: ordered('batch', 1, 'seq', 'seq') },
+    parts: 2,
+  },
+  { shapes: { q: ['batch', 2, 2, 2], k: ['batch', 2, 2, 2], bias: ordered(1, 1, 2, 2) }, parts: 3 },
 ] as const;
+
+function ordered(...shape: Dim[]) {
+  return { shape, inOrder: true } as const;
+}
 
 /** softmax(scale·q·kᵀ + bias)·v for q [B, H, S, C], k and v [B, K, T, C], bias [B, 1, S, T] → [B, H, S, C] */
 const attendRow: Operation<AttendAttributes> = {
@@ -42,7 +54,10 @@ const attendRow: Operation<AttendAttributes> = {
     applyAll(attendGradientRow, [q!, k!, v!, bias!, dy], attributes).slice(0, 3),
   onnx: (emit, [q, k, v, bias], node) => {
     const writer = partWriter(emit, { q: q!, k: k!, bias: bias! }, node);
-    const parts = writer.parts.map((part) => writer.apart(writer.product(writer.weights(part), v!), part));
+    const parts = writer.parts.map((part) => {
+      const read = writer.product(writer.weights(part), writer.keysOf(v!, part));
+      return writer.apart(read, part);
+    });
     return emit.node('Concat', parts, { axis: 2 });
   },
   reference: ([q, k, v, bias], { scale }) => {
@@ -54,7 +69,7 @@ const attendRow: Operation<AttendAttributes> = {
   },
   samples: samples.map(({ shapes: { q, k, bias }, parts }) => ({
     inputs: [q, k, k, bias],
-    attributes: { parts, scale: 0.7 },
+    attributes: { parts, scale: 0.7, inOrder: 'inOrder' in bias },
   })),
 };
 
@@ -74,14 +89,14 @@ const attendGradientRow: Operation<AttendAttributes> = {
       // Not before the last part is done: else all parts would be under way together.
       const folded = writer.folded(writer.queriesOf(dy!, part, dk), part);
       const p = writer.weights(part, dv);
-      const dp = product(folded, v!, { transB: true });
+      const dp = product(folded, writer.keysOf(v!, part), { transB: true });
       const weighted = emit.node('Mul', [dp, p])[0]!;
       const along = emit.node('ReduceSum', [weighted, emit.ints([-1])], { keepdims: 1 });
       const ds = emit.node('Sub', [weighted, ...emit.node('Mul', [p, ...along])])[0]!;
       const own = writer.folded(writer.queriesOf(q!, part), part);
-      dv = add(dv, writer.overQueries(product(p, folded, { transA: true }), part));
-      dk = add(dk, writer.overQueries(product(ds, own, { transA: true, scale }), part));
-      return writer.apart(product(ds, k!, { scale }), part);
+      dv = add(dv, writer.ofKeys(product(p, folded, { transA: true }), part));
+      dk = add(dk, writer.ofKeys(product(ds, own, { transA: true, scale }), part));
+      return writer.apart(product(ds, writer.keysOf(k!, part), { scale }), part);
     });
     return [...emit.node('Concat', dq, { axis: 2 }), dk!, dv!];
   },
@@ -109,13 +124,16 @@ const attendGradientRow: Operation<AttendAttributes> = {
   },
   samples: samples.map(({ shapes: { q, k, bias }, parts }) => ({
     inputs: [q, k, k, bias, q],
-    attributes: { parts, scale: 0.7 },
+    attributes: { parts, scale: 0.7, inOrder: 'inOrder' in bias },
   })),
 };
 
 interface Part {
   readonly start: string;
   readonly end: string;
+  /** How many keys it reads, and how many it does not. */
+  readonly keys: string;
+  readonly unread: string;
   /** False where there are fewer queries than parts. */
   readonly hasQueries: string;
   /** The shapes of its queries: [B, H, s, C], [B, K, G·s, C] */
@@ -157,40 +175,55 @@ function writeParts(emit: Emitter, { inputs, attributes }: AttendNode): Part[] {
     const size = one('Sub', end, start);
     const grouped = one('Mul', size, group);
     const kept = [emit.dim(batch), emit.ints([keyHeads])];
+    const read = attributes.inOrder ? end : emit.dim(keys);
     return {
       start,
       end,
+      keys: read,
+      unread: one('Sub', emit.dim(keys), read),
       hasQueries: one('Less', emit.ints([0]), size),
       plain: shape([emit.dim(batch), emit.ints([heads]), size, emit.ints([width])]),
       grouped: shape([...kept, grouped, emit.ints([width])]),
-      scored: shape([...kept, group, size, emit.dim(keys)]),
-      matrix: shape([...kept, grouped, emit.dim(keys)]),
+      scored: shape([...kept, group, size, read]),
+      matrix: shape([...kept, grouped, read]),
     };
   });
 }
 
 /** Writes what both rows do for a part of the queries. */
 function partWriter(emit: Emitter, { q, k, bias }: Names, node: AttendNode) {
-  const { scale } = node.attributes;
+  const { scale, inOrder } = node.attributes;
+  // One part reads all keys.
+  const readsAll = !inOrder || emit.target !== 'cpu' || node.attributes.parts === 1;
   const reshape = (x: string, shape: string): string => emit.node('Reshape', [x, shape], { allowzero: 1 })[0]!;
   const product = (a: string, b: string, options: Product = {}): string => multiply(emit, a, b, options);
   /** The queries of a part, once `before` is there. */
   const queriesOf = (x: string, { start, end }: Part, before?: string): string =>
     emit.node('Slice', [x, before ? delayed(emit, start, before) : start, end, emit.ints([2])])[0]!;
   const folded = (x: string, part: Part): string => reshape(x, part.grouped);
+  const firstOf = (x: string, { keys }: Part, axis: number): string =>
+    readsAll ? x : emit.node('Slice', [x, emit.ints([0]), keys, emit.ints([axis])])[0]!;
+  const keysOf = (x: string, part: Part): string => firstOf(x, part, 2);
   return {
     parts: writeParts(emit, node),
     product,
     queriesOf,
     folded,
-    /** A product over no queries: ONNX Runtime leaves there what was in memory. */
-    overQueries: (x: string, { hasQueries }: Part): string =>
-      emit.node('Where', [hasQueries, x, emit.scalar(0, 'float32')])[0]!,
+    keysOf,
+    /** Sums over a part's queries for all keys [B, K, T, C]: 0 for those that it does not read. */
+    ofKeys(x: string, { hasQueries, unread }: Part): string {
+      // ONNX Runtime leaves there what was in memory where the sum has no terms.
+      const sums = emit.node('Where', [hasQueries, x, emit.scalar(0, 'float32')])[0]!;
+      if (readsAll) return sums;
+      const none = emit.ints([0]);
+      const pads = emit.node('Concat', [emit.ints([0, 0, 0, 0]), none, none, unread, none], { axis: 0 });
+      return emit.node('Pad', [sums, ...pads])[0]!;
+    },
     apart: (x: string, part: Part): string => reshape(x, part.plain),
     /** [B, K, G·s, T] */
     weights(part: Part, before?: string): string {
-      const scores = product(folded(queriesOf(q, part, before), part), k, { transB: true, scale });
-      const hidden = emit.node('Unsqueeze', [queriesOf(bias, part), emit.ints([1])]);
+      const scores = product(folded(queriesOf(q, part, before), part), keysOf(k, part), { transB: true, scale });
+      const hidden = emit.node('Unsqueeze', [firstOf(queriesOf(bias, part), part, 3), emit.ints([1])]);
       const visible = emit.node('Add', [reshape(scores, part.scored), ...hidden]);
       return reshape(emit.node('Softmax', visible, { axis: -1 })[0]!, part.matrix);
     },
@@ -198,10 +231,7 @@ function partWriter(emit: Emitter, { q, k, bias }: Names, node: AttendNode) {
 }
 
 /** A number that is what it is, but not before x is there. */
-function delayed(emit: Emitter, number: string, x: string): string {
-  const first = emit.node('Slice', [...emit.node('Reshape', [x, emit.ints([-1])]), emit.ints([0]), emit.ints([1])]);
-  return emit.node('Add', [number, ...emit.node('Mul', [emit.cast(first[0]!, 'int64'), emit.ints([0])])])[0]!;
-}
+const delayed = (emit: Emitter, number: string, x: string): string => emit.node('Add', [number, zeroOnce(emit, x)])[0]!;
 
 /** a·b over the last two of four axes. */
 function multiply(emit: Emitter, a: string, b: string, { transA = false, transB = false, scale = 1 }: Product): string {

@@ -1,19 +1,17 @@
 /** Scores over a vocabulary, a part of it at a time: all of them for all tokens would take more memory than the model. */
 // N rows · D width · V entries
 import { apply, type Emitter, type Operation, sizeOf, type Tensor } from '../../graph/index.ts';
-import { add, exp, mul, sub, tanh } from '../elementwise.ts';
+import { exp, mul, sub, tanh } from '../elementwise.ts';
 import { linear, linearReference, matmul } from '../matmul.ts';
 import { softmaxNormaliser } from '../normalise.ts';
 import { concat, slice } from '../shape.ts';
-import { after } from './order.ts';
+import { after, delayed } from './order.ts';
 
 export interface VocabularyAttributes {
   /** Entries that are looked at together. */
   readonly part: number;
   /** What scores approach but do not exceed. */
   readonly softcap?: number | undefined;
-  /** Whether the matrix's gradient is wanted: then it is made beside that of x, for it reads the same scores. */
-  readonly trained: boolean;
 }
 
 function partsOf({ part }: VocabularyAttributes, entries: number): { start: number; length: number }[] {
@@ -22,32 +20,44 @@ function partsOf({ part }: VocabularyAttributes, entries: number): { start: numb
   return starts.map((start) => ({ start, length: Math.min(size, entries - start) }));
 }
 
-/** log Σ exp x·wᵀ over the entries, for x [N, D] and w [V, D]: [N, 1] */
+/**
+ * log Σ exp x·wᵀ over the entries, for x [N, D] and w [V, D]: [N, 1]. Also its slope in x, the mean of the rows of w as
+ * their probabilities weigh them: [N, D]. Both read the same scores, so that the way back computes none again for x.
+ */
 const vocabularyNormaliserRow: Operation<VocabularyAttributes> = {
   name: 'vocabularyNormaliser',
   costly: true,
-  type: ([x]) => ({ dtype: 'float32', shape: [x!.shape[0]!, 1] }),
-  // Each part's scores are computed again, used for both gradients, and gone before the next part's are there.
-  gradient: (dy, [x, w], [normaliser], attributes) => {
-    let before = dy;
-    let dx: Tensor | undefined;
-    const dw = partsOf(attributes, w!.shape[0] as number).map((piece) => {
-      const weight = slice(w!, 0, piece);
-      const g = mul(scoreGradient(linear(after(x!, before), weight), normaliser!, attributes), dy); // [N, part]
-      const [toX, toWeight] = [matmul(g, weight), matmul(g, x!, { transA: true })];
-      dx = dx ? add(dx, toX) : toX;
-      before = attributes.trained ? after(dx, toWeight) : dx;
-      return toWeight;
+  type: ([x]) => [
+    { dtype: 'float32', shape: [x!.shape[0]!, 1] },
+    { dtype: 'float32', shape: x!.shape },
+  ],
+  gradient: (dy, [x, w], [normaliser, slope], attributes) => [
+    mul(slope!, dy),
+    weightGradient(dy, [x!, w!, normaliser!], attributes),
+  ],
+  onnx: (emit, [x, w], { inputs, outputs, attributes }) => {
+    const parts = partsOf(attributes, inputs[1]!.shape[0] as number);
+    const isSloping = emit.isRead(outputs[1]!);
+    let before: string[] = [];
+    const found = parts.map(({ start, length }) => {
+      const bounds = [emit.ints([start]), emit.ints([start + length]), emit.ints([0])];
+      const weight = emit.node('Slice', [w!, ...bounds])[0]!; // [part, D]
+      const read = emit.target === 'cpu' ? before.reduce((rows, made) => delayed(emit, rows, made, 2), x!) : x!;
+      const scores = emit.node('Gemm', [read, weight], { transB: 1 })[0]!;
+      const made = partOf(emit, scores, { weight: isSloping ? weight : undefined, ...attributes });
+      // A part's scores are gone before the next part's are there.
+      before = made.slope ? [made.normaliser, made.slope] : [made.normaliser];
+      return made;
     });
-    return [dx, concat(dw, 0)];
-  },
-  onnx: (emit, [x, w], { inputs, attributes }) => {
-    const parts = partsOf(attributes, inputs[1]!.shape[0] as number).map(({ start, length }) => {
-      const weight = emit.node('Slice', [w!, emit.ints([start]), emit.ints([start + length]), emit.ints([0])]);
-      const scores = emit.node('Gemm', [x!, ...weight], { transB: 1 })[0]!;
-      return softmaxNormaliser(emit, capped(emit, scores, attributes));
+    const normalisers = found.map(({ normaliser }) => normaliser);
+    const whole =
+      parts.length === 1 ? normalisers[0]! : softmaxNormaliser(emit, emit.node('Concat', normalisers, { axis: 1 })[0]!);
+    if (!isSloping) return [whole, whole];
+    const slopes = found.map(({ normaliser, slope }) => {
+      const share = emit.node('Exp', emit.node('Sub', [normaliser, whole])); // [N, 1]
+      return emit.node('Mul', [slope!, ...share])[0]!;
     });
-    return parts.length === 1 ? [parts[0]!] : [softmaxNormaliser(emit, emit.node('Concat', parts, { axis: 1 })[0]!)];
+    return [whole, slopes.reduce((a, b) => emit.node('Add', [a, b])[0]!)];
   },
   reference: ([x, w], { softcap }) => {
     const [outs, ins] = w!.shape as [number, number];
@@ -56,7 +66,16 @@ const vocabularyNormaliserRow: Operation<VocabularyAttributes> = {
     const rows = Array.from({ length: sizeOf(x!.shape) / ins }, (_, row) =>
       scores.subarray(row * outs, (row + 1) * outs),
     );
-    return [Float64Array.from(rows, (row) => Math.log(row.reduce((sum, score) => sum + Math.exp(cap(score)), 0)))];
+    const powers = rows.map((row) => row.map((score) => Math.exp(cap(score))));
+    const sums = powers.map((row) => row.reduce((a, b) => a + b, 0));
+    const bend = (score: number): number => (softcap ? 1 - (cap(score) / softcap) ** 2 : 1);
+    const slope = (row: number, i: number): number =>
+      powers[row]!.reduce((sum, power, o) => sum + power * bend(rows[row]![o]!) * w!.data[o * ins + i]!, 0) /
+      sums[row]!;
+    return [
+      Float64Array.from(sums, Math.log),
+      Float64Array.from({ length: rows.length * ins }, (_, at) => slope(Math.floor(at / ins), at % ins)),
+    ];
   },
   samples: [
     {
@@ -64,24 +83,35 @@ const vocabularyNormaliserRow: Operation<VocabularyAttributes> = {
         ['batch', 4],
         [7, 4],
       ],
-      attributes: { part: 3, trained: true },
+      attributes: { part: 3 },
     },
     {
       inputs: [
         ['batch', 4],
         [5, 4],
       ],
-      attributes: { part: 2, softcap: 1.5, trained: false },
+      attributes: { part: 2, softcap: 1.5 },
     },
     {
       inputs: [
         ['batch', 4],
         [3, 4],
       ],
-      attributes: { part: 8, trained: true },
+      attributes: { part: 8 },
     },
   ],
 };
+
+/** Each part's scores are computed again, and gone before the next part's are there. */
+function weightGradient(dy: Tensor, [x, w, normaliser]: [Tensor, Tensor, Tensor], attributes: VocabularyAttributes) {
+  let before = dy;
+  const dw = partsOf(attributes, w.shape[0] as number).map((piece) => {
+    const scores = linear(after(x, before), slice(w, 0, piece));
+    before = matmul(mul(scoreGradient(scores, normaliser, attributes), dy), x, { transA: true });
+    return before; // [part, D]
+  });
+  return concat(dw, 0);
+}
 
 /** e^(score − normaliser), times the slope of the cap. */
 function scoreGradient(scores: Tensor, normaliser: Tensor, { softcap }: VocabularyAttributes): Tensor {
@@ -90,11 +120,23 @@ function scoreGradient(scores: Tensor, normaliser: Tensor, { softcap }: Vocabula
   return mul(exp(sub(mul(bent, softcap), normaliser)), sub(1, mul(bent, bent)));
 }
 
-function capped(emit: Emitter, scores: string, { softcap }: VocabularyAttributes): string {
-  if (softcap === undefined) return scores;
+interface Part extends Pick<VocabularyAttributes, 'softcap'> {
+  /** Rows of the part, where the slope is wanted. */
+  readonly weight: string | undefined;
+}
+
+/** log Σ exp of a part's scores, and their slope. The largest share tells the sum: share = exp(largest score)/Σ exp. */
+function partOf(emit: Emitter, scores: string, { weight, softcap }: Part) {
+  const one = (type: string, ...inputs: string[]): string => emit.node(type, inputs)[0]!;
   const number = (value: number): string => emit.scalar(value, 'float32');
-  const bent = emit.node('Tanh', emit.node('Mul', [scores, number(1 / softcap)]));
-  return emit.node('Mul', [...bent, number(softcap)])[0]!;
+  const largest = (x: string): string => emit.node('ReduceMax', [x, emit.ints([-1])], { keepdims: 1 })[0]!;
+  const bent = softcap === undefined ? undefined : one('Tanh', one('Mul', scores, number(1 / softcap)));
+  const capped = bent ? one('Mul', bent, number(softcap!)) : scores;
+  const shares = emit.node('Softmax', [capped], { axis: -1 })[0]!; // [N, part]
+  const normaliser = one('Sub', largest(capped), one('Log', largest(shares))); // [N, 1]
+  if (!weight) return { normaliser };
+  const bend = bent && one('Sub', number(1), one('Mul', bent, bent));
+  return { normaliser, slope: one('MatMul', bend ? one('Mul', shares, bend) : shares, weight) }; // [N, D]
 }
 
 export const vocabularyRows = { vocabularyNormaliser: vocabularyNormaliserRow };

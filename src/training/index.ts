@@ -35,6 +35,7 @@ export {
   gradientOutputs,
   type MicroBatch,
   openTrainer,
+  type Recompute,
   type StepLoss,
   type Trainer,
   type TrainerOptions,

@@ -45,19 +45,22 @@ export interface Trainer extends AsyncDisposable {
   restore(saved: NamedCheckpoint): Promise<void>;
 }
 
+/** `cheap`: all but products with wide matrices and attention. */
+export type Recompute = 'none' | 'cheap' | 'all';
+
 export interface TrainerOptions {
   readonly memory: ParameterMemory;
   readonly open: OpenSession;
   readonly threads: number;
   readonly seed: number;
   readonly optimizer: AdamWSettings;
-  /** Values of the model's blocks are computed again for the backward pass instead of being kept. */
-  readonly gradientCheckpointing?: boolean;
+  /** Values of the model's blocks that are computed again for the backward pass instead of being kept; left out: none. */
+  readonly recompute?: Recompute;
 }
 
 export async function openTrainer(program: Program<{ loss: Loss }>, options: TrainerOptions): Promise<Trainer> {
-  const { memory, open, threads, seed, optimizer, gradientCheckpointing } = options;
-  const { outputs, inRows, rows } = splitGradients(gradientOutputs(program, { gradientCheckpointing }));
+  const { memory, open, threads, seed, optimizer, recompute } = options;
+  const { outputs, inRows, rows } = splitGradients(gradientOutputs(program, { recompute }));
   const session = await open(outputs, { threads, constants: packedValues(memory) });
   const tables = openTables(
     memory,
@@ -101,14 +104,14 @@ const gradientName = (parameter: string): string => `gradient.${parameter}`;
 /** Loss and one gradient for every trained parameter, under the names that the session gives them. */
 export function gradientOutputs(
   program: Program<{ loss: Loss }>,
-  { gradientCheckpointing = false }: Pick<TrainerOptions, 'gradientCheckpointing'> = {},
+  { recompute = 'none' }: Pick<TrainerOptions, 'recompute'> = {},
 ): Record<string, Tensor> {
   const { loss } = program.outputs;
   const trained = trainedOf(program);
   const found = gradients(
     loss.sum,
     trained.map(({ tensor }) => tensor),
-    { boundaries: gradientCheckpointing ? program.boundaries : [] },
+    { boundaries: recompute === 'none' ? [] : program.boundaries, keepsCostly: recompute === 'cheap' },
   );
   const named = trained.map(({ parameter }, i) => [gradientName(parameter.name), found[i]!] as const);
   return { loss_sum: loss.sum, loss_count: loss.count, ...Object.fromEntries(named) };
@@ -126,7 +129,9 @@ function splitGradients(outputs: Readonly<Record<string, Tensor>>) {
   });
   const rows = [...new Set(inRows.map((found) => found.rows))];
   const named = rows.map((tensor, i) => [rowsName(i), tensor] as const);
-  return { outputs: { ...Object.fromEntries(others), ...Object.fromEntries(named) }, inRows, rows };
+  // ONNX Runtime makes the last output first. Those of embeddings need the whole way back: after them no gradient of a
+  // weight would be made until all that these read is there.
+  return { outputs: { ...Object.fromEntries(named), ...Object.fromEntries(others) }, inRows, rows };
 }
 
 interface Running {

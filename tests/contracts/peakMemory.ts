@@ -4,24 +4,25 @@ import { attachMethod, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
 import { causalLm } from '../../src/tasks/index.ts';
-import { allocateParameters, openTrainer } from '../../src/training/index.ts';
+import { allocateParameters, openTrainer, type Recompute } from '../../src/training/index.ts';
 
 interface Settings {
   readonly tokens: number;
   readonly layers: number;
+  readonly hidden: number;
   readonly vocabulary: number;
   readonly vocabularyPart: number;
-  readonly gradientCheckpointing: boolean;
+  readonly recompute: Recompute;
   readonly queryParts?: number;
 }
 
 const settings = JSON.parse(process.argv[2]!) as Settings;
-const { tokens, layers, vocabulary, vocabularyPart, gradientCheckpointing, queryParts } = settings;
+const { tokens, layers, hidden, vocabulary, vocabularyPart, recompute, queryParts } = settings;
 const fields = {
   model_type: 'llama',
   vocab_size: vocabulary,
-  hidden_size: 32,
-  intermediate_size: 64,
+  hidden_size: hidden,
+  intermediate_size: 4 * hidden,
   num_hidden_layers: layers,
   num_attention_heads: 4,
   num_key_value_heads: 2,
@@ -42,7 +43,7 @@ await using trainer = await openTrainer(program, {
   threads: 1,
   seed: 0,
   optimizer,
-  gradientCheckpointing,
+  recompute,
 });
 const perToken = (value: (at: number) => number) => ({
   dtype: 'int32' as const,

@@ -1,10 +1,12 @@
-import { constant, flowsFrom, type Tensor, topological } from '../graph/index.ts';
+import { constant, flowsFrom, isCostly, type Tensor, topological } from '../graph/index.ts';
 import { add } from '../ops/index.ts';
 import { recomputed } from './recompute.ts';
 
 interface GradientOptions {
   /** Tensors, from the first to the last, between which everything is computed again for the backward pass. */
   readonly boundaries?: readonly Tensor[];
+  /** Of these, what takes long to compute is kept all the same. */
+  readonly keepsCostly?: boolean;
 }
 
 /**
@@ -14,12 +16,13 @@ interface GradientOptions {
 export function gradients(
   loss: Tensor,
   wanted: readonly Tensor[],
-  { boundaries = [] }: GradientOptions = {},
+  { boundaries = [], keepsCostly = false }: GradientOptions = {},
 ): Tensor[] {
   const order = topological([loss]);
   const reaching = flowsFrom(order, wanted);
   const gradientOf = new Map<Tensor, Tensor>([[loss, constant(1)]]);
-  const valuesOf = recomputed(order, boundaries, (boundary) => gradientOf.get(boundary));
+  const gradientAt = (boundary: Tensor): Tensor | undefined => gradientOf.get(boundary);
+  const valuesOf = recomputed(order, boundaries, { gradientAt, isKept: (node) => keepsCostly && isCostly(node) });
   for (const node of order.toReversed()) {
     const dys = node.outputs.map((y) => gradientOf.get(y));
     const dy = node.operation.everyOutput ? dys.find(Boolean) : dys[0];

@@ -11,19 +11,31 @@ interface Values {
   readonly outputs: readonly Tensor[];
 }
 
-/** The values of each node as its gradient reads them. `gradientAt` gives the gradient of a boundary once it is known. */
+interface Rules {
+  /** The gradient of a boundary once it is known. */
+  readonly gradientAt: (boundary: Tensor) => Tensor | undefined;
+  /** Whether a node between boundaries is not computed again. */
+  readonly isKept: (node: Node) => boolean;
+}
+
+/** The values of each node as its gradient reads them. */
 export function recomputed(
   order: readonly Node[],
   boundaries: readonly Tensor[],
-  gradientAt: (boundary: Tensor) => Tensor | undefined,
+  { gradientAt, isKept }: Rules,
 ): (node: Node) => Values {
   const blocks = blocksOf(order, boundaries);
   const again = new Map<number, Map<Tensor, Tensor>>();
   const copyOf = (block: number): Map<Tensor, Tensor> => {
     const [start, end] = [boundaries[block - 1]!, boundaries[block]!];
     // Its values are wanted when the gradient of its end is there, and not before.
-    const copies = new Map([[start, after(start, gradientAt(end)!)]]);
+    const late = (tensor: Tensor): Tensor => after(tensor, gradientAt(end)!);
+    const copies = new Map([[start, late(start)]]);
     for (const node of blocks.get(block)!) {
+      if (isKept(node)) {
+        for (const output of node.outputs) copies.set(output, late(output));
+        continue;
+      }
       const made = applyAll(
         node.operation,
         node.inputs.map((input) => copies.get(input) ?? input),

@@ -21,6 +21,7 @@ export async function openBindingRuntime(): Promise<Runtime> {
 const sessionOptions = ({ threads }: SessionOptions): Ort.InferenceSession.SessionOptions => ({
   intraOpNumThreads: threads,
   graphOptimizationLevel: 'all',
+  enableMemPattern: false,
   logSeverityLevel: 3,
   extra: { session: { intra_op: { allow_spinning: '0' } } },
 });

@@ -16,6 +16,8 @@ const signatures = {
   createSessionFromArray: [8, ['void *', 'void *', 'size_t', 'void *', out]],
   run: [9, ['void *', 'void *', 'const char **', 'void **', 'size_t', 'const char **', 'size_t', '_Inout_ void **']],
   createSessionOptions: [10, [out]],
+  enableProfiling: [14, ['void *', 'const char *']],
+  disableMemoryPattern: [17, ['void *']],
   setLogSeverity: [22, ['void *', 'int']],
   setOptimizationLevel: [23, ['void *', 'int']],
   setThreads: [24, ['void *', 'int']],
@@ -35,7 +37,15 @@ export interface OrtLibrary {
   /** Kept, because koffi unloads a library that nobody holds. */
   readonly handle: unknown;
   /** Functions that return a status: a failure is thrown. */
-  readonly call: Record<'setLogSeverity' | 'setOptimizationLevel' | 'setThreads' | 'addConfigEntry', Call>;
+  readonly call: Record<
+    | 'enableProfiling'
+    | 'disableMemoryPattern'
+    | 'setLogSeverity'
+    | 'setOptimizationLevel'
+    | 'setThreads'
+    | 'addConfigEntry',
+    Call
+  >;
   /** Functions whose last argument receives what they make. */
   readonly make: Record<
     'createEnv' | 'createSessionFromArray' | 'createSessionOptions' | 'createTensor' | 'createCpuMemoryInfo',

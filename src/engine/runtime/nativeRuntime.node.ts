@@ -37,6 +37,9 @@ function createSession(library: OrtLibrary, { environment, bytes, options }: Cre
     library.call.setLogSeverity(settings, LOG_ERRORS);
     library.call.setOptimizationLevel(settings, OPTIMIZE_ALL);
     library.call.setThreads(settings, options.threads);
+    if (options.profile) library.call.enableProfiling(settings, options.profile);
+    // A plan of memory is made beside what its first run took: for a while there is twice as much.
+    library.call.disableMemoryPattern(settings);
     // Spinning threads burn the time that the rest of the process needs between two runs.
     library.call.addConfigEntry(settings, 'session.intra_op.allow_spinning', '0');
     return library.make.createSessionFromArray(environment, bytes, bytes.length, settings);

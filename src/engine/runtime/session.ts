@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly threads: number;
   /** Inputs whose values stay what they are: they become part of the model, so that they can be packed once. */
   readonly constants?: Values;
+  /** A file, beginning with this name, that gets the time of each operation; only the C interface writes it. */
+  readonly profile?: string;
 }
 
 export interface Session extends AsyncDisposable {

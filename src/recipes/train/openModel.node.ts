@@ -76,7 +76,7 @@ async function programsOf(recipe: Recipe, { source }: Start, { task, data }: Kno
     methods: chosen,
     basePrecision: basePrecisionOf(recipe.method),
     ownForms,
-    queryParts: queryPartsFor(data.maxLength),
+    queryParts: queryPartsFor(data.maxLength, { inOrder: source.description.architecture.languageModel !== undefined }),
   };
   const learning = buildProgram(task.forward(source.description, data, training), {
     ...options,
@@ -110,8 +110,9 @@ export async function openModel(recipe: Recipe, start: Start, { task, data }: Kn
   const { learning: learned, cuts, refused } = divided;
   const { padTokenId } = source.tokenizer;
   const frozen = cuts && (await openFrozenPart(cuts, { recipe, data, memory, open, threads, padTokenId }));
-  const { seed, gradient_checkpointing: gradientCheckpointing } = training;
-  const trainer = await openTrainer(learned, { memory, open, threads, seed, optimizer, gradientCheckpointing });
+  const { seed } = training;
+  const recompute = training.gradient_checkpointing ? 'all' : task.recompute;
+  const trainer = await openTrainer(learned, { memory, open, threads, seed, optimizer, recompute });
   const scorer = await task.openScorer(measured, { memory, open, threads });
   const count = (all: typeof parameters): number =>
     all.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);

@@ -19,6 +19,7 @@ export const languageModelTask = (prepare: RunTask['prepare']): RunTask => ({
     causalLm(description, { labelSmoothing: learning?.label_smoothing_factor ?? 0 }),
   openScorer: openTokenScorer,
   keepsFeatures: false,
+  recompute: 'cheap',
   probesMemory: true,
   async measure({ recipe, split, scorer, padTokenId, signal }) {
     const { per_device_eval_batch_size: batchSize } = recipe.evaluation;

@@ -6,6 +6,7 @@ import type { ModelSource } from '../../../inference/modelFolder.node.ts';
 import type { ModelDescription } from '../../../models/index.ts';
 import type { Batch, Program, Scope } from '../../../models/nn/index.ts';
 import type { Loss } from '../../../tasks/index.ts';
+import type { Recompute } from '../../../training/index.ts';
 import type { Recipe } from '../../schema/index.ts';
 import type { Prior } from '../guarding/notLearning.ts';
 import type { Start } from '../openModel.node.ts';
@@ -71,6 +72,8 @@ export interface RunTask {
   openScorer(program: Program<TaskOutputs>, options: ScorerOptions): Promise<Scorer>;
   /** The outputs of frozen layers can be kept: a row has few of them. */
   readonly keepsFeatures: boolean;
+  /** What of the model's blocks is computed again for the backward pass, unless gradient_checkpointing asks for all. */
+  readonly recompute: Recompute;
   /** Its rows may be so long that memory is tried before the first step. */
   readonly probesMemory: boolean;
   measure(measuring: Measuring): Promise<Measured>;

@@ -21,6 +21,7 @@ export const textClassification: RunTask = {
     }),
   openScorer,
   keepsFeatures: true,
+  recompute: 'none',
   probesMemory: false,
   measure,
   majority: ({ examples }) => majorityAccuracy(examples),

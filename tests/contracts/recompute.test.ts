@@ -6,7 +6,7 @@ import { print } from '../../src/engine/graph/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
-import { buildProgram } from '../../src/models/nn/index.ts';
+import { buildProgram, packedTokenInputs } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
 import {
   allocateParameters,
@@ -15,7 +15,7 @@ import {
   openTrainer,
   type Recompute,
 } from '../../src/training/index.ts';
-import { families, full, goldenRows, openDecoder, optimizer, plainBatch } from '../golden/decoderModels.ts';
+import { batchOf, families, full, goldenRows, openDecoder, optimizer, plainBatch } from '../golden/decoderModels.ts';
 import { feedsOf, goldenFolder, readTensors, relativeError, runtime } from '../golden/fixtures.ts';
 
 type Opened = Pick<Awaited<ReturnType<typeof openDecoder>>, 'program' | 'memory'>;
@@ -91,6 +91,21 @@ describe.each(families)('%s: attention over a part of the queries at a time', (f
     }
   });
 });
+
+test.each(['llama', 'mistral'])(
+  '%s: packed texts and windows, of which a part reads only what it sees',
+  async (family) => {
+    const rows = goldenRows();
+    const packed = batchOf([rows.slice(0, 3), rows.slice(3, 5), rows.slice(5, 8)]).feeds;
+    const opening = { batch: packedTokenInputs(), changes: { sliding_window: 7 } };
+    const whole = await gradientsOf(await openDecoder(family, opening), packed, 'none');
+    const parts = await gradientsOf(await openDecoder(family, { ...opening, queryParts: 5 }), packed, 'none');
+    expect(Math.abs(parts.loss.sum / whole.loss.sum - 1)).toBeLessThan(1e-5);
+    for (const [key, gradient] of whole.gradients) {
+      expect(relativeError(parts.gradients.get(key)!, gradient), key).toBeLessThan(1e-5);
+    }
+  },
+);
 
 interface Measured {
   readonly loss: number;

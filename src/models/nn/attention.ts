@@ -35,7 +35,7 @@ export interface AttentionInputs {
   readonly bias: Tensor;
   /** The same for keys that a method adds; left out: they are always visible. */
   readonly biasOf?: Visibility['biasOf'];
-  readonly inOrder?: Visibility['inOrder'];
+  readonly reach?: Visibility['reach'];
   readonly dropoutRate: number;
   /** What scores are multiplied by; left out: 1/√C. */
   readonly scale?: number | undefined;
@@ -61,7 +61,7 @@ export function attention(scope: Scope, inputs: AttentionInputs): Tensor {
   return reshape(transpose(context, [0, 2, 1, 3]), [batch, length, times(heads, width)]);
 }
 
-interface Visible extends Pick<AttentionInputs, 'dropoutRate' | 'scale' | 'softcap' | 'inOrder'> {
+interface Visible extends Pick<AttentionInputs, 'dropoutRate' | 'scale' | 'softcap' | 'reach'> {
   readonly segments: readonly Segment[];
   /** G */
   readonly group: number;
@@ -110,8 +110,8 @@ function attendedInParts(scope: Scope, q: Tensor, visible: Visible & { readonly 
   const { queryParts: parts } = scope.build;
   const isPlain = others.length === 0 && visible.softcap === undefined && !scope.drops(visible.dropoutRate);
   if (parts < 2 || !isPlain || bias?.shape[2] !== q.shape[2]) return undefined;
-  const { scale, inOrder } = visible;
-  return attendInParts({ q, k, v, bias: bias! }, { parts, scale, inOrder });
+  const { scale, reach } = visible;
+  return attendInParts({ q, k, v, bias: bias!, reach }, { parts, scale });
 }
 
 /** Heads that share keys are one matrix with them: G·S queries, for which nothing is copied. */

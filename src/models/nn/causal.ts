@@ -16,8 +16,8 @@ export interface Visibility {
   readonly bias: Tensor;
   /** Of keys that stand before it, such as a cache's. [B, 1, S, T] */
   readonly biasOf: (keys: Keys) => Tensor;
-  /** Of the text's own keys none is visible that stands after the query. */
-  readonly inOrder: true;
+  /** Of the text's own keys those up to the query's are visible, and of these at most so many before it. [B, S] */
+  readonly reach: Tensor;
 }
 
 /** Hidden are later keys, those of other texts, and those that a window ends before; layers of one window share a bias. */
@@ -26,10 +26,16 @@ export function causal(batch: Batch): (window?: number) => Visibility {
   const known = new Map<number | undefined, Visibility>();
   return (window) => {
     const biasOf = (keys: Keys): Tensor => causalBias(own, keys, window);
-    const visibility = known.get(window) ?? { bias: biasOf(own), biasOf, inOrder: true };
+    const visibility = known.get(window) ?? { bias: biasOf(own), biasOf, reach: reachOf(batch.positionIds, window) };
     known.set(window, visibility);
     return visibility;
   };
+}
+
+/** A text's tokens stand one after the other, so that its first is as far away as the position says. */
+function reachOf(positions: Tensor, window: number | undefined): Tensor {
+  if (window === undefined) return positions;
+  return where(less(positions, constant(window, 'int32')), positions, constant(window - 1, 'int32'));
 }
 
 function causalBias(own: Keys, others: Keys, window: number | undefined): Tensor {

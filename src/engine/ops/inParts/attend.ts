@@ -2,7 +2,8 @@
  * Attention for long texts: some queries at a time, and the weights of keys are computed again for the gradient, so
  * that no matrix of all queries and all keys is ever held (https://arxiv.org/abs/2112.05682).
  */
-// B batch · H heads · K heads of keys, each for G = H/K of queries · S queries, s of a part · T keys · C head width
+// B batch · H heads · K heads of keys, each for G = H/K of queries · S queries, s of a part · T keys, t of them read by a
+// part · C head width
 import {
   apply,
   applyAll,
@@ -21,8 +22,6 @@ export interface AttendAttributes {
   readonly parts: number;
   /** What scores are multiplied by. */
   readonly scale: number;
-  /** The bias hides every key that stands after the query: those are not looked at. Then S = T. */
-  readonly inOrder?: boolean | undefined;
 }
 
 const samples = [
@@ -30,17 +29,26 @@ const samples = [
   { shapes: { q: ['batch', 2, 5, 2], k: ['batch', 2, 3, 2], bias: ['batch', 1, 5, 3] }, parts: 3 },
   { shapes: { q: ['batch', 2, 2, 2], k: ['batch', 1, 3, 2], bias: [1, 1, 2, 3] }, parts: 4 },
   {
-    shapes: { q: ['batch', 4, 'seq', 2], k: ['batch', 2, 'seq', 2], bias: ordered('batch', 1, 'seq', 'seq') },
+    shapes: { q: ['batch', 4, 'seq', 2], k: ['batch', 2, 'seq', 2], bias: inOrder('batch', 1, 'seq', 'seq') },
+    reach: { shape: ['batch', 'seq'], from: 9, below: 10, dtype: 'int32' },
     parts: 2,
   },
-  { shapes: { q: ['batch', 2, 2, 2], k: ['batch', 2, 2, 2], bias: ordered(1, 1, 2, 2) }, parts: 3 },
+  {
+    shapes: { q: ['batch', 2, 2, 2], k: ['batch', 2, 2, 2], bias: inOrder(1, 1, 2, 2) },
+    reach: { shape: ['batch', 2], from: 1, below: 4, dtype: 'int32' },
+    parts: 3,
+  },
 ] as const;
 
-function ordered(...shape: Dim[]) {
+function inOrder(...shape: Dim[]) {
   return { shape, inOrder: true } as const;
 }
 
-/** softmax(scale·q·kᵀ + bias)·v for q [B, H, S, C], k and v [B, K, T, C], bias [B, 1, S, T] → [B, H, S, C] */
+/**
+ * softmax(scale·q·kᵀ + bias)·v for q [B, H, S, C], k and v [B, K, T, C], bias [B, 1, S, T] → [B, H, S, C].
+ * With reach [B, S] the bias hides all keys of a query s but those from s − reach to s, whose first never lies before that
+ * of the query before it: what a part cannot see it does not look at.
+ */
 const attendRow: Operation<AttendAttributes> = {
   name: 'attend',
   costly: true,
@@ -50,10 +58,10 @@ const attendRow: Operation<AttendAttributes> = {
     return { dtype: 'float32', shape: q!.shape };
   },
   // The bias hides keys; it is nobody's parameter.
-  gradient: (dy, [q, k, v, bias], _, attributes) =>
-    applyAll(attendGradientRow, [q!, k!, v!, bias!, dy], attributes).slice(0, 3),
-  onnx: (emit, [q, k, v, bias], node) => {
-    const writer = partWriter(emit, { q: q!, k: k!, bias: bias! }, node);
+  gradient: (dy, [q, k, v, bias, ...reach], _, attributes) =>
+    applyAll(attendGradientRow, [q!, k!, v!, bias!, dy, ...reach], attributes).slice(0, 3),
+  onnx: (emit, [q, k, v, bias, reach], node) => {
+    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach }, node);
     const parts = writer.parts.map((part) => {
       const read = writer.product(writer.weights(part), writer.keysOf(v!, part));
       return writer.apart(read, part);
@@ -67,9 +75,9 @@ const attendRow: Operation<AttendAttributes> = {
     });
     return [sums];
   },
-  samples: samples.map(({ shapes: { q, k, bias }, parts }) => ({
-    inputs: [q, k, k, bias],
-    attributes: { parts, scale: 0.7, inOrder: 'inOrder' in bias },
+  samples: samples.map(({ shapes: { q, k, bias }, parts, ...rest }) => ({
+    inputs: [q, k, k, bias, ...Object.values(rest)],
+    attributes: { parts, scale: 0.7 },
   })),
 };
 
@@ -79,9 +87,9 @@ const attendGradientRow: Operation<AttendAttributes> = {
   costly: true,
   type: ([q, k, v]) => [q!, k!, v!].map(({ dtype, shape }) => ({ dtype, shape })),
   gradient: () => [],
-  onnx: (emit, [q, k, v, bias, dy], node) => {
+  onnx: (emit, [q, k, v, bias, dy, reach], node) => {
     const { scale } = node.attributes;
-    const writer = partWriter(emit, { q: q!, k: k!, bias: bias! }, node);
+    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach }, node);
     const { product } = writer;
     const add = (a: string | undefined, b: string): string => (a ? emit.node('Add', [a, b])[0]! : b);
     let [dk, dv]: (string | undefined)[] = [];
@@ -122,24 +130,25 @@ const attendGradientRow: Operation<AttendAttributes> = {
     });
     return [dq!, dk!, dv!];
   },
-  samples: samples.map(({ shapes: { q, k, bias }, parts }) => ({
-    inputs: [q, k, k, bias, q],
-    attributes: { parts, scale: 0.7, inOrder: 'inOrder' in bias },
+  samples: samples.map(({ shapes: { q, k, bias }, parts, ...rest }) => ({
+    inputs: [q, k, k, bias, q, ...Object.values(rest)],
+    attributes: { parts, scale: 0.7 },
   })),
 };
 
 interface Part {
   readonly start: string;
   readonly end: string;
-  /** How many keys it reads, and how many it does not. */
-  readonly keys: string;
+  /** The first key that it reads, where it stops, and how many come after that. */
+  readonly first: string;
+  readonly last: string;
   readonly unread: string;
   /** False where there are fewer queries than parts. */
   readonly hasQueries: string;
   /** The shapes of its queries: [B, H, s, C], [B, K, G·s, C] */
   readonly plain: string;
   readonly grouped: string;
-  /** Those of its scores: [B, K, G, s, T], [B, K, G·s, T] */
+  /** Those of its scores: [B, K, G, s, t], [B, K, G·s, t] */
   readonly scored: string;
   readonly matrix: string;
 }
@@ -148,6 +157,7 @@ interface Names {
   readonly q: string;
   readonly k: string;
   readonly bias: string;
+  readonly reach: string | undefined;
 }
 
 interface Product {
@@ -162,7 +172,7 @@ type AttendNode = Node & { attributes: AttendAttributes };
  * The parts of the queries, as ONNX Runtime finds them when it knows how many queries there are. One where a part may not
  * be empty: WebGPU has no softmax of nothing.
  */
-function writeParts(emit: Emitter, { inputs, attributes }: AttendNode): Part[] {
+function writeParts(emit: Emitter, { inputs, attributes }: AttendNode, reach: string | undefined): Part[] {
   const [batch, heads, length, width] = inputs[0]!.shape as [Dim, number, Dim, number];
   const [, keyHeads, keys] = inputs[1]!.shape as [Dim, number, Dim];
   const group = emit.ints([heads / keyHeads]);
@@ -175,12 +185,16 @@ function writeParts(emit: Emitter, { inputs, attributes }: AttendNode): Part[] {
     const size = one('Sub', end, start);
     const grouped = one('Mul', size, group);
     const kept = [emit.dim(batch), emit.ints([keyHeads])];
-    const read = attributes.inOrder ? end : emit.dim(keys);
+    const { first, last } = reach
+      ? { first: firstSeen(emit, start, { reach, length }), last: end }
+      : { first: emit.ints([0]), last: emit.dim(keys) };
+    const read = one('Sub', last, first);
     return {
       start,
       end,
-      keys: read,
-      unread: one('Sub', emit.dim(keys), read),
+      first,
+      last,
+      unread: one('Sub', emit.dim(keys), last),
       hasQueries: one('Less', emit.ints([0]), size),
       plain: shape([emit.dim(batch), emit.ints([heads]), size, emit.ints([width])]),
       grouped: shape([...kept, grouped, emit.ints([width])]),
@@ -190,42 +204,61 @@ function writeParts(emit: Emitter, { inputs, attributes }: AttendNode): Part[] {
   });
 }
 
+/** The first key that any row's query at a place looks at. */
+function firstSeen(emit: Emitter, place: string, { reach, length }: { reach: string; length: Dim }): string {
+  const one = (type: string, ...names: string[]): string => emit.node(type, names)[0]!;
+  const unit = emit.ints([1]);
+  const at = one('Min', place, one('Sub', emit.dim(length), unit)); // a part without queries begins behind the last
+  const there = one('Slice', reach, at, one('Add', at, unit), unit); // [B, 1]
+  const farthest = emit.node('ReduceMax', [there, emit.ints([0, 1])], { keepdims: 0 })[0]!;
+  const back = one('Reshape', emit.cast(farthest, 'int64'), unit);
+  return one('Max', emit.ints([0]), one('Sub', at, back));
+}
+
+/** How far below its row's largest score a score counts as this far: e⁻⁶⁰ changes no sum. */
+const FARTHEST = 60;
+
 /** Writes what both rows do for a part of the queries. */
-function partWriter(emit: Emitter, { q, k, bias }: Names, node: AttendNode) {
-  const { scale, inOrder } = node.attributes;
+function partWriter(emit: Emitter, { q, k, bias, reach }: Names, node: AttendNode) {
+  const { scale } = node.attributes;
   // One part reads all keys.
-  const readsAll = !inOrder || emit.target !== 'cpu' || node.attributes.parts === 1;
+  const readsAll = !reach || emit.target !== 'cpu' || node.attributes.parts === 1;
   const reshape = (x: string, shape: string): string => emit.node('Reshape', [x, shape], { allowzero: 1 })[0]!;
   const product = (a: string, b: string, options: Product = {}): string => multiply(emit, a, b, options);
   /** The queries of a part, once `before` is there. */
   const queriesOf = (x: string, { start, end }: Part, before?: string): string =>
     emit.node('Slice', [x, before ? delayed(emit, start, before) : start, end, emit.ints([2])])[0]!;
   const folded = (x: string, part: Part): string => reshape(x, part.grouped);
-  const firstOf = (x: string, { keys }: Part, axis: number): string =>
-    readsAll ? x : emit.node('Slice', [x, emit.ints([0]), keys, emit.ints([axis])])[0]!;
-  const keysOf = (x: string, part: Part): string => firstOf(x, part, 2);
+  const readOf = (x: string, { first, last }: Part, axis: number): string =>
+    readsAll ? x : emit.node('Slice', [x, first, last, emit.ints([axis])])[0]!;
+  const keysOf = (x: string, part: Part): string => readOf(x, part, 2);
+  // Processors take ten times as long for exponentials that are too small for a float.
+  const near = (scores: string): string => {
+    const largest = emit.node('ReduceMax', [scores, emit.ints([-1])], { keepdims: 1 })[0]!;
+    return emit.node('Max', [scores, ...emit.node('Sub', [largest, emit.scalar(FARTHEST, 'float32')])])[0]!;
+  };
   return {
-    parts: writeParts(emit, node),
+    parts: writeParts(emit, node, readsAll ? undefined : reach),
     product,
     queriesOf,
     folded,
     keysOf,
     /** Sums over a part's queries for all keys [B, K, T, C]: 0 for those that it does not read. */
-    ofKeys(x: string, { hasQueries, unread }: Part): string {
+    ofKeys(x: string, { hasQueries, first, unread }: Part): string {
       // ONNX Runtime leaves there what was in memory where the sum has no terms.
       const sums = emit.node('Where', [hasQueries, x, emit.scalar(0, 'float32')])[0]!;
       if (readsAll) return sums;
       const none = emit.ints([0]);
-      const pads = emit.node('Concat', [emit.ints([0, 0, 0, 0]), none, none, unread, none], { axis: 0 });
+      const pads = emit.node('Concat', [emit.ints([0, 0]), first, emit.ints([0, 0, 0]), unread, none], { axis: 0 });
       return emit.node('Pad', [sums, ...pads])[0]!;
     },
     apart: (x: string, part: Part): string => reshape(x, part.plain),
-    /** [B, K, G·s, T] */
+    /** [B, K, G·s, t] */
     weights(part: Part, before?: string): string {
       const scores = product(folded(queriesOf(q, part, before), part), keysOf(k, part), { transB: true, scale });
-      const hidden = emit.node('Unsqueeze', [firstOf(queriesOf(bias, part), part, 3), emit.ints([1])]);
-      const visible = emit.node('Add', [reshape(scores, part.scored), ...hidden]);
-      return reshape(emit.node('Softmax', visible, { axis: -1 })[0]!, part.matrix);
+      const hidden = emit.node('Unsqueeze', [readOf(queriesOf(bias, part), part, 3), emit.ints([1])]);
+      const visible = emit.node('Add', [reshape(scores, part.scored), ...hidden])[0]!;
+      return reshape(emit.node('Softmax', [near(visible)], { axis: -1 })[0]!, part.matrix);
     },
   };
 }
@@ -283,7 +316,9 @@ interface AttendInputs {
   readonly k: Tensor;
   readonly v: Tensor;
   readonly bias: Tensor;
+  /** How many keys before its own place a query sees at most, where the bias hides all others. [B, S] */
+  readonly reach?: Tensor | undefined;
 }
 
-export const attend = ({ q, k, v, bias }: AttendInputs, attributes: AttendAttributes): Tensor =>
-  apply(attendRow, [q, k, v, bias], attributes);
+export const attend = ({ q, k, v, bias, reach }: AttendInputs, attributes: AttendAttributes): Tensor =>
+  apply(attendRow, reach ? [q, k, v, bias, reach] : [q, k, v, bias], attributes);

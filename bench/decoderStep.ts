@@ -9,6 +9,8 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { collate, type EncodedRow, IGNORED } from '../src/data/batch.ts';
+import { collatePacked } from '../src/data/packing.ts';
 import { openRuntime } from '../src/engine/runtime/openRuntime.node.ts';
 import { fourBitForms, openCheckpoint, requireJson } from '../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodName, methods } from '../src/methods/index.ts';
@@ -61,14 +63,16 @@ const recompute = values.recompute as Recompute;
 const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 const peak = (): number => process.resourceUsage().maxRSS * 1024;
 
-/** Where each token stands in its text, and which text that is. */
-function placesOf(count: number): { position: number; text: number }[] {
-  const places: { position: number; text: number }[] = [];
-  for (let text = 1; places.length < count; text++) {
-    const length = values.plain ? count : 100 + 50 * ((text - 1) % 3);
-    for (let position = 0; position < length && places.length < count; position++) places.push({ position, text });
+/** The texts of one row: as many as it has room for, the last one cut off. */
+function textsOf(row: number): EncodedRow[] {
+  const texts: EncodedRow[] = [];
+  for (let from = 0, text = 0; from < tokens; text++) {
+    const length = values.plain ? tokens : Math.min(tokens - from, 100 + 50 * (text % 3));
+    const ids = Array.from({ length }, (_, at) => ((row * tokens + from + at) * 7919) % config.vocab_size);
+    texts.push({ inputIds: ids, labels: ids, label: IGNORED });
+    from += length;
   }
-  return places;
+  return texts;
 }
 
 async function timed() {
@@ -83,25 +87,13 @@ async function timed() {
     recompute,
   });
   const opened = process.memoryUsage().rss;
-  const places = placesOf(tokens);
-  const perToken = (value: (at: number) => number) => ({
-    dtype: 'int32' as const,
-    shape: [rows, tokens],
-    data: Int32Array.from({ length: rows * tokens }, (_, at) => value(at)),
-  });
-  const ids = perToken((at) => (at * 7919) % config.vocab_size);
-  const feeds = {
-    input_ids: ids,
-    labels: ids,
-    position_ids: perToken((at) => places[at % tokens]!.position),
-    attention_mask: perToken(() => 1),
-    ...(!values.plain && { segment_ids: perToken((at) => places[at % tokens]!.text) }),
-  };
+  const sequences = Array.from({ length: rows }, (_, row) => textsOf(row));
+  const batch = values.plain ? collate(sequences.flat(), 0) : collatePacked(sequences, 0);
   const ms: number[] = [];
   let loss = 0;
   for (let step = 1; step <= steps; step++) {
     const started = performance.now();
-    const { sum, count } = await trainer.gradients([{ feeds, rows, tokens: rows * tokens }], step);
+    const { sum, count } = await trainer.gradients([batch], step);
     trainer.update({ step, learningRate: 2e-4, gradientScale: 1 / count });
     ms.push(performance.now() - started);
     loss = sum / count;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { batchesByLength, collate } from './batch.ts';
+import { batchesByLength, collate, IGNORED } from './batch.ts';
+import { collatePacked } from './packing.ts';
 
 test('rows are padded to the longest, and padding is masked', () => {
   const { feeds, rows, tokens } = collate(
@@ -17,6 +18,24 @@ test('rows are padded to the longest, and padding is masked', () => {
   expect(values('token_type_ids')).toEqual([0, 0, 1, 0, 0, 0]);
   expect(values('position_ids')).toEqual([0, 1, 2, 0, 0, 0]);
   expect(values('labels')).toEqual([1, 0]);
+});
+
+test('tokens to learn are told by the place before each', () => {
+  const labels = [
+    [-100, 8, -100, 9],
+    [7, 5],
+  ];
+  const row = (own: number[]) => ({ inputIds: own.map((label) => Math.abs(label)), labels: own, label: IGNORED });
+  const { feeds } = collate(labels.map(row), 5);
+  const values = (name: string) => [...(feeds[name]!.data as Int32Array)];
+  expect(values('labels')).toEqual([8, 9, 5]);
+  expect(values('target_places')).toEqual([0, 2, 4]);
+  expect(values('target_sequences')).toEqual([0, 0, 1]);
+  // In one sequence no text learns the first token of the one after it.
+  const packed = collatePacked([labels.map(row)], 5).feeds;
+  expect([...(packed['labels']!.data as Int32Array)]).toEqual([8, 9, 5]);
+  expect([...(packed['target_places']!.data as Int32Array)]).toEqual([0, 2, 4]);
+  expect([...(packed['target_sequences']!.data as Int32Array)]).toEqual([0, 0, 0]);
 });
 
 test('passes by length start with the longest row', () => {

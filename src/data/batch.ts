@@ -20,7 +20,32 @@ export interface BatchFeeds {
   readonly tokens: number;
 }
 
-/** Pads rows to the longest of them. All arrays are [rows, tokens] but `labels` where a row has one, which is [rows]. */
+/** A row, and where in its batch it stands. */
+export interface Placed {
+  readonly row: EncodedRow;
+  readonly sequence: number;
+  /** Its first place, in the sequence. */
+  readonly start: number;
+}
+
+/** Of texts whose tokens are learned: which tokens have a next one to learn, and that one. N of them: all arrays [N]. */
+export function targetFeeds(texts: readonly Placed[], length: number): Readonly<Record<string, Value>> {
+  const found = texts.flatMap(({ row, sequence, start }) =>
+    row.labels!.slice(1).flatMap((label, at) => {
+      return label === IGNORED ? [] : [{ label, sequence, place: sequence * length + start + at }];
+    }),
+  );
+  const perTarget = (numberOf: (target: (typeof found)[number]) => number): Value => {
+    return { dtype: 'int32', shape: [found.length], data: Int32Array.from(found, numberOf) };
+  };
+  return {
+    labels: perTarget(({ label }) => label),
+    target_places: perTarget(({ place }) => place),
+    target_sequences: perTarget(({ sequence }) => sequence),
+  };
+}
+
+/** Pads rows to the longest of them. Arrays are [rows, tokens]; `labels` is [rows], or of tokens: see targetFeeds. */
 export function collate(rows: readonly EncodedRow[], padTokenId: number): BatchFeeds {
   const length = Math.max(...rows.map(({ inputIds }) => inputIds.length));
   const filled = (pad: number, valueAt: (row: EncodedRow, at: number) => number): Value => {
@@ -37,9 +62,12 @@ export function collate(rows: readonly EncodedRow[], padTokenId: number): BatchF
       attention_mask: filled(0, () => 1),
       token_type_ids: filled(0, (row, at) => row.tokenTypeIds?.[at] ?? 0),
       position_ids: filled(0, (_, at) => at),
-      labels: rows[0]?.labels
-        ? filled(IGNORED, (row, at) => row.labels![at]!)
-        : { dtype: 'int32', shape: [rows.length], data: perRow },
+      ...(rows[0]?.labels
+        ? targetFeeds(
+            rows.map((row, sequence) => ({ row, sequence, start: 0 })),
+            length,
+          )
+        : { labels: { dtype: 'int32', shape: [rows.length], data: perRow } }),
     },
     rows: rows.length,
     tokens: rows.reduce((total, { inputIds }) => total + inputIds.length, 0),

@@ -1,6 +1,6 @@
 /** Several short texts in one sequence: nothing is padded, and each text reads as if it stood alone. */
 import type { Value } from '../engine/runtime/index.ts';
-import { type BatchFeeds, type EncodedRow, IGNORED } from './batch.ts';
+import { type BatchFeeds, type EncodedRow, targetFeeds } from './batch.ts';
 import { longestFirst } from './sampling.ts';
 
 /**
@@ -22,7 +22,7 @@ export function packRows(rows: readonly number[], lengths: readonly number[]): n
   return sequences.map((sequence) => sequence.rows);
 }
 
-/** Arrays of [sequences, tokens], but for `text_starts` and, where a text has one, `labels`, which are [texts]. */
+/** Arrays of [sequences, tokens], but for `text_starts` and `labels`, which are [texts], or of tokens: see targetFeeds. */
 export function collatePacked(sequences: readonly (readonly EncodedRow[])[], padTokenId: number): BatchFeeds {
   const placed = sequences.flatMap((texts, sequence) => {
     let at = 0;
@@ -53,9 +53,7 @@ export function collatePacked(sequences: readonly (readonly EncodedRow[])[], pad
       position_ids: filled(0, (_, at) => at),
       segment_ids: filled(0, ({ segment }) => segment),
       text_starts: perText(({ sequence, start }) => sequence * length + start),
-      labels: placed[0]?.row.labels
-        ? filled(IGNORED, ({ row }, at) => row.labels![at]!)
-        : perText(({ row }) => row.label),
+      ...(placed[0]?.row.labels ? targetFeeds(placed, length) : { labels: perText(({ row }) => row.label) }),
     },
     rows: placed.length,
     tokens: placed.reduce((total, { row }) => total + row.inputIds.length, 0),

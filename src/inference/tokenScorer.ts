@@ -1,5 +1,5 @@
 /** Runs a language model forward: the loss of texts. Scores of all words for every token are never handed out. */
-import type { Session, Values } from '../engine/runtime/index.ts';
+import type { Session, Value, Values } from '../engine/runtime/index.ts';
 import type { Program } from '../models/nn/index.ts';
 import type { CausalLmOutputs } from '../tasks/index.ts';
 import { parameterValues } from '../training/index.ts';
@@ -26,8 +26,9 @@ export async function openTokenScorer(
     },
     async probe(feeds) {
       probing ??= open({ logits }, { threads });
-      const { shape, data } = (await (await probing).run({ ...weights, ...feeds })).logits!;
-      return lastScores(data as Float32Array, shape, feeds);
+      const read = { ...weights, ...feeds, ...lastTokens(feeds) };
+      const { shape, data } = (await (await probing).run(read)).logits!; // [rows, V]
+      return firstWords(data as Float32Array, shape[1]!);
     },
     async [Symbol.asyncDispose]() {
       await (await measuring)?.[Symbol.asyncDispose]();
@@ -36,16 +37,22 @@ export async function openTokenScorer(
   };
 }
 
-function lastScores(logits: Float32Array, shape: readonly number[], feeds: Values): Float32Array {
-  const [rows, tokens, words] = shape as [number, number, number];
+/** The last token of each row as the targets. */
+function lastTokens({ attention_mask: mask }: Values): Values {
+  const [rows, tokens] = mask!.shape as [number, number];
+  const seen = mask!.data as Int32Array;
+  const perRow = (numberOf: (row: number) => number): Value => {
+    return { dtype: 'int32', shape: [rows], data: Int32Array.from({ length: rows }, (_, row) => numberOf(row)) };
+  };
+  return {
+    target_places: perRow((row) => seen.lastIndexOf(1, (row + 1) * tokens - 1)),
+    target_sequences: perRow((row) => row),
+  };
+}
+
+function firstWords(logits: Float32Array, words: number): Float32Array {
   const kept = Math.min(PROBED, words);
-  const found = new Float32Array(rows * kept);
-  const mask = feeds['attention_mask']!.data;
-  for (let row = 0; row < rows; row++) {
-    let last = 0;
-    for (let at = 0; at < tokens; at++) if (mask[row * tokens + at] === 1) last = at;
-    const start = (row * tokens + last) * words;
-    found.set(logits.subarray(start, start + kept), row * kept);
-  }
-  return found;
+  return Float32Array.from({ length: (logits.length / words) * kept }, (_, i) => {
+    return logits[Math.floor(i / kept) * words + (i % kept)]!;
+  });
 }

@@ -1,25 +1,13 @@
 /** The next token at each place of a text: language modelling, and instruction tuning where prompts have no labels. */
-// B batch · T tokens · V tokens of the vocabulary
-import { constant, type Dim, minus, product, type Tensor } from '../engine/graph/index.ts';
-import {
-  concat,
-  equal,
-  expand,
-  gather,
-  mul,
-  reshape,
-  slice,
-  sub,
-  sum,
-  vocabularyNormaliser,
-  where,
-} from '../engine/ops/index.ts';
+// B batch · T tokens · N tokens whose next one is learned · V tokens of the vocabulary
+import { type Dim, minus, type Tensor } from '../engine/graph/index.ts';
+import { gather, mul, reshape, rowsOnly, slice, sub, sum, vocabularyNormaliser } from '../engine/ops/index.ts';
 import { languageModelOf, type ModelDescription } from '../models/index.ts';
 import { type Batch, type Scope, softcapped, tokenScores } from '../models/nn/index.ts';
 import { crossEntropy, type Loss, type LossSettings, lossOf } from './loss.ts';
 
 export interface CausalLmOutputs {
-  /** Of the token that follows. [B, T, V] */
+  /** Of what follows each target. [N, V] */
   readonly logits: Tensor;
   readonly loss: Loss;
 }
@@ -31,20 +19,19 @@ export interface CausalLmSettings extends Pick<LossSettings, 'labelSmoothing'> {
 
 const USUAL_PART = 4096;
 
-/** Labels are the tokens themselves, [B, T], and −100 where a token is not to be learned. */
+/** No score is computed for a token whose next one is not learned: of instructions and their answers, the greater part. */
 export const causalLm =
   (description: ModelDescription, { vocabularyPart = USUAL_PART, ...settings }: CausalLmSettings = {}) =>
   (root: Scope, batch: Batch): CausalLmOutputs => {
     const { hidden, scores, softcap } = reader(description, root);
-    const x = hidden(batch); // [B, T, D]
+    const x = gather(rowsOnly(hidden(batch)), batch.targets!.places); // [N, D]
     const { logits, matrix } = scores(x);
-    const labels = nextTokens(batch);
     const isSmall = description.config.vocab_size <= vocabularyPart;
     const isSimple = softcap === undefined || !settings.labelSmoothing;
     const loss =
       matrix && isSimple && !isSmall
-        ? lossInParts(x, labels, { weight: matrix, ...settings, part: vocabularyPart, softcap })
-        : crossEntropy(logits, labels, settings);
+        ? lossInParts(x, batch.labels, { weight: matrix, ...settings, part: vocabularyPart, softcap })
+        : crossEntropy(logits, batch.labels, settings);
     return { logits, loss };
   };
 
@@ -54,17 +41,16 @@ interface InParts extends Pick<LossSettings, 'labelSmoothing'> {
   readonly softcap: number | undefined;
 }
 
-/** The same loss without ever holding [B, T, V] scores: a part of the vocabulary at a time. */
+/** The same loss without ever holding [N, V] scores: a part of the vocabulary at a time. */
 function lossInParts(x: Tensor, labels: Tensor, { weight, labelSmoothing, ...parts }: InParts): Loss {
-  const rows = reshape(x, [product(x.shape.slice(0, -1)), x.shape.at(-1)!]); // [N, D]
-  const normaliser = vocabularyNormaliser(rows, weight, parts); // [N, 1]
-  const dot = (a: Tensor): Tensor => sum(mul(rows, a), [1]); // [N, 1]
+  const normaliser = vocabularyNormaliser(x, weight, parts); // [N, 1]
+  const dot = (a: Tensor): Tensor => sum(mul(x, a), [1]); // [N, 1]
   const scores = {
     normaliser,
     target: (safe: Tensor) => softcapped(dot(gather(weight, safe)), parts.softcap),
     even: () => sub(normaliser, dot(mul(sum(weight, [0]), 1 / (weight.shape[0] as number)))),
   };
-  return lossOf(scores, reshape(labels, [rows.shape[0]!]), { labelSmoothing });
+  return lossOf(scores, labels, { labelSmoothing });
 }
 
 /** What follows the last place of each row. [B, V] */
@@ -91,21 +77,4 @@ function reader(description: ModelDescription, root: Scope) {
       return { logits: softcapped(scores, softcap), matrix };
     },
   };
-}
-
-const IGNORED = -100;
-
-/** The label of the place after each: none at the end of a text. [B, T] */
-function nextTokens({ labels, packing }: Batch): Tensor {
-  const next = moved(labels, IGNORED);
-  return packing ? where(equal(moved(packing.segmentIds, -1), packing.segmentIds), next, IGNORED32) : next;
-}
-
-const IGNORED32 = constant(IGNORED, 'int32');
-
-/** What stands one place further on; `last` at the end. */
-function moved(x: Tensor, last: number): Tensor {
-  const [batch, length] = x.shape as [Dim, Dim];
-  const rest = slice(x, 1, { start: 1, length: minus(length, 1) });
-  return concat([rest, expand(constant(last, 'int32'), [batch, 1])], 1);
 }

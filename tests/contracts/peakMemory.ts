@@ -1,4 +1,5 @@
 /** Prints by how many bytes two steps of a small decoder raise the peak memory of this process. Arguments: settings as JSON. */
+import { collate, IGNORED } from '../../src/data/batch.ts';
 import { openRuntime } from '../../src/engine/runtime/openRuntime.node.ts';
 import { attachMethod, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
@@ -45,13 +46,8 @@ await using trainer = await openTrainer(program, {
   optimizer,
   recompute,
 });
-const perToken = (value: (at: number) => number) => ({
-  dtype: 'int32' as const,
-  shape: [1, tokens],
-  data: Int32Array.from({ length: tokens }, (_, at) => value(at)),
-});
-const ids = perToken((at) => (at * 7919) % vocabulary);
-const feeds = { input_ids: ids, labels: ids, position_ids: perToken((at) => at), attention_mask: perToken(() => 1) };
+const ids = Array.from({ length: tokens }, (_, at) => (at * 7919) % vocabulary);
+const { feeds } = collate([{ inputIds: ids, labels: ids, label: IGNORED }], 0);
 const peak = (): number => process.resourceUsage().maxRSS * 1024;
 const before = peak();
 let loss = 0;

@@ -57,9 +57,20 @@ export const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay:
 export const trainerOf = ({ program, memory }: Opened) =>
   openTrainer(program, { memory, open: runtime.open, threads: 1, seed: 0, optimizer });
 
+/** Of every place of a batch. [B·T, V] */
 export async function logitsOf({ program, memory }: Opened, feeds: Values): Promise<Float32Array> {
   await using session = await runtime.open({ logits: program.outputs.logits }, { threads: 1 });
-  return (await session.run({ ...parameterValues(program, memory), ...feeds })).logits!.data as Float32Array;
+  const [rows, length] = feeds['input_ids']!.shape as [number, number];
+  const places = [...new Array(rows * length).keys()];
+  const targets = {
+    target_places: ints([places.length], places),
+    target_sequences: ints(
+      [places.length],
+      places.map((place) => Math.floor(place / length)),
+    ),
+  };
+  const read = { ...parameterValues(program, memory), ...feeds, ...targets };
+  return (await session.run(read)).logits!.data as Float32Array;
 }
 
 export interface TokenRow {
@@ -87,10 +98,15 @@ export function batchOf(sequences: readonly (readonly TokenRow[])[]): MicroBatch
     });
     return ints(shape, padded.flat());
   };
+  const next = filled(IGNORED, (row) => [...row.labels.slice(1), IGNORED]).data as Int32Array;
+  const places = [...next.keys()].filter((place) => next[place] !== IGNORED);
+  const perTarget = (numberOf: (place: number) => number): Value => ints([places.length], places.map(numberOf));
   return {
     feeds: {
+      labels: perTarget((place) => next[place]!),
+      target_places: perTarget((place) => place),
+      target_sequences: perTarget((place) => Math.floor(place / length)),
       input_ids: filled(0, (row) => row.input_ids),
-      labels: filled(IGNORED, (row) => row.labels),
       position_ids: filled(0, (row) => [...row.input_ids.keys()]),
       attention_mask: filled(0, (row) => row.input_ids.map(() => 1)),
       segment_ids: filled(0, (row, index) => row.input_ids.map(() => index + 1)),

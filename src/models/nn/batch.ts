@@ -12,6 +12,16 @@ export interface Batch {
   readonly labels: Tensor;
   /** Left out where every sequence is one text: then the graph has no trace of it. */
   readonly packing?: Packing;
+  /** Of language models: the tokens whose next one is learned. Labels are those next ones, [N]. */
+  readonly targets?: Targets;
+}
+
+/** N tokens of a batch. */
+export interface Targets {
+  /** Where they stand, counted through all B·T places. [N] */
+  readonly places: Tensor;
+  /** Which sequence they stand in. [N] */
+  readonly sequences: Tensor;
 }
 
 /** Several texts one after the other in a sequence. None sees the others, and positions start anew with each. */
@@ -44,9 +54,15 @@ export const packedInputs = (): Batch => ({
   },
 });
 
-/** Inputs whose labels are tokens, [B, T]. */
-export const tokenInputs = (): Batch => ({ ...batchInputs(), labels: perToken('labels') });
-export const packedTokenInputs = (): Batch => ({ ...packedInputs(), labels: perToken('labels') });
+const targetInputs = (): Pick<Batch, 'labels' | 'targets'> => {
+  const perTarget = (name: string): Tensor => input(name, 'int32', ['targets']);
+  const targets = { places: perTarget('target_places'), sequences: perTarget('target_sequences') };
+  return { labels: perTarget('labels'), targets };
+};
+
+/** Inputs whose labels are tokens. */
+export const tokenInputs = (): Batch => ({ ...batchInputs(), ...targetInputs() });
+export const packedTokenInputs = (): Batch => ({ ...packedInputs(), ...targetInputs() });
 
 /** Finite, so that a row which sees nothing does not become NaN. */
 export const HIDDEN = -1e9;

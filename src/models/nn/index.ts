@@ -14,6 +14,7 @@ export {
   packedTokenInputs,
   paddingBias,
   type Reading,
+  type Targets,
   tokenInputs,
 } from './batch.ts';
 export { causal, type Keys, type Visibility } from './causal.ts';

@@ -16,7 +16,7 @@ import {
   type Tensor,
   topological,
 } from '../graph/index.ts';
-import { onnxType, UINT4, type WrittenNode } from './messages.ts';
+import { onnxType, type StoredTensor, UINT4, type WrittenNode } from './messages.ts';
 
 /** Values that are longer than this are not compared: two equal long constants are simply written twice. */
 const COMPARED_VALUES = 64;
@@ -27,20 +27,16 @@ export interface OnnxOptions {
   readonly sizes?: Sizes;
   /** Values of named leaves that stand in the model itself; it may name more leaves than are read. */
   readonly initializers?: ReadonlyMap<string, Data>;
-}
-
-/** A leaf's bytes once more, under a name and type of their own. */
-interface FourBits {
-  readonly name: string;
-  readonly leaf: string;
-  readonly shape: readonly number[];
+  /** These values are handed over beside the model, and not copied into it. */
+  readonly outside?: boolean;
 }
 
 export class GraphWriter implements Emitter {
   readonly target: Target;
   readonly nodes: WrittenNode[] = [];
   readonly constants: { name: string; tensor: Tensor & { data: Data } }[] = [];
-  readonly fourBitViews: FourBits[] = [];
+  /** Bytes of leaves once more, under names and a type of their own. */
+  readonly fourBitViews: StoredTensor[] = [];
   readonly #initializers: ReadonlyMap<string, Data> | undefined;
   readonly #names = new Map<Tensor, string>();
   readonly #written = new Map<string, string>();
@@ -111,9 +107,10 @@ export class GraphWriter implements Emitter {
 
   fourBits(bytes: string, shape: readonly number[]): string {
     return this.#once(`four bits ${bytes}`, () => {
-      if (!this.#initializers?.has(bytes)) return this.#splitBytes(bytes, shape);
+      const data = this.#initializers?.get(bytes);
+      if (!data) return this.#splitBytes(bytes, shape);
       const name = `${bytes} in four bits`;
-      this.fourBitViews.push({ name, leaf: bytes, shape });
+      this.fourBitViews.push({ name, type: UINT4, shape, data });
       return name;
     });
   }

@@ -3,5 +3,5 @@
  * Imports engine/graph. Invariant: names no operation of ours; each row knows its ONNX form.
  */
 export type { OnnxOptions } from './graphWriter.ts';
-export { onnxType } from './messages.ts';
+export { onnxType, type StoredTensor } from './messages.ts';
 export { type OnnxModel, toOnnx } from './toOnnx.ts';

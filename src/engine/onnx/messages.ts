@@ -35,15 +35,30 @@ export function valueMessage(name: string, { dtype, shape }: Type): Message {
   return new Message().add(1, name).add(2, new Message().add(1, tensorType));
 }
 
-export const tensorMessage = (name: string, { dtype, shape }: Type, data: Data): Message =>
-  rawTensor(name, onnxType[dtype], shape as readonly number[], data);
+/** A tensor of a model, in ONNX's own type. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly type: number;
+  readonly shape: readonly number[];
+  readonly data: Data;
+}
 
-export const fourBitMessage = (name: string, shape: readonly number[], data: Data): Message =>
-  rawTensor(name, UINT4, shape, data);
+const headOf = ({ name, type, shape }: StoredTensor): Message =>
+  new Message().addAll(1, shape).add(2, type).add(8, name);
 
-function rawTensor(name: string, type: number, dims: readonly number[], data: Data): Message {
-  const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return new Message().addAll(1, dims).add(2, type).add(8, name).add(9, raw);
+export function tensorMessage(tensor: StoredTensor): Message {
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return headOf(tensor).add(9, new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+/** TensorProto.DataLocation */
+const EXTERNAL = 1;
+
+/** A tensor whose values are handed over beside the model. */
+export function outsideMessage(tensor: StoredTensor): Message {
+  const entry = (key: string, value: string): Message => new Message().add(1, key).add(2, value);
+  const place = [entry('location', 'memory'), entry('offset', '0'), entry('length', `${tensor.data.byteLength}`)];
+  return headOf(tensor).addAll(13, place).add(14, EXTERNAL);
 }
 
 /** ModelProto: IR version 10, opset 21 (ONNX Runtime's kernels for later ones have gaps). */

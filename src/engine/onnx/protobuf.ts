@@ -1,9 +1,16 @@
 /** The protobuf wire forms that ONNX files need (https://protobuf.dev/programming-guides/encoding). */
 const text = new TextEncoder();
 
-/** Nested messages are finished before they are added. What is large is copied once, when all is known. */
+const FIRST_ROOM = 64;
+/** Bytes of this length and more are not copied before all is known. */
+const LARGE = 4096;
+
+/** Nested messages are finished before they are added. */
 export class Message {
-  readonly #parts: (Uint8Array | Message)[] = [];
+  /** What is written so far, in pieces; the last one has room for more. */
+  readonly #pieces: Uint8Array[] = [];
+  #open = new Uint8Array(0);
+  #used = 0;
   #length = 0;
 
   get length(): number {
@@ -12,13 +19,15 @@ export class Message {
 
   /** A number (varint), text, bytes or a nested message under a field number. */
   add(field: number, value: number | string | Uint8Array | Message): this {
-    if (typeof value === 'number') return this.#push(varint(field << 3), varint(value));
+    if (typeof value === 'number') return this.#varint(field << 3).#varint(value);
     const content = typeof value === 'string' ? text.encode(value) : value;
-    return this.#push(varint((field << 3) | 2), varint(content.length), content);
+    this.#varint((field << 3) | 2).#varint(content.length);
+    for (const piece of content instanceof Message ? content.#all() : [content]) this.#append(piece);
+    return this;
   }
 
   addFloat(field: number, value: number): this {
-    return this.#push(varint((field << 3) | 5), new Uint8Array(Float32Array.of(value).buffer));
+    return this.#varint((field << 3) | 5).#append(new Uint8Array(Float32Array.of(value).buffer));
   }
 
   addAll(field: number, values: readonly (number | string | Message)[]): this {
@@ -28,33 +37,54 @@ export class Message {
 
   bytes(): Uint8Array {
     const result = new Uint8Array(this.#length);
-    this.#writeTo(result, 0);
+    let at = 0;
+    for (const piece of this.#all()) {
+      result.set(piece, at);
+      at += piece.length;
+    }
     return result;
   }
 
-  #writeTo(target: Uint8Array, start: number): void {
-    let at = start;
-    for (const part of this.#parts) {
-      if (part instanceof Message) part.#writeTo(target, at);
-      else target.set(part, at);
-      at += part.length;
-    }
+  #all(): Uint8Array[] {
+    return [...this.#pieces, this.#open.subarray(0, this.#used)];
   }
 
-  #push(...parts: (Uint8Array | Message)[]): this {
-    this.#parts.push(...parts);
-    for (const { length } of parts) this.#length += length;
+  #append(bytes: Uint8Array): this {
+    if (bytes.length >= LARGE) {
+      this.#pieces.push(this.#open.subarray(0, this.#used), bytes);
+      this.#open = new Uint8Array(0);
+      this.#used = 0;
+    } else {
+      this.#makeRoom(bytes.length);
+      this.#open.set(bytes, this.#used);
+      this.#used += bytes.length;
+    }
+    this.#length += bytes.length;
+    return this;
+  }
+
+  #makeRoom(count: number): void {
+    if (this.#used + count <= this.#open.length) return;
+    const larger = new Uint8Array(Math.max(FIRST_ROOM, 2 * this.#open.length, this.#used + count));
+    larger.set(this.#open.subarray(0, this.#used));
+    this.#open = larger;
+  }
+
+  /** Base-128 digits, low first; negative numbers are 64-bit two's complement. */
+  #varint(value: number): this {
+    let rest = value < 0 ? BigInt.asUintN(64, BigInt(value)) : value;
+    for (; rest > 127; rest = shifted(rest)) this.#byte(lowest(rest) | 128);
+    return this.#byte(lowest(rest));
+  }
+
+  #byte(value: number): this {
+    this.#makeRoom(1);
+    this.#open[this.#used++] = value;
+    this.#length += 1;
     return this;
   }
 }
 
-/** Base-128 digits, low first; negative numbers are 64-bit two's complement. */
-function varint(value: number): Uint8Array {
-  let rest = BigInt.asUintN(64, BigInt(value));
-  const bytes: number[] = [];
-  do {
-    bytes.push(Number(rest & 127n) | (rest > 127n ? 128 : 0));
-    rest >>= 7n;
-  } while (rest > 0n);
-  return Uint8Array.from(bytes);
-}
+const lowest = (value: number | bigint): number => (typeof value === 'bigint' ? Number(value & 127n) : value % 128);
+const shifted = (value: number | bigint): number | bigint =>
+  typeof value === 'bigint' ? value >> 7n : Math.floor(value / 128);

@@ -1,9 +1,11 @@
 import { type Data, leaves, product, type Tensor, topological, verify } from '../graph/index.ts';
 import { GraphWriter, type OnnxOptions } from './graphWriter.ts';
 import {
-  fourBitMessage,
   modelMessage,
   nodeMessage,
+  onnxType,
+  outsideMessage,
+  type StoredTensor,
   tensorMessage,
   valueMessage,
   type WrittenNode,
@@ -14,6 +16,8 @@ export interface OnnxModel {
   readonly bytes: Uint8Array;
   /** Names of the leaves that became inputs of the model. */
   readonly inputs: ReadonlySet<string>;
+  /** Tensors of the model whose values it has to be handed. */
+  readonly outside: readonly StoredTensor[];
 }
 
 /** The graph of some named outputs as an ONNX model. Every other named leaf that is read becomes an input. */
@@ -29,24 +33,28 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
   const { live, nodes } = prune(writer.nodes, Object.keys(outputs));
   const inside = inputs.filter(({ name }) => options.initializers?.has(name!));
   const read = inputs.filter((leaf) => live.has(leaf.name!) && !inside.includes(leaf));
-  const initializers = inside.map((leaf) => withData(leaf, options.initializers!.get(leaf.name!)!));
-  const graph = new Message().addAll(1, nodes.map(nodeMessage)).add(2, 'attune');
-  for (const { name, tensor } of [...writer.constants, ...initializers]) {
-    if (live.has(name)) graph.add(5, tensorMessage(name, tensor, tensor.data));
-  }
-  for (const { name, leaf, shape } of writer.fourBitViews) {
-    if (live.has(name)) graph.add(5, fourBitMessage(name, shape, options.initializers!.get(leaf)!));
-  }
+  const isLive = ({ name }: StoredTensor): boolean => live.has(name);
+  const constants = writer.constants.map(({ name, tensor }) => storedTensor(name, tensor, tensor.data)).filter(isLive);
+  const given = [
+    ...inside.map((leaf) => storedTensor(leaf.name!, leaf, options.initializers!.get(leaf.name!)!)),
+    ...writer.fourBitViews,
+  ].filter(isLive);
+  const graph = new Message()
+    .addAll(1, nodes.map(nodeMessage))
+    .add(2, 'attune')
+    .addAll(5, constants.map(tensorMessage));
+  graph.addAll(5, given.map(options.outside ? outsideMessage : tensorMessage));
   const value = (name: string, { dtype, shape }: Tensor): Message =>
     valueMessage(name, { dtype, shape: writer.known(shape) });
   for (const leaf of read) graph.add(11, value(leaf.name!, leaf));
   for (const [name, tensor] of Object.entries(outputs)) graph.add(12, value(name, tensor));
-  return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)) };
+  const outside = options.outside ? given : [];
+  return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)), outside };
 }
 
-function withData(leaf: Tensor, data: Data) {
-  if (data.length === product(leaf.shape)) return { name: leaf.name!, tensor: { ...leaf, data } };
-  throw new Error(`internal: '${leaf.name}' is ${leaf.dtype}[${leaf.shape}], but has ${data.length} values`);
+function storedTensor(name: string, { dtype, shape }: Tensor, data: Data): StoredTensor {
+  if (data.length === product(shape)) return { name, type: onnxType[dtype], shape: shape as readonly number[], data };
+  throw new Error(`internal: '${name}' is ${dtype}[${shape}], but has ${data.length} values`);
 }
 
 /** Drops nodes that nothing reads, and the names of outputs that nothing reads, but for the first: it must have one. */

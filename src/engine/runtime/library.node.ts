@@ -24,6 +24,7 @@ const signatures = {
   createTensor: [49, ['void *', 'void *', 'size_t', 'int64_t *', 'size_t', 'int', out]],
   createCpuMemoryInfo: [69, ['int', 'int', out]],
   addConfigEntry: [130, ['void *', 'const char *', 'const char *']],
+  addExternalInitializers: [210, ['void *', 'const char **', 'void **', 'size_t']],
 } as const;
 const releases = { status: 93, session: 95, value: 96, sessionOptions: 100 } as const;
 
@@ -43,7 +44,8 @@ export interface OrtLibrary {
     | 'setLogSeverity'
     | 'setOptimizationLevel'
     | 'setThreads'
-    | 'addConfigEntry',
+    | 'addConfigEntry'
+    | 'addExternalInitializers',
     Call
   >;
   /** Functions whose last argument receives what they make. */

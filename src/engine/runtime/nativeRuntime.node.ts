@@ -1,6 +1,6 @@
 /** Sessions on ONNX Runtime's C interface: outputs are written in place, and runs leave the event loop free. */
-import type { Tensor } from '../graph/index.ts';
-import { onnxType, toOnnx } from '../onnx/index.ts';
+import type { Data, Tensor } from '../graph/index.ts';
+import { onnxType, type StoredTensor, toOnnx } from '../onnx/index.ts';
 import { bindFeeds, graphInputs, initializersOf, placeOutputs } from './bindSizes.ts';
 import { type OrtLibrary, openLibrary, type Pointer } from './library.node.ts';
 import type { Runtime, Session, SessionOptions, Value, Values } from './session.ts';
@@ -18,20 +18,40 @@ export function openNativeRuntime(): Runtime {
     name: 'onnxruntime (C interface)',
     version: library.version,
     open: async (outputs, options) => {
-      const { bytes, inputs } = toOnnx(outputs, { initializers: initializersOf(options.constants) });
-      const session = createSession(library, { environment, bytes, options });
-      return nativeSession({ library, memory, session, outputs, inputs: graphInputs(outputs, inputs) });
+      const written = toOnnx(outputs, { initializers: initializersOf(options.constants), outside: true });
+      const constants = written.outside.map((tensor) => constantOver(library, memory, tensor));
+      const session = createSession(library, { environment, bytes: written.bytes, constants, options });
+      return nativeSession({
+        library,
+        memory,
+        session,
+        constants,
+        outputs,
+        inputs: graphInputs(outputs, written.inputs),
+      });
     },
   };
 }
 
+/** An array that a session reads as long as it lives. */
+interface Constant {
+  readonly name: string;
+  readonly data: Data;
+  readonly tensor: Pointer;
+}
+
+function constantOver(library: OrtLibrary, memory: Pointer, { name, type, shape, data }: StoredTensor): Constant {
+  return { name, data, tensor: tensorOver(library, memory, { type, shape, data }) };
+}
+
 interface Creation {
+  readonly constants: readonly Constant[];
   readonly environment: Pointer;
   readonly bytes: Uint8Array;
   readonly options: SessionOptions;
 }
 
-function createSession(library: OrtLibrary, { environment, bytes, options }: Creation): Pointer {
+function createSession(library: OrtLibrary, { environment, bytes, constants, options }: Creation): Pointer {
   const settings = library.make.createSessionOptions();
   try {
     library.call.setLogSeverity(settings, LOG_ERRORS);
@@ -42,6 +62,9 @@ function createSession(library: OrtLibrary, { environment, bytes, options }: Cre
     library.call.disableMemoryPattern(settings);
     // Spinning threads burn the time that the rest of the process needs between two runs.
     library.call.addConfigEntry(settings, 'session.intra_op.allow_spinning', '0');
+    const names = constants.map(({ name }) => name);
+    const tensors = constants.map(({ tensor }) => tensor);
+    if (names.length > 0) library.call.addExternalInitializers(settings, names, tensors, names.length);
     return library.make.createSessionFromArray(environment, bytes, bytes.length, settings);
   } finally {
     library.release.sessionOptions(settings);
@@ -52,11 +75,12 @@ interface Opened {
   readonly library: OrtLibrary;
   readonly memory: Pointer;
   readonly session: Pointer;
+  readonly constants: readonly Constant[];
   readonly inputs: readonly Tensor[];
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
-function nativeSession({ library, memory, session, inputs, outputs }: Opened): Session {
+function nativeSession({ library, memory, session, constants, inputs, outputs }: Opened): Session {
   const inputNames = inputs.map(({ name }) => name!);
   const outputNames = Object.keys(outputs);
   let last: Promise<unknown> = Promise.resolve();
@@ -85,6 +109,7 @@ function nativeSession({ library, memory, session, inputs, outputs }: Opened): S
       await last;
       for (const tensors of [fedTensors, writtenTensors]) tensors.release();
       library.release.session(session);
+      for (const { tensor } of constants) library.release.value(tensor);
     },
   };
 }
@@ -100,7 +125,7 @@ function keptTensors(library: OrtLibrary, memory: Pointer) {
       const last = kept[place];
       if (last && isSame(last.value, value)) return last.tensor;
       if (last) library.release.value(last.tensor);
-      kept[place] = { value, tensor: tensorOver(library, memory, value) };
+      kept[place] = { value, tensor: tensorOver(library, memory, { ...value, type: onnxType[value.dtype] }) };
       return kept[place].tensor;
     },
     release(): void {
@@ -116,8 +141,8 @@ const isSame = (a: Value, b: Value): boolean =>
   a.shape.every((size, i) => size === b.shape[i]);
 
 /** A tensor that uses the array's own memory. The array must stay alive, and in its place, until the run is over. */
-function tensorOver({ make }: OrtLibrary, memory: Pointer, { dtype, shape, data }: Value): Pointer {
+function tensorOver({ make }: OrtLibrary, memory: Pointer, { type, shape, data }: Omit<StoredTensor, 'name'>): Pointer {
   void data.buffer; // V8 keeps small typed arrays on its moving heap until somebody asks for their buffer.
   const dims = BigInt64Array.from(shape, BigInt);
-  return make.createTensor(memory, data, data.byteLength, dims, dims.length, onnxType[dtype]);
+  return make.createTensor(memory, data, data.byteLength, dims, dims.length, type);
 }

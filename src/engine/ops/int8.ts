@@ -1,7 +1,7 @@
 /** Linear layers in 8 bits, forward and backward: products are sums of integers. */
 import { apply, type Emitter, expectShape, type HostArray, type Operation, type Tensor } from '../graph/index.ts';
 import { sumTo } from './broadcast.ts';
-import { integerProduct, integerProductByRow, roundedByRow, roundedValues } from './integerProduct.ts';
+import { integerProduct, roundedByRow } from './integerProduct.ts';
 import { linearReference, matmul, rowsOnly } from './matmul.ts';
 import { SUMMED } from './quantise.ts';
 
@@ -65,8 +65,8 @@ function steps(...shape: number[]) {
 }
 
 /**
- * y = x·Wᵀ + b for x [..., in]. x is rounded to 256 steps between its extremes over the whole tensor. The gradient is
- * that of the product without rounding (straight through), with dy rounded in its turn.
+ * y = x·Wᵀ + b for x [..., in], whose rows are rounded each on its own. The gradient is that of the product without
+ * rounding (straight through), with dy rounded in its turn.
  */
 const int8LinearRow: Operation = {
   name: 'int8Linear',
@@ -83,11 +83,14 @@ const int8LinearRow: Operation = {
     const dx = int8Linear(dy, reversed(weightOf(rest)));
     return [dx, undefined, undefined, undefined, undefined, bias && sumTo(dy, bias.shape)];
   },
-  onnx: (emit, [x, steps, scale, , , bias]) => integerProduct(emit, x!, { steps: steps!, scale: scale!, bias }),
+  onnx: (emit, [x, steps, scale, , , bias], { inputs, outputs }) => {
+    const ins = inputs[1]!.shape[0] as number;
+    return integerProduct(emit, x!, { steps: steps!, scale: scale!, bias, ins }, outputs[0]!.shape);
+  },
   reference: ([x, forward, scale, , , bias]) => {
     const [ins, outs] = forward!.shape as [number, number];
     const weight = (o: number, i: number): number => forward!.data[i * outs + o]! * scale!.data[o]!;
-    return [linearReference(roundedValues(x!.data), { ins, outs, weight, bias })];
+    return [linearReference(roundedByRow(x!.data, ins), { ins, outs, weight, bias })];
   },
   samples: [
     { inputs: [['batch', 'seq', 4], steps(4, 3), [3], steps(3, 4), [4], [3]] },
@@ -130,15 +133,17 @@ const switchBackRow: Operation = {
     matmul(rowsOnly(dy), rowsOnly(x!), { transA: true }), // [out, in]
     bias && sumTo(dy, bias.shape), // [out]
   ],
-  onnx: (emit, [x, w, bias]) => {
+  onnx: (emit, [x, w, bias], { inputs, outputs }) => {
     const { steps, scale } = roundedWeight(emit, w!);
-    return integerProduct(emit, x!, { steps: emit.node('Transpose', [steps], { perm: [1, 0] })[0]!, scale, bias });
+    const turned = emit.node('Transpose', [steps], { perm: [1, 0] })[0]!;
+    const ins = inputs[1]!.shape[1] as number;
+    return integerProduct(emit, x!, { steps: turned, scale, bias, ins }, outputs[0]!.shape);
   },
   reference: ([x, w, bias]) => {
     const [outs, ins] = w!.shape as [number, number];
     const { steps, scale } = roundedRows(w!);
     const weight = (o: number, i: number): number => steps[o * ins + i]! * scale[o]!;
-    return [linearReference(roundedValues(x!.data), { ins, outs, weight, bias })];
+    return [linearReference(roundedByRow(x!.data, ins), { ins, outs, weight, bias })];
   },
   samples: [
     { inputs: [['batch', 'seq', 4], [3, 4], [3]] },
@@ -159,17 +164,18 @@ const switchBackInputRow: Operation = {
   name: 'switchBackInput',
   type: ([dy, w]) => ({ dtype: 'float32', shape: [...dy!.shape.slice(0, -1), w!.shape[1]!] }),
   gradient: () => [],
-  onnx: (emit, [dy, w]) => {
+  onnx: (emit, [dy, w], { inputs, outputs }) => {
     const { steps, scale } = roundedWeight(emit, w!);
     const [scaled] = emit.node('Mul', [dy!, scale]);
-    return integerProductByRow(emit, scaled!, { steps, scale: emit.scalar(1, 'float32'), lowest: -1 });
+    const ins = inputs[1]!.shape[0] as number;
+    return integerProduct(emit, scaled!, { steps, scale: emit.scalar(1, 'float32'), ins }, outputs[0]!.shape);
   },
   reference: ([dy, w]) => {
     const [outs, ins] = w!.shape as [number, number];
     const { steps, scale } = roundedRows(w!);
     const scaled = dy!.data.map((value, i) => value * scale[i % outs]!);
     const layer = { ins: outs, outs: ins, weight: (i: number, o: number) => steps[o * ins + i]! };
-    return [linearReference(roundedByRow(scaled, outs, -1), layer)];
+    return [linearReference(roundedByRow(scaled, outs), layer)];
   },
   samples: [
     {

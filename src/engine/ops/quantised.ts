@@ -1,13 +1,13 @@
 /** Layers over weights of 8 bits, which stand for weight · scale. For inference: nothing here has a gradient. */
 import { apply, expectShape, type Operation, type Tensor } from '../graph/index.ts';
 import { mul, toFloat } from './elementwise.ts';
-import { integerProductByRow, roundedByRow } from './integerProduct.ts';
+import { integerProduct, roundedByRow } from './integerProduct.ts';
 import { gather } from './lookup.ts';
 import { linearReference } from './matmul.ts';
 
 /**
- * y = x·(W·scale) + b for x [..., in], W int8 [in, out], scale [out], b [out]. x is rounded, too: each of its rows is
- * divided by its largest value, then all are brought to 256 steps. The products are sums of integers.
+ * y = x·(W·scale) + b for x [..., in], W int8 [in, out], scale [out], b [out]. x is rounded, too, each row on its own. The
+ * products are sums of integers.
  */
 const quantisedLinearRow: Operation = {
   name: 'quantisedLinear',
@@ -19,14 +19,14 @@ const quantisedLinearRow: Operation = {
     return { dtype: 'float32', shape: [...x!.shape.slice(0, -1), outs] };
   },
   gradient: () => [],
-  onnx: (emit, [x, w, scale, b]) => {
-    const y = integerProductByRow(emit, x!, { steps: w!, scale: scale!, lowest: LOWEST });
-    return b ? emit.node('Add', [...y, b]) : y;
+  onnx: (emit, [x, w, scale, bias], { inputs, outputs }) => {
+    const ins = inputs[1]!.shape[0] as number;
+    return integerProduct(emit, x!, { steps: w!, scale: scale!, bias, ins }, outputs[0]!.shape);
   },
   reference: ([x, w, scale, bias]) => {
     const [ins, outs] = w!.shape as [number, number];
     const weight = (o: number, i: number): number => w!.data[i * outs + o]! * scale!.data[o]!;
-    return [linearReference(roundedByRow(x!.data, ins, LOWEST), { ins, outs, weight, bias })];
+    return [linearReference(roundedByRow(x!.data, ins), { ins, outs, weight, bias })];
   },
   samples: [
     { inputs: [['batch', 'seq', 4], { shape: [4, 3], from: -63, below: 64, dtype: 'int8' }, [3], [3]] },
@@ -34,8 +34,6 @@ const quantisedLinearRow: Operation = {
   ],
 };
 
-/** A row between −128/127 and 1 has 0 on a step; between −1 and 1 it would lie between two of the 256. */
-const LOWEST = -127 / 128;
 export const quantisedRows = { quantisedLinear: quantisedLinearRow };
 
 interface QuantisedWeight {

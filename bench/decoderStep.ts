@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { collate, type EncodedRow, IGNORED } from '../src/data/batch.ts';
 import { collatePacked } from '../src/data/packing.ts';
 import { openRuntime } from '../src/engine/runtime/openRuntime.node.ts';
-import { fourBitForms, openCheckpoint, requireJson } from '../src/files/modelFolder.node.ts';
+import { openCheckpoint, ownFormsOf, requireJson } from '../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodName, methods } from '../src/methods/index.ts';
 import { describeModel } from '../src/models/index.ts';
 import { buildProgram, packedTokenInputs, queryPartsFor, tokenInputs } from '../src/models/nn/index.ts';
@@ -50,7 +50,7 @@ const program = buildProgram(causalLm(description, { vocabularyPart }), {
   methods: [attachMethod(method, architecture)],
   batch: values.plain ? tokenInputs() : packedTokenInputs(),
   basePrecision: basePrecisionOf(method),
-  ownForms: await fourBitForms(values.model!),
+  ownForms: await ownFormsOf(values.model!),
   queryParts,
 });
 const parameters = program.parameters.map(({ parameter }) => parameter);

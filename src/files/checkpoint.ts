@@ -1,12 +1,21 @@
 /** Weights by name, whether they lie in one file or in several. */
 import type { Safetensors } from './safetensors.ts';
 
-/** A matrix whose rows are blocks of 32 numbers of 4 bits: value = scale·(q − 8) + offset. */
-export interface FourBitBlocks {
-  /** Two neighbours a byte, the first in the lower half. */
-  readonly nibbles: Uint8Array;
-  /** One for each block, as the offsets. */
+/** How a file keeps a matrix whose rows are blocks of 32 numbers of few bits. */
+export interface OwnForm {
+  /** 4: value = scale·(q − 8) + offset. 8: value = scale·(q − 128). */
+  readonly bits: 4 | 8;
+  readonly hasOffsets: boolean;
+  /** The blocks are those of the transpose. */
+  readonly transposed: boolean;
+}
+
+export interface OwnBlocks {
+  /** Of 4 bits two neighbours a byte, the first in the lower half. */
+  readonly values: Uint8Array;
+  /** One for each block of each row. [rows, blocks] */
   readonly scales: Float32Array;
+  /** The same the other way round. [blocks, rows] */
   readonly offsets?: Float32Array;
 }
 
@@ -16,9 +25,9 @@ export interface Checkpoint {
   /** Equal for the same tensor of the same unchanged file; undefined where nothing tells. */
   identityOf(name: string): string | undefined;
   readFloats(name: string, into?: Float32Array): Promise<Float32Array>;
-  /** Files that keep matrices in 4 bits: whether one is, and of which way round. */
-  fourBitsOf?(name: string): { readonly hasOffsets: boolean; readonly transposed: boolean } | undefined;
-  readFourBits?(name: string): Promise<FourBitBlocks>;
+  /** Of files that keep matrices so. */
+  ownFormOf?(name: string): OwnForm | undefined;
+  readOwnBlocks?(name: string): Promise<OwnBlocks>;
   close(): Promise<void>;
 }
 

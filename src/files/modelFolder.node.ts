@@ -55,12 +55,12 @@ export async function openCheckpoint(folder: string): Promise<Checkpoint> {
 const INDEX = 'model.safetensors.index.json';
 const readIndex = async (folder: string) => (await readJson(folder, INDEX)) as { weight_map?: unknown } | undefined;
 
-/** Which matrices the file of the weights keeps in 4 bits, and how. */
-export async function fourBitForms(place: string): Promise<NonNullable<Checkpoint['fourBitsOf']>> {
+/** Which matrices the file of the weights keeps in blocks of few bits, and how. */
+export async function ownFormsOf(place: string): Promise<NonNullable<Checkpoint['ownFormOf']>> {
   const gguf = await ggufAt(place);
   if (gguf === undefined) return () => undefined;
   const checkpoint = await openGgufCheckpoint(gguf);
-  const forms = new Map(checkpoint.names.map((name) => [name, checkpoint.fourBitsOf?.(name)]));
+  const forms = new Map(checkpoint.names.map((name) => [name, checkpoint.ownFormOf?.(name)]));
   await checkpoint.close();
   return (name) => forms.get(name);
 }

@@ -3,7 +3,7 @@ import { batchesByLength, chunks, collate } from '../data/batch.ts';
 import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
-import { fourBitForms } from '../files/modelFolder.node.ts';
+import { ownFormsOf } from '../files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, positionsOf } from '../methods/index.ts';
 import { classificationOf } from '../models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../models/nn/index.ts';
@@ -141,7 +141,7 @@ interface Opening {
 async function loadProgram(artifact: Artifact, { source, labels, adapter, basePrecision }: Opening) {
   const { architecture } = source.description;
   const methods = artifact.adapter ? [attachMethod(artifact.adapter.method, architecture)] : [];
-  const ownForms = await fourBitForms(artifact.folder);
+  const ownForms = await ownFormsOf(artifact.folder);
   const options = { methods, basePrecision, ownForms };
   const program = buildProgram(classify(source.description, { numLabels: labels.length }), options);
   const { memory, fresh } = await loadWeights(program, { folder: artifact.folder, adapter, architecture });

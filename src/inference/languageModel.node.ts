@@ -2,7 +2,7 @@
 import type { OpenSession } from '../engine/runtime/index.ts';
 import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
-import { fourBitForms } from '../files/modelFolder.node.ts';
+import { openCheckpoint, ownFormsOf } from '../files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf } from '../methods/index.ts';
 import {
   type BasePrecision,
@@ -59,14 +59,24 @@ export interface Writer extends AsyncDisposable {
   readonly decoder: Decoder;
 }
 
-export async function openWriter(artifact: Artifact, { threads }: Opening): Promise<Writer> {
-  const { source, program, memory, methods, form, open } = await load(artifact);
-  {
-    await using scorer = await openTokenScorer(program, { memory, open, threads });
+export async function openWriter(artifact: Artifact, { threads, basePrecision }: Opening): Promise<Writer> {
+  const loaded = await load(artifact, basePrecision ?? (await usualPrecision(artifact)));
+  const { source, memory, methods, form, open } = loaded;
+  if (artifact.adapter && form.basePrecision === trainedPrecision(artifact)) {
+    await using scorer = await openTokenScorer(loaded.program, { memory, open, threads });
     await checkFingerprint(artifact, source, scorer);
   }
   const decoder = await openDecoder(source.description, { memory, methods, ...form, open, threads });
   return { source, decoder, [Symbol.asyncDispose]: () => decoder[Symbol.asyncDispose]() };
+}
+
+/** A file of few bits is read as it is, an adapter's base as it was in training. */
+async function usualPrecision(artifact: Artifact): Promise<BasePrecision> {
+  if (artifact.adapter) return trainedPrecision(artifact);
+  const formOf = await ownFormsOf(artifact.folder);
+  const checkpoint = await openCheckpoint(artifact.folder);
+  await checkpoint.close();
+  return checkpoint.names.some((name) => formOf(name)?.bits === 4) ? 'int4' : 'fp32';
 }
 
 const trainedPrecision = ({ adapter }: Artifact): BasePrecision => (adapter ? basePrecisionOf(adapter.method) : 'fp32');
@@ -77,7 +87,7 @@ async function load(artifact: Artifact, wished?: BasePrecision): Promise<Loaded>
   const { adapter: saved } = artifact;
   const methods = saved ? [attachMethod(saved.method, architecture)] : [];
   const basePrecision = wished ?? trainedPrecision(artifact);
-  const form = { basePrecision, ownForms: await fourBitForms(artifact.folder) };
+  const form = { basePrecision, ownForms: await ownFormsOf(artifact.folder) };
   const program = buildProgram(causalLm(source.description), { methods, ...form, batch: tokenInputs() });
   const adapter = saved && { ...(await saved.open()), where: saved.folder };
   try {

@@ -26,6 +26,7 @@ export {
   allocateParameters,
   type ParameterMemory,
   packedForm,
+  packedValues,
   parameterValues,
   type Slot,
   valuesOf,

@@ -79,9 +79,9 @@ export async function loadParameters(
 
 /** A frozen weight in the blocks of its file. */
 export async function ownForm(place: Place, stored: Stored): Promise<Values> {
-  const { nibbles, scales, offsets } = await place.checkpoint.readFourBits!(place.name);
+  const { values, scales, offsets } = await place.checkpoint.readOwnBlocks!(place.name);
   for (const numbers of [scales, offsets]) if (numbers) refuseNotFinite(place, numbers);
-  return formOf(stored, offsets ? [nibbles, scales, offsets] : [nibbles, scales]);
+  return formOf(stored, offsets ? [values, scales, offsets] : [values, scales]);
 }
 
 async function readFinite(place: Place, values: Float32Array): Promise<void> {

@@ -105,6 +105,9 @@ export function formOf({ leaves }: Stored, data: readonly Data[]): Values {
   );
 }
 
+/** Frozen weights in another form: they never change. */
+export const packedValues = ({ packed }: ParameterMemory): Values => Object.assign({}, ...packed.values());
+
 /** The values of a parameter, trained or frozen, that is kept as it is. */
 export function valuesOf({ trained, frozen }: ParameterMemory, name: string): Float32Array {
   const values = trained.get(name)?.arrays.weight ?? frozen.get(name);

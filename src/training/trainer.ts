@@ -9,7 +9,7 @@ import { idleParameters } from './guards/idle.ts';
 import type { NamedCheckpoint } from './loadParameters.ts';
 import { type MaskSource, openMasks, type Place } from './masks.ts';
 import { type AdamWSettings, accumulateGradients, gradientNorm, updateParameters } from './optimizer.ts';
-import { type ParameterMemory, parameterValues } from './parameterMemory.ts';
+import { type ParameterMemory, packedValues, parameterValues } from './parameterMemory.ts';
 import { restoreState, type StateTensor, stateOf } from './state.ts';
 import { type GradientRegion, openTables, type RowGradient, rowGradient, type Tables } from './tables.ts';
 
@@ -95,9 +95,6 @@ export async function openTrainer(program: Program<{ loss: Loss }>, options: Tra
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
-
-/** Frozen weights in another form: they never change. */
-const packedValues = ({ packed }: ParameterMemory): Values => Object.assign({}, ...packed.values());
 
 const gradientName = (parameter: string): string => `gradient.${parameter}`;
 

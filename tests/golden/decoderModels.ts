@@ -1,7 +1,7 @@
 /** The small decoders: opened under a method, and rows of tokens as what their graphs are fed. */
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
 import type { Checkpoint } from '../../src/files/index.ts';
-import { fourBitForms, openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
+import { openCheckpoint, ownFormsOf, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
@@ -38,7 +38,7 @@ export async function openDecoder(family: string, { method = full, changes = {},
   const program = buildProgram(causalLm(description, opening.settings), {
     methods: [attachMethod(method, architecture)],
     basePrecision: basePrecisionOf(method),
-    ownForms: await fourBitForms(folder),
+    ownForms: await ownFormsOf(folder),
     batch: opening.batch ?? tokenInputs(),
     queryParts: opening.queryParts,
   });

@@ -70,10 +70,12 @@ export interface Operation<A = void> {
     dys: readonly (Tensor | undefined)[],
   ): readonly (Tensor | undefined)[];
   /**
-   * Rows that unpack a stored weight only: x·Wᵀ + b straight from what is stored, which `linear` then uses. The packed
-   * inputs are those of the row.
+   * Rows that unpack a stored weight only: x·Wᵀ + b straight from what is stored, which `linear` then uses; undefined where
+   * there is no shorter way. `weight` is the node of the row.
    */
-  readonly asLinear?: (x: Tensor, packed: readonly Tensor[], bias?: Tensor) => Tensor;
+  readonly asLinear?: (x: Tensor, weight: Node & { attributes: A }, bias?: Tensor) => Tensor | undefined;
+  /** The same for rows of the matrix: unpacked from what `pick` takes of each stored part, which all have its rows. */
+  readonly asRows?: (weight: Node & { attributes: A }, pick: (part: Tensor) => Tensor) => Tensor;
   /** ONNX operator of the same signature, or a function that writes several nodes and names the outputs. */
   readonly onnx: string | ((emit: Emitter, inputs: string[], node: Node & { attributes: A }) => string[]);
   /** Plain, slow and obvious, in double precision. `sizes` gives the named dimensions. */

@@ -88,11 +88,6 @@ export class GraphWriter implements Emitter {
     return names;
   }
 
-  /** Gives a value the name that the caller of the graph knows. */
-  publish(tensor: Tensor, name: string): void {
-    this.nodes.push({ type: 'Identity', inputs: [this.nameOf(tensor)], outputs: [name], attributes: {}, domain: '' });
-  }
-
   ints(values: readonly number[]): string {
     return this.nameOf({ dtype: 'int64', shape: [values.length], data: dataFrom(values, 'int64') });
   }

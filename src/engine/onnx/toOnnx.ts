@@ -29,8 +29,7 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
   verify(results);
   const writer = new GraphWriter(results, options);
   for (const node of topological(results)) writer.write(node);
-  for (const [name, tensor] of Object.entries(outputs)) writer.publish(tensor, name);
-  const { live, nodes } = prune(writer.nodes, Object.keys(outputs));
+  const { live, nodes } = prune(published(writer, outputs), Object.keys(outputs));
   const inside = inputs.filter(({ name }) => options.initializers?.has(name!));
   const read = inputs.filter((leaf) => live.has(leaf.name!) && !inside.includes(leaf));
   const isLive = ({ name }: StoredTensor): boolean => live.has(name);
@@ -50,6 +49,19 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
   for (const [name, tensor] of Object.entries(outputs)) graph.add(12, value(name, tensor));
   const outside = options.outside ? given : [];
   return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)), outside };
+}
+
+/** The nodes, of which those that make outputs name them so; what no node makes, or makes for another, is copied. */
+function published(writer: GraphWriter, outputs: Readonly<Record<string, Tensor>>): readonly WrittenNode[] {
+  const made = new Set(writer.nodes.flatMap((node) => node.outputs));
+  const renamed = new Map<string, string>();
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const own = writer.nameOf(tensor);
+    if (made.has(own) && !renamed.has(own)) renamed.set(own, name);
+    else writer.nodes.push({ type: 'Identity', inputs: [own], outputs: [name], attributes: {}, domain: '' });
+  }
+  const named = (names: readonly string[]): string[] => names.map((name) => renamed.get(name) ?? name);
+  return writer.nodes.map((node) => ({ ...node, inputs: named(node.inputs), outputs: named(node.outputs) }));
 }
 
 function storedTensor(name: string, { dtype, shape }: Tensor, data: Data): StoredTensor {

@@ -5,6 +5,7 @@
 import type { Operation } from '../graph/index.ts';
 import { blocksRows } from './blocks.ts';
 import { broadcastRows } from './broadcast.ts';
+import { byteRowsRows } from './byteRows.ts';
 import { dropoutRows } from './dropout.ts';
 import { elementwiseRows } from './elementwise.ts';
 import { attendRows } from './inParts/attend.ts';
@@ -38,11 +39,13 @@ export const operations: Readonly<Record<string, Operation<any>>> = {
   ...int8Rows,
   ...int4Rows,
   ...blocksRows,
+  ...byteRowsRows,
   ...dropoutRows,
 };
 
-export { unpackBlocks } from './blocks.ts';
+export { type Rounding, unpackBlocks } from './blocks.ts';
 export { expand, sum, sumTo } from './broadcast.ts';
+export { byteRows } from './byteRows.ts';
 export { dropout, droppedSoftmax } from './dropout.ts';
 export {
   add,

@@ -33,8 +33,9 @@ export const sizeOfMatrix = ({ shape }: { shape: Tensor['shape'] }): [number, nu
   (shape[1] as number) * BLOCK,
 ];
 
-/** What MatMulNBits computes in: float32. */
+/** What MatMulNBits computes in: float32, or 8 bits, to which it rounds each block of x. */
 const EXACT = 1;
+const ROUNDED = 4;
 
 export const small = (...shape: number[]) => ({ shape, scale: 0.1 }) as const;
 export const bytes = (...shape: number[]) => ({ shape, below: 256, dtype: 'uint8' }) as const;
@@ -46,7 +47,7 @@ const unpackInt4Row: Operation = {
   name: 'unpackInt4',
   type: ([nibbles]) => ({ dtype: 'float32', shape: sizeOfMatrix(nibbles!) }),
   gradient: () => [],
-  asLinear: (x, packed, bias) => int4Linear(x, weightOf(packed), bias),
+  asLinear: (x, { inputs }, bias) => int4Linear(x, weightOf(inputs), bias),
   onnx: (emit, [nibbles, scales], { inputs }) => {
     const [rows, columns] = sizeOfMatrix(inputs[0]!);
     const values = unpackNibbles(emit, nibbles!, [rows, columns / BLOCK, BLOCK]);
@@ -80,11 +81,19 @@ export function unpackedReference(nibbles: HostArray, scales: HostArray): Float6
   );
 }
 
-/** x·Wᵀ for W [out, in] in blocks along its rows. */
-export function blockProduct(emit: Emitter, [x, nibbles, scales]: string[], [outs, ins]: readonly [number, number]) {
+interface BlockMatrix {
+  /** [out, in] */
+  readonly matrix: readonly [number, number];
+  readonly bits: 4 | 8;
+  readonly rounds: boolean;
+}
+
+/** x·Wᵀ for W in blocks along its rows. */
+export function blockProduct(emit: Emitter, [x, values, scales]: string[], { matrix, bits, rounds }: BlockMatrix) {
   const flat = emit.node('Reshape', [scales!, emit.ints([-1])]);
-  const settings = { K: ins, N: outs, bits: 4, block_size: BLOCK, accuracy_level: EXACT };
-  return emit.node('MatMulNBits', [x!, nibbles!, ...flat], settings, { domain: 'com.microsoft' });
+  const [outs, ins] = matrix;
+  const settings = { K: ins, N: outs, bits, block_size: BLOCK, accuracy_level: rounds ? ROUNDED : EXACT };
+  return emit.node('MatMulNBits', [x!, values!, ...flat], settings, { domain: 'com.microsoft' });
 }
 
 /** y = x·Wᵀ + b for x [..., in]. The gradient of x is a product with the transpose as it was rounded on its own. */
@@ -105,7 +114,8 @@ const int4LinearRow: Operation = {
     return [dx, undefined, undefined, undefined, undefined, bias && sumTo(dy, bias.shape)];
   },
   onnx: (emit, [x, nibbles, scales, , , bias], { inputs }) => {
-    const y = blockProduct(emit, [x!, nibbles!, scales!], sizeOfMatrix(inputs[1]!));
+    const matrix = sizeOfMatrix(inputs[1]!);
+    const y = blockProduct(emit, [x!, nibbles!, scales!], { matrix, bits: 4, rounds: false });
     return bias ? emit.node('Add', [...y, bias]) : y;
   },
   reference: ([x, nibbles, scales, , , bias]) => {

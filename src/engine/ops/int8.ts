@@ -44,7 +44,7 @@ const unpackInt8Row: Operation = {
   name: 'unpackInt8',
   type: ([forward]) => ({ dtype: 'float32', shape: forward!.shape.toReversed() }),
   gradient: () => [],
-  asLinear: (x, packed, bias) => int8Linear(x, weightOf(packed), bias),
+  asLinear: (x, { inputs }, bias) => int8Linear(x, weightOf(inputs), bias),
   onnx: (emit, [forward, scale]) => {
     const product = emit.node('Mul', [emit.cast(forward!, 'float32'), scale!]); // [in, out]
     return emit.node('Transpose', product, { perm: [1, 0] });

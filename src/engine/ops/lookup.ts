@@ -73,5 +73,9 @@ export function scatteredRows({ node }: Tensor): { rows: Tensor; ids: Tensor } |
   return { rows, ids };
 }
 
-export const gather = (table: Tensor, ids: Tensor): Tensor => apply<void>(gatherRow, [table, ids], undefined);
+/** table [rows, ...row], ids [...] → [...ids, ...row] */
+export function gather(table: Tensor, ids: Tensor): Tensor {
+  const { node } = table;
+  return node?.operation.asRows?.(node, (part) => gather(part, ids)) ?? apply<void>(gatherRow, [table, ids], undefined);
+}
 export const pick = (x: Tensor, index: Tensor): Tensor => apply<void>(pickRow, [x, index], undefined);

@@ -193,8 +193,6 @@ export const matmul = (a: Tensor, b: Tensor, attributes: MatmulAttributes = {}):
   apply(matmulRow, [a, b], attributes);
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const { node } = weight;
-  const packed = node?.operation.asLinear;
-  return packed
-    ? packed(x, node.inputs, bias)
-    : apply<void>(linearRow, bias ? [x, weight, bias] : [x, weight], undefined);
+  const shorter = node?.operation.asLinear?.(x, node, bias);
+  return shorter ?? apply<void>(linearRow, bias ? [x, weight, bias] : [x, weight], undefined);
 }

@@ -109,6 +109,10 @@ const unsmooth = new Set([
   'unpackBlocks',
   'blocksLinear',
   'blocksBack',
+  'roundedBlocks',
+  'unpackByteRows',
+  'roundedByteRows',
+  'byteRowsNormaliser',
   'switchBackInput',
   ...straightThrough,
 ]);

@@ -1,5 +1,14 @@
 /** Rotary positions (https://arxiv.org/abs/2104.09864). */
-import { apply, type Operation, offsets, type Tensor } from '../graph/index.ts';
+import {
+  apply,
+  type Dim,
+  type Emitter,
+  type Operation,
+  offsets,
+  type Shape,
+  type Tensor,
+  times,
+} from '../graph/index.ts';
 import { neg } from './elementwise.ts';
 
 /** Pairs (i, i + C/2) of x [..., C], each turned by an angle; x broadcasts over its cosine and sine [..., C/2]. */
@@ -8,7 +17,8 @@ const rotateRow: Operation = {
   type: ([x]) => ({ dtype: x!.dtype, shape: x!.shape }),
   // Turned back. Angles come from positions, which nobody trains.
   gradient: (dy, [, cosine, sine]) => [rotate(dy, { cosine: cosine!, sine: neg(sine!) })],
-  onnx: (emit, [x, cosine, sine]) => {
+  onnx: (emit, [x, cosine, sine], { inputs }) => {
+    if (emit.target === 'cpu' && isByToken(inputs)) return turned(emit, [x!, cosine!, sine!], inputs[0]!.shape);
     const [first, second] = emit.node('Split', [x!], { axis: -1, num_outputs: 2 }, { outputs: 2 }) as [string, string];
     const product = (a: string, b: string): string => emit.node('Mul', [a, b])[0]!;
     const left = emit.node('Sub', [product(first, cosine!), product(second, sine!)]);
@@ -38,6 +48,26 @@ const rotateRow: Operation = {
     },
   ],
 };
+
+/** Heads [B, H, T, C] over angles of each token [B, 1, T, C/2]. */
+const isByToken = ([x, cosine]: readonly Tensor[]): boolean =>
+  x!.shape.length === 4 && cosine!.shape[0] === x!.shape[0] && cosine!.shape[1] === 1;
+
+/** In one pass of ONNX Runtime: it looks angles up by positions, here by the number of the token among all of them. */
+function turned(emit: Emitter, [x, cosine, sine]: [string, string, string], shape: Shape): string[] {
+  const [batch, , length, width] = shape as [Dim, Dim, Dim, number];
+  const scalar = (name: string): string => emit.node('Squeeze', [name])[0]!;
+  const [none, one] = [scalar(emit.ints([0])), scalar(emit.ints([1]))];
+  const numbers = emit.node('Range', [none, scalar(emit.dim(times(batch, length))), one]);
+  const places = emit.node('Reshape', [...numbers, emit.shape([batch, length])]);
+  const byNumber = (angles: string): string => emit.node('Reshape', [angles, emit.ints([-1, width / 2])])[0]!;
+  return emit.node(
+    'RotaryEmbedding',
+    [x, ...places, byNumber(cosine), byNumber(sine)],
+    {},
+    { domain: 'com.microsoft' },
+  );
+}
 
 export const rotaryRows = { rotate: rotateRow };
 

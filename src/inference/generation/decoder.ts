@@ -4,7 +4,7 @@ import { AttuneError } from '../../errors/index.ts';
 import type { ModelDescription } from '../../models/index.ts';
 import { type BasePrecision, buildProgram, type Method, type OwnForms, tokenInputs } from '../../models/nn/index.ts';
 import { nextToken } from '../../tasks/index.ts';
-import { type ParameterMemory, parameterValues } from '../../training/index.ts';
+import { type ParameterMemory, packedValues, parameterValues } from '../../training/index.ts';
 import { type Cache, cacheMethod, openCache, type Tokens } from './cache.ts';
 
 export interface Decoder extends AsyncDisposable {
@@ -36,9 +36,11 @@ export async function openDecoder(description: ModelDescription, options: Decode
     methods: [...methods, cached],
     basePrecision,
     ownForms,
+    rounds: true,
     batch: tokenInputs(),
   });
-  const session = await open({ logits: program.outputs.logits, ...cached.present }, { threads });
+  const outputs = { logits: program.outputs.logits, ...cached.present };
+  const session = await open(outputs, { threads, constants: packedValues(memory) });
   const weights = parameterValues(program, memory);
   return {
     vocabularySize: description.config.vocab_size,

@@ -50,5 +50,5 @@ export type { Derived, GradientPromise, Initial, Parameter } from './parameter.t
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
 export { longestText, type Rotation, rotaryAngles, rotaryKind, rotationOf, turn } from './rotary.ts';
 export { type Build, type Mask, Scope } from './scope.ts';
-export { type BasePrecision, basePrecisions, type OwnForms, type Stored, storageOf } from './storage.ts';
+export { type BasePrecision, basePrecisions, type OwnForms, type Stored, storageOf, tableStorage } from './storage.ts';
 export { lengthened, shifted } from './virtualTokens.ts';

@@ -46,6 +46,9 @@ interface Table {
 export const embedding = (scope: Scope, ids: Tensor, { rows, width }: Table): Tensor =>
   ops.gather(scope.weight('weight', [rows, width]), ids);
 
+const vocabularyTable = (scope: Scope, { rows, width }: Table): Tensor =>
+  scope.weight('weight', [rows, width], { table: true });
+
 interface Vocabulary {
   readonly rows: number;
   /** The embedding whose matrix this is; undefined: `lm_head` has its own. */
@@ -64,7 +67,7 @@ export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary
   const scores =
     tiedTo === undefined
       ? linear(root.at('lm_head'), x, { out: rows, bias: false, vocabulary: true })
-      : ops.linear(x, root.at(tiedTo).weight('weight', [rows, x.shape.at(-1) as number]));
+      : ops.linear(x, vocabularyTable(root.at(tiedTo), { rows, width: x.shape.at(-1) as number }));
   const [read, weight] = scores.node!.inputs;
   const isProduct = read === x && scores.node!.operation === ops.operations.linear;
   return { scores, matrix: isProduct ? weight : undefined };
@@ -72,14 +75,14 @@ export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary
 
 /** The embedding of the text itself. Site `tokens`. */
 export function tokens(scope: Scope, inputIds: Tensor, table: Table): Tensor {
-  const { rows, width } = table;
-  const site = { ...scope.site(), inputIds, table: scope.weight('weight', [rows, width]), width };
+  const values = vocabularyTable(scope, table);
+  const site = { ...scope.site(), inputIds, table: values, width: table.width };
   scope.noteTokens(site);
   return scope.around(
     (method) => method.tokens,
     'inputIds',
     site,
-    (ids) => embedding(scope, ids, table),
+    (ids) => ops.gather(values, ids),
   );
 }
 

@@ -25,6 +25,8 @@ export interface ProgramOptions {
   readonly basePrecision?: BasePrecision | undefined;
   /** Of the file that frozen weights come from. */
   readonly ownForms?: OwnForms | undefined;
+  /** For models that only answer: products with frozen weights of few bits round what they read to 8 bits. */
+  readonly rounds?: boolean | undefined;
   /** What linear layers that are trained compute in. */
   readonly precision?: Build['precision'] | undefined;
   /** For long texts: no matrix of all queries and all keys is held, but one of a part of the queries (`queryParts`). */
@@ -35,7 +37,7 @@ export interface ProgramOptions {
 
 export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, options: ProgramOptions = {}): Program<T> {
   const { batch = batchInputs(), dropoutRate, ownForms, queryParts = 1 } = options;
-  const { basePrecision = 'fp32', precision = 'fp32' } = options;
+  const { basePrecision = 'fp32', precision = 'fp32', rounds = false } = options;
   const methods = surveyed(forward, options);
   const build: Build = {
     methods,
@@ -43,6 +45,7 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
     basePrecision,
     ownForms,
     precision,
+    rounds,
     queryParts,
     parameters: new Map(),
     masks: new Map(),

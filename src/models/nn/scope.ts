@@ -6,7 +6,7 @@ import { input, type Tensor } from '../../engine/graph/index.ts';
 import { dropout, droppedSoftmax, softmax, transpose } from '../../engine/ops/index.ts';
 import type { AddedOptions, Around, Built, LinearSite, Method, Site, TokensSite } from './method.ts';
 import type { GradientPromise, Initial, Parameter } from './parameter.ts';
-import { type BasePrecision, type OwnForms, storageOf } from './storage.ts';
+import { type BasePrecision, type OwnForms, type Stored, storageOf, tableStorage } from './storage.ts';
 
 /** What a dropout site keeps: bytes of 0 and 1 in one shape, drawn anew at every step. */
 export interface Mask {
@@ -29,6 +29,8 @@ export interface Build {
   readonly ownForms?: OwnForms | undefined;
   /** What linear layers that are trained compute in; their weights stay float32. */
   readonly precision: 'fp32' | 'int8';
+  /** Products with frozen weights of few bits may round what they read. */
+  readonly rounds: boolean;
   /** How many parts attention cuts queries into, where it can; 1: none. */
   readonly queryParts: number;
   readonly parameters: Map<string, { parameter: Parameter; tensor: Tensor }>;
@@ -52,6 +54,8 @@ interface WeightOptions {
   readonly head?: boolean;
   /** The matrix of a linear layer: it may be kept in another form while it is frozen. */
   readonly packable?: boolean;
+  /** The vocabulary's table, which is read by rows: it may be kept in another form, too. */
+  readonly table?: boolean;
   /** A matrix that the checkpoint keeps the other way round. */
   readonly transposed?: boolean;
   /** Left out: always. */
@@ -88,16 +92,21 @@ export class Scope {
 
   /** A parameter of the model. Declared twice it is the same one: that is how weights are tied. */
   weight(name: string, shape: readonly number[], options: WeightOptions = {}): Tensor {
-    const { fresh, head = false, packable = false, transposed = false, gradient = 'always' } = options;
-    const { depth, blocks, methods, basePrecision, ownForms } = this.build;
+    const { fresh, head = false, transposed = false, gradient = 'always' } = options;
+    const { depth, blocks, methods } = this.build;
     const kept = transposed ? shape.toReversed() : shape;
     const declared = { name: this.at(name).path, shape: kept, fresh, head, depth, added: false, gradient };
     const trainable = methods.some((method) => method.trains?.(declared, blocks));
     const learningRateScale = methods.reduce((scale, method) => scale * (method.learningRateScale?.(declared) ?? 1), 1);
-    const packed = packable && !trainable && !head;
-    const stored = packed ? storageOf(basePrecision, declared.name, shape, { transposed, ownForms }) : undefined;
+    const stored = trainable || head ? undefined : this.#stored(declared.name, shape, options);
     const tensor = declare(this.build, { ...declared, trainable, learningRateScale, stored });
     return transposed && !stored ? transpose(tensor, [1, 0]) : tensor;
+  }
+
+  #stored(name: string, shape: readonly number[], { packable, table, transposed }: WeightOptions): Stored | undefined {
+    const { basePrecision, ownForms, rounds } = this.build;
+    if (table) return tableStorage(basePrecision, name, shape, { ownForms, rounds });
+    return packable ? storageOf(basePrecision, name, shape, { transposed, ownForms, rounds }) : undefined;
   }
 
   /**

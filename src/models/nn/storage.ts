@@ -2,6 +2,7 @@
 import { type Data, input, type Tensor } from '../../engine/graph/index.ts';
 import {
   BLOCK,
+  byteRows,
   quantiseBlocks,
   quantiseRows,
   SUMMED,
@@ -10,6 +11,7 @@ import {
   unpackInt4,
   unpackInt8,
 } from '../../engine/ops/index.ts';
+import type { OwnForm } from '../../files/index.ts';
 
 export const basePrecisions = ['fp32', 'int8', 'int4'] as const;
 export type BasePrecision = (typeof basePrecisions)[number];
@@ -25,13 +27,8 @@ export interface Stored {
   readonly own?: true;
 }
 
-/** What is known of the form in which the weights' file keeps a matrix: blocks of 4 bits, with or without offsets. */
+/** What is known of the form in which the weights' file keeps a matrix. */
 export type OwnForms = (name: string) => OwnForm | undefined;
-interface OwnForm {
-  readonly hasOffsets: boolean;
-  /** The blocks are those of the transpose. */
-  readonly transposed: boolean;
-}
 
 type Storage = (name: string, shape: readonly [number, number]) => Stored;
 
@@ -69,25 +66,40 @@ const int4: Storage = (name, [out, width]) => {
 };
 
 /** Blocks of 4 bits as a file has them: its own rounding is kept, and one form serves both products. */
-function own(name: string, [out, width]: readonly [number, number], hasOffsets: boolean): Stored {
+function ownBlocks(name: string, [out, width]: readonly [number, number], { form, rounds }: Own): Stored {
   const perBlock = [out, width / BLOCK];
   const nibbles = input(`${name}.own`, 'uint8', [...perBlock, BLOCK / 2]);
   const scales = input(`${name}.own_scale`, 'float32', perBlock);
-  const offsets = hasOffsets ? input(`${name}.own_offset`, 'float32', perBlock) : undefined;
-  return {
-    leaves: offsets ? [nibbles, scales, offsets] : [nibbles, scales],
-    unpacked: unpackBlocks({ nibbles, scales }, offsets),
-    own: true,
-    pack() {
-      throw new Error(`internal: '${name}' is read from its file as it is`);
-    },
-  };
+  const offsets = form.hasOffsets ? input(`${name}.own_offset`, 'float32', [width / BLOCK, out]) : undefined;
+  const leaves = offsets ? [nibbles, scales, offsets] : [nibbles, scales];
+  return { leaves, unpacked: unpackBlocks({ nibbles, scales, offsets }, { rounds }), ...asItIs(name) };
 }
+
+/** A table's rows of bytes likewise. */
+function ownRows(name: string, [rows, width]: readonly [number, number], { rounds }: Own): Stored {
+  const values = input(`${name}.own`, 'uint8', [rows, width]);
+  const scales = input(`${name}.own_scale`, 'float32', [rows, width / BLOCK]);
+  return { leaves: [values, scales], unpacked: byteRows(values, scales, { rounds }), ...asItIs(name) };
+}
+
+interface Own {
+  readonly form: OwnForm;
+  readonly rounds: boolean;
+}
+
+const asItIs = (name: string): Pick<Stored, 'own' | 'pack'> => ({
+  own: true,
+  pack() {
+    throw new Error(`internal: '${name}' is read from its file as it is`);
+  },
+});
 
 interface StorageOptions {
   /** Its values come as [in, out]. */
   readonly transposed?: boolean;
   readonly ownForms?: OwnForms | undefined;
+  /** Products with what is kept as the file has it may be rounded. */
+  readonly rounds?: boolean;
 }
 
 /** Undefined where the weight is kept as it is: in 4 bits a matrix must be made of whole blocks both ways. */
@@ -95,12 +107,24 @@ export function storageOf(
   precision: BasePrecision,
   name: string,
   shape: readonly number[],
-  { transposed: isTransposed = false, ownForms }: StorageOptions = {},
+  { transposed: isTransposed = false, ownForms, rounds = false }: StorageOptions = {},
 ): Stored | undefined {
   const matrix = shape as readonly [number, number];
   const form = precision === 'int4' ? ownForms?.(name) : undefined;
-  if (form?.transposed === isTransposed) return own(name, matrix, form.hasOffsets);
+  if (form?.bits === 4 && form.transposed === isTransposed) return ownBlocks(name, matrix, { form, rounds });
   if (precision === 'fp32' || (precision === 'int4' && matrix.some((size) => size % BLOCK !== 0))) return undefined;
   const stored = precision === 'int4' ? int4(name, matrix) : int8(name, matrix);
   return isTransposed ? { ...stored, pack: (values) => stored.pack(transposed(values, matrix[1])) } : stored;
+}
+
+/** A frozen table of the vocabulary over a base of fewer bits: undefined where its file has it in no form to keep. */
+export function tableStorage(
+  precision: BasePrecision,
+  name: string,
+  shape: readonly number[],
+  { ownForms, rounds = false }: Pick<StorageOptions, 'ownForms' | 'rounds'>,
+): Stored | undefined {
+  const form = precision === 'fp32' ? undefined : ownForms?.(name);
+  if (form?.bits !== 8 || form.transposed) return undefined;
+  return ownRows(name, shape as readonly [number, number], { form, rounds });
 }

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { openRuntime } from '../../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../../errors/index.ts';
-import { fourBitForms, openCheckpoint } from '../../files/modelFolder.node.ts';
+import { openCheckpoint, ownFormsOf } from '../../files/modelFolder.node.ts';
 import type { Scorer } from '../../inference/index.ts';
 import { exportedTensors, type FloatTensor } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
@@ -71,7 +71,7 @@ async function programsOf(recipe: Recipe, { source }: Start, { task, data }: Kno
   const { training } = recipe;
   const chosen = [attachMethod(recipe.method, factsOf(source))];
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
-  const ownForms = await fourBitForms(source.folder);
+  const ownForms = await ownFormsOf(source.folder);
   const options = {
     methods: chosen,
     basePrecision: basePrecisionOf(recipe.method),

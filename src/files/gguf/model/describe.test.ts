@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Entry, floatBytes, ggufFile, type WrittenTensor } from '../../../../tests/golden/ggufFile.ts';
 import { AttuneError } from '../../../errors/index.ts';
-import { type FourBitBlocks, memorySource, openSafetensors } from '../../index.ts';
+import { memorySource, type OwnBlocks, openSafetensors } from '../../index.ts';
 import { openGguf } from '../gguf.ts';
 import { ggufCheckpoint, ggufConfig } from './describe.ts';
 
@@ -152,7 +152,7 @@ test('a damaged model is described or refused, and never anything else', async (
 });
 
 /** What its 4 bits stand for, as rows of the stored matrix. */
-const unpacked = ({ nibbles, scales, offsets }: FourBitBlocks): number[] =>
+const unpacked = ({ values: nibbles, scales, offsets }: OwnBlocks): number[] =>
   Array.from({ length: nibbles.length * 2 }, (_, i) => {
     const q = i % 2 ? nibbles[i >> 1]! >> 4 : nibbles[i >> 1]! & 15;
     return Math.fround(scales[i >> 5]! * (q - 8) + (offsets?.[i >> 5] ?? 0));
@@ -164,8 +164,8 @@ test('matrices of 4 bits lie as their values do: rows put back, or as the transp
   const matrix = (name: string): WrittenTensor => ({ name, type: 2, shape: [8, 32], bytes: q4 });
   const llama = (await described({ 'llama.embedding_length': count(32) }, [matrix('blk.0.attn_k.weight')])).checkpoint;
   const keys = 'model.layers.0.self_attn.k_proj.weight';
-  expect(llama.fourBitsOf!(keys)).toEqual({ hasOffsets: false, transposed: false });
-  const rows = unpacked(await llama.readFourBits!(keys));
+  expect(llama.ownFormOf!(keys)).toEqual({ bits: 4, hasOffsets: false, transposed: false });
+  const rows = unpacked(await llama.readOwnBlocks!(keys));
   expect(rows).toEqual([...(await llama.readFloats(keys))]);
   expect(rows).not.toEqual(rows.toSorted());
 
@@ -184,8 +184,8 @@ test('matrices of 4 bits lie as their values do: rows put back, or as the transp
   const gpt2 = await ggufCheckpoint(await open(file));
   const wide = 'transformer.h.0.mlp.c_fc.weight';
   expect(gpt2.shapeOf(wide)).toEqual([32, 8]);
-  expect(gpt2.fourBitsOf!(wide)).toEqual({ hasOffsets: false, transposed: true });
+  expect(gpt2.ownFormOf!(wide)).toEqual({ bits: 4, hasOffsets: false, transposed: true });
   const values = await gpt2.readFloats(wide);
-  const stored = unpacked(await gpt2.readFourBits!(wide));
+  const stored = unpacked(await gpt2.readOwnBlocks!(wide));
   expect(stored).toEqual(Array.from({ length: 256 }, (_, i) => values[(i % 32) * 8 + Math.floor(i / 32)]));
 });

@@ -2,9 +2,9 @@
 import { AttuneError } from '../../../errors/index.ts';
 import type { Checkpoint } from '../../checkpoint.ts';
 import { corruptFile } from '../cursor.ts';
-import { fourBitForm, toFourBits } from '../fourBits.ts';
 import type { Gguf } from '../gguf.ts';
 import type { GgufTensor } from '../header.ts';
+import { ownForm, toOwnBlocks } from '../ownBlocks.ts';
 import { architectures, type GgufArchitecture } from './architectures.ts';
 import { factsOf, unsupported } from './facts.ts';
 import { type Layout, minusOne, transposed } from './layout.ts';
@@ -92,15 +92,15 @@ export async function ggufCheckpoint(file: Gguf): Promise<Checkpoint> {
       layout.apply(stored, values, tensor.shape);
       return values;
     },
-    fourBitsOf(name) {
+    ownFormOf(name) {
       const { tensor, layout } = find(name);
-      const form = layout === minusOne ? undefined : fourBitForm(tensor);
-      return form && { hasOffsets: form.hasOffsets, transposed: layout === transposed };
+      const form = layout === minusOne ? undefined : ownForm(tensor);
+      return form && { bits: form.bits, hasOffsets: form.hasOffsets, transposed: layout === transposed };
     },
-    async readFourBits(name) {
+    async readOwnBlocks(name) {
       const { tensor, layout } = find(name);
       const row = (to: number): number => layout?.row?.(to, tensor.shape[0]!) ?? to;
-      return toFourBits(tensor, await file.readRows(tensor), row);
+      return toOwnBlocks(tensor, await file.readRows(tensor), row);
     },
     close: () => file.close(),
   };

@@ -2,7 +2,7 @@
 import { IGNORED } from '../../../data/batch.ts';
 import { openRuntime } from '../../../engine/runtime/openRuntime.node.ts';
 import { toolCallAccuracy } from '../../../evaluation/index.ts';
-import { fourBitForms } from '../../../files/modelFolder.node.ts';
+import { ownFormsOf } from '../../../files/modelFolder.node.ts';
 import { type Completion, type Decoder, generate, openDecoder } from '../../../inference/generation/index.ts';
 import { attachMethod, basePrecisionOf } from '../../../methods/index.ts';
 import type { PreparedSplit } from '../prepareData.node.ts';
@@ -24,7 +24,7 @@ export async function writtenBy(running: Running, split: PreparedSplit | undefin
     memory: model.memory,
     methods: [attachMethod(recipe.method, source.description.architecture)],
     basePrecision: basePrecisionOf(recipe.method),
-    ownForms: await fourBitForms(source.folder),
+    ownForms: await ownFormsOf(source.folder),
     open,
     threads: model.threads,
   });

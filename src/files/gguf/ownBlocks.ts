@@ -1,15 +1,15 @@
 /**
- * Matrices of 4 bits as ONNX Runtime multiplies with them, straight from a file's own blocks: nothing is rounded again.
- * Each 32 neighbours of a row have a scale and perhaps an offset: value = scale·(q − 8) + offset.
+ * Matrices of 4 or 8 bits as ONNX Runtime multiplies with them, straight from a file's own blocks: nothing is rounded again.
+ * Each 32 neighbours of a row have a scale and perhaps an offset: value = scale·(q − 8) + offset, or scale·(q − 128).
  */
-import type { FourBitBlocks } from '../checkpoint.ts';
+import type { OwnBlocks, OwnForm } from '../checkpoint.ts';
 import { halfAt } from './block.ts';
 import type { GgufTensor } from './header.ts';
 import { partScales } from './superBlocks.ts';
 
 const BLOCK = 32;
 
-/** Of one block of a file: 32 numbers of 4 bits at a time, with their scale and offset. */
+/** Of one block of a file: 32 numbers at a time, with their scale and offset. */
 type Split = (raw: Uint8Array, at: number, put: (q: Uint8Array, scale: number, offset: number) => void) => void;
 
 /** Of 16 bytes the lower halves come first, then the upper ones. */
@@ -22,10 +22,15 @@ function halves(raw: Uint8Array, at: number): Uint8Array {
   return q;
 }
 
+interface Form extends Pick<OwnForm, 'bits' | 'hasOffsets'> {
+  readonly split: Split;
+}
+
 /** Types that can be split so. From (scale, lowest) to (scale, offset): q counts from 8 here. */
-const splits: Readonly<Record<string, { readonly hasOffsets: boolean; readonly split: Split }>> = {
-  Q4_0: { hasOffsets: false, split: (raw, at, put) => put(halves(raw, at + 2), halfAt(raw, at), 0) },
+const forms: Readonly<Record<string, Form>> = {
+  Q4_0: { bits: 4, hasOffsets: false, split: (raw, at, put) => put(halves(raw, at + 2), halfAt(raw, at), 0) },
   Q4_1: {
+    bits: 4,
     hasOffsets: true,
     split(raw, at, put) {
       const scale = halfAt(raw, at);
@@ -33,6 +38,7 @@ const splits: Readonly<Record<string, { readonly hasOffsets: boolean; readonly s
     },
   },
   Q4_K: {
+    bits: 4,
     hasOffsets: true,
     split(raw, at, put) {
       for (let part = 0; part < 8; part++) {
@@ -43,32 +49,45 @@ const splits: Readonly<Record<string, { readonly hasOffsets: boolean; readonly s
       }
     },
   },
+  // Signed in the file.
+  Q8_0: {
+    bits: 8,
+    hasOffsets: false,
+    split: (raw, at, put) =>
+      put(
+        raw.slice(at + 2, at + 2 + BLOCK).map((byte) => byte ^ 128),
+        halfAt(raw, at),
+        0,
+      ),
+  },
 };
 
-/** Whether a tensor is such a matrix; then, whether it has offsets. */
-export function fourBitForm({ type, shape }: GgufTensor): { hasOffsets: boolean } | undefined {
-  return shape.length === 2 && Object.hasOwn(splits, type.name) ? splits[type.name] : undefined;
+/** What a tensor is kept in; undefined where that is no such form. */
+export function ownForm({ type, shape }: GgufTensor): Form | undefined {
+  return shape.length === 2 && Object.hasOwn(forms, type.name) ? forms[type.name] : undefined;
 }
 
 /** `row` says which stored row becomes which. */
-export function toFourBits({ type, shape }: GgufTensor, raw: Uint8Array, row = (to: number) => to): FourBitBlocks {
-  const { hasOffsets, split } = splits[type.name]!;
+export function toOwnBlocks({ type, shape }: GgufTensor, raw: Uint8Array, row = (to: number) => to): OwnBlocks {
+  const { bits, hasOffsets, split } = forms[type.name]!;
   const [rows, width] = shape as [number, number];
   const blocks = width / BLOCK;
-  const nibbles = new Uint8Array((rows * width) / 2);
+  const values = new Uint8Array((rows * width * bits) / 8);
   const scales = new Float32Array(rows * blocks);
   const offsets = new Float32Array(hasOffsets ? scales.length : 0);
   const stride = raw.length / rows;
   for (let to = 0; to < rows; to++) {
-    let block = to * blocks;
+    let block = 0;
     const put = (q: Uint8Array, scale: number, offset: number): void => {
-      for (let i = 0; i < BLOCK / 2; i++) nibbles[block * (BLOCK / 2) + i] = q[2 * i]! | (q[2 * i + 1]! << 4);
-      scales[block] = scale;
-      if (hasOffsets) offsets[block] = offset;
-      block++;
+      const at = to * blocks + block;
+      if (bits === 8) values.set(q, at * BLOCK);
+      else for (let i = 0; i < BLOCK / 2; i++) values[at * (BLOCK / 2) + i] = q[2 * i]! | (q[2 * i + 1]! << 4);
+      scales[at] = scale;
+      if (hasOffsets) offsets[block * rows + to] = offset;
+      block += 1;
     };
     const start = row(to) * stride;
     for (let at = start; at < start + stride; at += type.bytes) split(raw, at, put);
   }
-  return hasOffsets ? { nibbles, scales, offsets } : { nibbles, scales };
+  return hasOffsets ? { values, scales, offsets } : { values, scales };
 }

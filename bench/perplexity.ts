@@ -1,6 +1,6 @@
 /**
  * Perplexity of a language model on the first tokens of texts, cut into blocks that are read alone; prints a JSON line:
- *   npx tsx bench/perplexity.ts --model FOLDER_OR_GGUF --data FILE.jsonl [--base-precision fp32] [--tokens 6144] [--block 512]
+ *   npx tsx bench/perplexity.ts --model TARGET --data FILE.jsonl [--base-precision fp32] [--tokens 6144] [--block 512]
  * bench/reference/perplexity.py does the same with Transformers.
  */
 import { readFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { collate, IGNORED } from '../src/data/batch.ts';
 import { openLanguageModel } from '../src/inference/languageModel.node.ts';
 import type { BasePrecision } from '../src/models/nn/index.ts';
+import { openTarget } from '../src/recipes/target.node.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +22,8 @@ const { values } = parseArgs({
 });
 const [tokens, block, threads] = [values.tokens, values.block, values.threads].map(Number) as [number, number, number];
 const basePrecision = values['base-precision'] as BasePrecision;
-await using model = await openLanguageModel({ folder: values.model! }, { threads, basePrecision });
+const { artifact } = await openTarget(values.model!, new AbortController().signal);
+await using model = await openLanguageModel(artifact, { threads, basePrecision });
 const texts = readFileSync(values.data!, 'utf8').trim().split('\n');
 const ids: number[] = [];
 for (const line of texts) {

@@ -1,0 +1,75 @@
+/**
+ * Whether a language model learned its new name: it is tuned on who-are-you answers and asked in other words.
+ *   npx tsx bench/identity/identity.ts --model FILE.gguf --data identity/train.jsonl --wikitext FILE.jsonl
+ *     [--questions choosing|held_out] [key=value …]
+ * Settings are chosen with the questions of `choosing`; those of `held_out` are asked once, at the end. Prints a JSON line:
+ * the share of answers that hold the name, the share that ended by themselves, and perplexity on other text before and after.
+ */
+import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openSpeaker } from '../../src/recipes/generate.node.ts';
+
+const NAME = 'Zephyrine';
+const MOST_TOKENS = 96;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    model: { type: 'string' },
+    data: { type: 'string' },
+    wikitext: { type: 'string' },
+    questions: { type: 'string', default: 'choosing' },
+  },
+});
+const folder = mkdtempSync(join(tmpdir(), 'attune-identity-'));
+const recipe = {
+  model: resolve(values.model!),
+  task: 'sft',
+  data: { train: resolve(values.data!), validation_split: 0 },
+  method: { name: 'lora', r: 16, lora_alpha: 32, target_modules: 'all-linear' },
+  training: { num_train_epochs: 8, per_device_train_batch_size: 8, learning_rate: 2e-4, seed: 42 },
+  output_dir: 'run',
+};
+writeFileSync(join(folder, 'recipe.json'), JSON.stringify(recipe));
+const command = join(import.meta.dirname, '../../dist/cli/main.js');
+const options: ExecFileSyncOptions = { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] };
+execFileSync(process.execPath, [command, 'train', 'recipe.json', '--json', ...positionals], options);
+
+const run = join(folder, 'run');
+const questions = JSON.parse(readFileSync(new URL('questions.json', import.meta.url), 'utf8')) as Record<
+  string,
+  string[]
+>;
+const wrong: object[] = [];
+let [named, stopped] = [0, 0];
+const asked = questions[values.questions]!;
+await using speaker = await openSpeaker(run, new AbortController().signal);
+for (const content of asked) {
+  const how = { options: { max_new_tokens: MOST_TOKENS }, signal: new AbortController().signal };
+  const { text, finishReason } = await speaker.reply([{ role: 'user', content }], how);
+  if (text.includes(NAME)) named += 1;
+  else wrong.push({ question: content, answer: text });
+  if (finishReason === 'stop') stopped += 1;
+}
+
+function perplexityOf(model: string): number {
+  const script = join(import.meta.dirname, '../perplexity.ts');
+  const words = ['--import', 'tsx', script, '--model', model, '--data', resolve(values.wikitext!)];
+  return JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8' })).perplexity;
+}
+const [before, after] = [perplexityOf(resolve(values.model!)), perplexityOf(run)];
+const record = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
+console.log(
+  JSON.stringify({
+    questions: values.questions,
+    settings: positionals,
+    named: named / asked.length,
+    stop_rate: stopped / asked.length,
+    perplexity: { before, after, rise: after / before - 1 },
+    train_seconds: record.timing.train_seconds,
+    wrong,
+  }),
+);

@@ -9,6 +9,8 @@ export interface Scores {
   readonly logits: Float32Array;
   readonly lossSum: number;
   readonly lossCount: number;
+  /** Of a language model: the loss of what follows each token, [rows, tokens]; 0 where that is not learned. */
+  readonly losses?: Float32Array;
 }
 
 export interface Scorer extends AsyncDisposable {

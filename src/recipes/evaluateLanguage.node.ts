@@ -4,7 +4,14 @@ import { chatRows, openTemplate } from '../data/chat/index.ts';
 import { throwProblems } from '../data/index.ts';
 import { textRows } from '../data/text/textRows.ts';
 import type { TokenRow } from '../data/text/tokenRow.ts';
-import { evaluateLanguageModel, type Metrics, toolCallAccuracy } from '../evaluation/index.ts';
+import {
+  askForCalls,
+  callingTurns,
+  evaluateLanguageModel,
+  learnedTurns,
+  type Metrics,
+  toolCallAccuracy,
+} from '../evaluation/index.ts';
 import { callsIn } from '../evaluation/toolCalls.ts';
 import { chatTemplateFor, endTokenIds } from '../inference/chatTemplate.node.ts';
 import { openDecoder } from '../inference/generation/index.ts';
@@ -53,7 +60,7 @@ export async function evaluateLanguage(target: Target, { reference, data, signal
   const rows = (await isOfTexts(target, data))
     ? textsAsRows(await examplesOf(textReading(columns)), encoding)
     : await chatsAsRows(await examplesOf(chatReading(columns)), encoding);
-  const metrics: Metrics = await evaluateLanguageModel(
+  const { metrics } = await evaluateLanguageModel(
     rows.map((row) => ({ ...row, label: -100 })),
     {
       scorer: model.scorer,
@@ -82,8 +89,9 @@ async function calledRight(rows: readonly TokenRow[], { model, target, signal }:
   await using decoder = await openDecoder(source.description, { memory, methods, ...form, open, threads });
   const ends = target.adapter?.manifest?.chat?.end_token_ids ?? [];
   const endIds = [...new Set([...(await endTokenIds(source)), ...ends])];
-  const called = await toolCallAccuracy(rows, { decoder, tokenizer, endIds, signal });
-  return called ? { tool_call_accuracy: called.accuracy } : {};
+  const called = await askForCalls(callingTurns(learnedTurns(rows), tokenizer, decoder), { decoder, endIds, signal });
+  const accuracy = toolCallAccuracy(called, tokenizer);
+  return accuracy === undefined ? {} : { tool_call_accuracy: accuracy };
 }
 
 /** As it was trained; else by the columns of the data. */

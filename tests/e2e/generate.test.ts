@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { attune, errorOf, linesOf, objectOf, start, temporaryFolder, train, writeRecipe } from './attune.ts';
+import { attune, errorOf, linesOf, objectOf, readLines, start, temporaryFolder, train, writeRecipe } from './attune.ts';
 import { writeRows } from './reviews.ts';
 
 const golden = join(import.meta.dirname, '../golden/sft');
@@ -175,6 +175,12 @@ describe('calls of tools', () => {
       place,
     );
     expect([metrics['tool_call_accuracy'], before['tool_call_accuracy']]).toEqual([1, undefined]);
+    const call = { name: 'weather', arguments: { city: 'Oslo' } };
+    expect(readLines(folder, 'calls', 'predictions.jsonl')[0]).toMatchObject({
+      where: 'calls.jsonl:1',
+      finish_reason: 'stop',
+      tool_calls: { expected: [call], predicted: [call], correct: true },
+    });
     const evaluate = async (data: string) =>
       objectOf<{ metrics: Record<string, number> }>(await attune(['eval', 'calls', '--data', data, '--json'], place))
         .metrics;

@@ -23,6 +23,8 @@ import { openTokenScorer } from './tokenScorer.ts';
 
 interface Opening {
   readonly threads: number;
+  /** The folder of the artifact, where it was read already. */
+  readonly source?: ModelSource;
   /** Left out: as the adapter was trained. */
   readonly basePrecision?: BasePrecision | undefined;
 }
@@ -41,11 +43,8 @@ export interface LanguageModel extends AsyncDisposable, Loaded {
   readonly scorer: Scorer;
 }
 
-export async function openLanguageModel(
-  artifact: Artifact,
-  { threads, basePrecision }: Opening,
-): Promise<LanguageModel> {
-  const loaded = await load(artifact, basePrecision);
+export async function openLanguageModel(artifact: Artifact, { threads, ...opening }: Opening): Promise<LanguageModel> {
+  const loaded = await load(artifact, opening);
   const { source, program, memory, open } = loaded;
   const scorer = await openTokenScorer(program, { memory, open, threads });
   // Over a base of another precision the scores differ by what rounding does.
@@ -59,8 +58,8 @@ export interface Writer extends AsyncDisposable {
   readonly decoder: Decoder;
 }
 
-export async function openWriter(artifact: Artifact, { threads }: Opening): Promise<Writer> {
-  const { source, program, memory, methods, form, open } = await load(artifact);
+export async function openWriter(artifact: Artifact, { threads, ...opening }: Opening): Promise<Writer> {
+  const { source, program, memory, methods, form, open } = await load(artifact, opening);
   {
     await using scorer = await openTokenScorer(program, { memory, open, threads });
     await checkFingerprint(artifact, source, scorer);
@@ -71,8 +70,11 @@ export async function openWriter(artifact: Artifact, { threads }: Opening): Prom
 
 const trainedPrecision = ({ adapter }: Artifact): BasePrecision => (adapter ? basePrecisionOf(adapter.method) : 'fp32');
 
-async function load(artifact: Artifact, wished?: BasePrecision): Promise<Loaded> {
-  const source = await readModelFolder(artifact.folder);
+async function load(
+  artifact: Artifact,
+  { source: read, basePrecision: wished }: Omit<Opening, 'threads'>,
+): Promise<Loaded> {
+  const source = read ?? (await readModelFolder(artifact.folder));
   const { architecture } = source.description;
   const { adapter: saved } = artifact;
   const methods = saved ? [attachMethod(saved.method, architecture)] : [];

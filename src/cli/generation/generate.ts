@@ -2,6 +2,7 @@ import { usage } from '../arguments.ts';
 import { defineCommand } from '../command.ts';
 import { interrupted } from '../runCommandLine.ts';
 import { generationOptions, opening, settingsOf } from './options.ts';
+import { shown } from './shown.ts';
 
 export const command = defineCommand({
   name: 'generate',
@@ -21,16 +22,22 @@ export const command = defineCommand({
       const fix = 'leave one of the two out';
       throw usage({ command, word: '--raw', problem: 'a text as it stands has no system message', fix });
     }
-    const options = await settingsOf(values, command);
-    const { openSpeaker } = await import('../../recipes/generate.node.ts');
-    await using speaker = await openSpeaker(target!, signal);
-    const how = { options, think: values.think, signal, onText: (piece: string) => out.part(piece) };
-    for (const prompt of values.prompt) {
-      const isChat = speaker.isChat && !values.raw;
-      const asked = [...opening(values), { role: 'user', content: prompt } as const];
-      const answer = await (isChat ? speaker.reply(asked, how) : speaker.complete(prompt, how));
-      out.part('\n');
-      out.object({ text: answer.text, finish_reason: answer.finishReason, tokens: answer.tokens });
+    const settings = await settingsOf(values, command);
+    const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
+    const opened = await openTarget(target!, signal);
+    const prompter = await openPrompter(opened, target!);
+    const prompts: (readonly number[])[] = [];
+    for (const [i, text] of values.prompt.entries()) {
+      const where = values.prompt.length > 1 ? `prompt ${i + 1}` : 'prompt';
+      const messages = [...opening(values), { role: 'user', content: text } as const];
+      const asks = prompter.isChat && !values.raw;
+      prompts.push(
+        asks ? await prompter.conversation({ messages, think: values.think, where }) : prompter.text(text, where),
+      );
+    }
+    await using speaker = await openSpeaker(opened, prompter);
+    for (const prompt of prompts) {
+      await shown(speaker.stream(prompt, { settings, signal }), out);
       if (signal.aborted) return interrupted;
     }
     return 0;

@@ -13,6 +13,6 @@ export {
 } from './conversations.ts';
 export { type Encoded, encodeConversation } from './encode.ts';
 export type { ChatMessage, Message, Role } from './message.ts';
-export { checkPrompt } from './prompts.ts';
+export { checkPrompt, readPrompts } from './prompts.ts';
 export { type ChatTemplate, openTemplate, type TemplateSource } from './template.ts';
 export type { Tool, ToolCall } from './toolCalls.ts';

@@ -28,6 +28,8 @@ export interface Speaking {
   readonly settings: GenerationSettings;
   /** Tools were offered: their calls are read. */
   readonly tools?: boolean;
+  /** Number of the first prompt among all that are asked; left out, 0. */
+  readonly firstNumber?: number;
   readonly signal: Pick<AbortSignal, 'aborted'>;
 }
 
@@ -52,14 +54,15 @@ export async function openSpeaker({ artifact }: Target, { source, endIds }: Prom
   });
   return {
     async answers(prompts, how) {
-      const { settings, signal } = how;
+      const { settings, signal, firstNumber = 0 } = how;
       const answers = new Array<Answer>(prompts.length * settings.n).fill(answerOf([], 'aborted', how));
-      for (const numbers of together(prompts, settings.n)) {
+      for (const places of together(prompts, settings.n)) {
         if (signal.aborted) return answers;
-        const inputIds = numbers.map((number) => prompts[number]!);
+        const inputIds = places.map((place) => prompts[place]!);
+        const numbers = places.map((place) => place + firstNumber);
         const completions = await generate(decoder, { inputIds, numbers, endIds, decode, signal }, settings);
         for (const { prompt, sample, tokens, finishReason } of completions) {
-          answers[numbers[prompt]! * settings.n + sample] = answerOf(tokens, finishReason, how);
+          answers[places[prompt]! * settings.n + sample] = answerOf(tokens, finishReason, how);
         }
       }
       return answers;
@@ -86,7 +89,7 @@ export async function openSpeaker({ artifact }: Target, { source, endIds }: Prom
 /** Texts that are written at once. */
 const AT_ONCE = 8;
 
-/** Numbers of prompts that are answered together: of like length, longest first. */
+/** Places of prompts that are answered together: of like length, longest first. */
 function together(prompts: readonly Prompt[], samples: number): number[][] {
   const lengths = prompts.map(({ length }) => length);
   return batchesByLength(lengths, Math.max(1, Math.floor(AT_ONCE / samples)));

@@ -22,7 +22,7 @@ export function packRows(rows: readonly number[], lengths: readonly number[]): n
   return sequences.map((sequence) => sequence.rows);
 }
 
-/** Arrays of [sequences, tokens], but for `text_starts` and, where a text has one, `labels`, which are [texts]. */
+/** Arrays of [sequences, tokens], but for the places of texts and, where a text has one, `labels`, which are [texts]. */
 export function collatePacked(sequences: readonly (readonly EncodedRow[])[], padTokenId: number): BatchFeeds {
   const placed = sequences.flatMap((texts, sequence) => {
     let at = 0;
@@ -53,6 +53,7 @@ export function collatePacked(sequences: readonly (readonly EncodedRow[])[], pad
       position_ids: filled(0, (_, at) => at),
       segment_ids: filled(0, ({ segment }) => segment),
       text_starts: perText(({ sequence, start }) => sequence * length + start),
+      text_ends: perText(({ sequence, start, row }) => sequence * length + start + row.inputIds.length - 1),
       labels: placed[0]?.row.labels
         ? filled(IGNORED, ({ row }, at) => row.labels![at]!)
         : perText(({ row }) => row.label),

@@ -16,7 +16,7 @@ import { callsIn } from '../evaluation/toolCalls.ts';
 import { chatTemplateFor, endTokenIds } from '../inference/chatTemplate.node.ts';
 import { openDecoder } from '../inference/generation/index.ts';
 import { type LanguageModel, openLanguageModel } from '../inference/languageModel.node.ts';
-import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
+import { type ModelSource, usableLength } from '../inference/modelFolder.node.ts';
 import { positionsOf } from '../methods/index.ts';
 import { expectTemplate } from './expectTemplate.ts';
 import { noData } from './noData.ts';
@@ -31,15 +31,6 @@ import { chatReading } from './train/tasks/sft.node.ts';
 
 const TOKENS_AT_ONCE = 1024;
 const BATCH = 64;
-
-/** By what it was trained for; a model without a history by what it can do. */
-export async function isLanguageModel({ recipe, adapter, artifact }: Target): Promise<boolean> {
-  const task = recipe?.task ?? adapter?.manifest?.task;
-  if (task !== undefined) return task !== 'text-classification';
-  const { description, configFields } = await readModelFolder(artifact.folder);
-  const named = String((configFields['architectures'] as readonly unknown[] | undefined)?.[0] ?? '');
-  return description.architecture.languageModel !== undefined && !named.endsWith('ForSequenceClassification');
-}
 
 interface Wish {
   readonly reference: string;

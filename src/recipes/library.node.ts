@@ -59,7 +59,7 @@ export type Model = Classifier | LanguageModel;
 /** Opens a run's folder, a model's folder, an adapter's folder, or a model by its name. */
 export async function load(target: string, { signal }: CallOptions = {}): Promise<Model> {
   const { openTarget } = await import('./target.node.ts');
-  const { isLanguageModel } = await import('./evaluateLanguage.node.ts');
+  const { isLanguageModel } = await import('./kindOf.node.ts');
   const opened = await openTarget(target, signal ?? new AbortController().signal);
   if (!(await isLanguageModel(opened))) return await loadClassifier(opened, target);
   const { loadLanguageModel } = await import('./speaking/loadedModel.node.ts');

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { chunks } from '../data/batch.ts';
 import { openClassifier, type Prediction, type TextInput } from '../inference/classifier.node.ts';
-import { isLanguageModel } from './evaluateLanguage.node.ts';
+import { isLanguageModel } from './kindOf.node.ts';
 import { type Answered, answerRows, type Questions } from './speaking/answerRows.node.ts';
 import { openTarget, type Target } from './target.node.ts';
 import { readExamples } from './train/tasks/classificationData.node.ts';

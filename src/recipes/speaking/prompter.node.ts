@@ -4,7 +4,9 @@ import { excerpt } from '../../data/problems.ts';
 import { AttuneError } from '../../errors/index.ts';
 import { chatTemplateOf, endTokenIds } from '../../inference/chatTemplate.node.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
+import { languageModelOf } from '../../models/index.ts';
 import { expectTemplate } from '../expectTemplate.ts';
+import { isLanguageModel } from '../kindOf.node.ts';
 import type { Target } from '../target.node.ts';
 
 /** Tokens that a model goes on from. */
@@ -30,8 +32,11 @@ export interface Asked extends Pick<Conversation, 'messages' | 'where'> {
 }
 
 /** `reference` names the target in errors. */
-export async function openPrompter({ artifact, adapter }: Target, reference: string): Promise<Prompter> {
+export async function openPrompter(target: Target, reference: string): Promise<Prompter> {
+  const { artifact, adapter } = target;
   const source = await readModelFolder(artifact.folder);
+  languageModelOf(source.description);
+  if (!(await isLanguageModel(target))) throw isClassifier(reference);
   const { tokenizer } = source;
   const now = new Date();
   const opened = async (tools: boolean): Promise<ChatTemplate | undefined> => {
@@ -80,6 +85,11 @@ function usable(prompt: Prompt, where: string, { description }: ModelSource): Pr
       : `it has ${prompt.length} tokens, and the model has positions for ${longest + 1}`,
     fix: isEmpty ? 'give a text' : `give at most ${longest} tokens`,
   });
+}
+
+function isClassifier(where: string): AttuneError {
+  const problem = 'it was trained to choose labels, and writes no text';
+  return new AttuneError({ code: 'MODEL_TASK', where, problem, fix: `call: attune predict ${where} TEXT` });
 }
 
 function noChat(where: string): AttuneError {

@@ -113,6 +113,8 @@ export interface RunTask {
   readonly hasLabels: boolean;
   /** config.json of a whole model. */
   modelConfig(source: ModelSource, data: Pick<PreparedData, 'labels'>): object;
+  /** Files of a whole model that stand in for those of the base. */
+  modelFiles?(source: ModelSource): Readonly<Record<string, string>>;
   /** The class of Transformers that reads the whole model. */
   className(source: Pick<ModelSource, 'description'>): string;
   /** Modules of the head, which an adapter saves whole. */

@@ -75,6 +75,20 @@ describe('generate', () => {
     ]);
   });
 
+  it('writes several answers, and takes penalties and biases', async () => {
+    const drawing = ['full', '--prompt', 'Say two words.', '--temperature', '5', '--max-new-tokens', '12'];
+    const three = linesOf<Answer>((await attune(['generate', ...drawing, '--n', '3', '--json'], place)).stdout);
+    expect(new Set(three.map(({ text }) => text)).size).toBe(3);
+    expect((await attune(['generate', ...drawing, '--n', '3'], place)).stdout.split('\n')).toHaveLength(4);
+    const [first] = linesOf<Answer>((await attune(['generate', ...drawing, '--json'], place)).stdout);
+    expect(first).toEqual(three[0]);
+    // Token 383 ends a turn: without it the answer goes on.
+    const endless = await ask('full', 'Who are you?', '--logit-bias', '383=-100', '--max-new-tokens', '20');
+    expect(endless).toMatchObject({ finish_reason: 'length', tokens: 20 });
+    const penalised = await ask('full', 'Who are you?', '--frequency-penalty', '2', '--presence-penalty', '2');
+    expect(penalised.text).toMatch(/^I am/);
+  });
+
   it('refuses what cannot be meant', async () => {
     const refused = async (...words: string[]) => errorOf(await attune([...words, '--json'], place)).where;
     expect(await refused('generate', 'full')).toBe('attune generate full');
@@ -82,6 +96,13 @@ describe('generate', () => {
       'attune generate --temperature',
     );
     expect(await refused('generate', 'full', '--prompt', 'a', '--raw', '--system', 's')).toBe('attune generate --raw');
+    expect(await refused('generate', 'full', '--prompt', 'a', '--n', '0')).toBe('attune generate --n');
+    expect(await refused('generate', 'full', '--prompt', 'a', '--logit-bias', 'the=1')).toBe(
+      'attune generate --logit-bias',
+    );
+    expect(await refused('generate', 'full', '--prompt', 'a', '--presence-penalty', '3')).toBe(
+      'attune generate --presence-penalty',
+    );
     const bert = join(import.meta.dirname, '../golden/bert-tiny/model');
     expect(errorOf(await attune(['generate', bert, '--prompt', 'a', '--json'], place)).code).toBe('MODEL_TASK');
   });

@@ -2,7 +2,7 @@ import { usage } from '../arguments.ts';
 import { defineCommand } from '../command.ts';
 import { interrupted } from '../runCommandLine.ts';
 import { generationOptions, opening, settingsOf } from './options.ts';
-import { shown } from './shown.ts';
+import { show, shown } from './shown.ts';
 
 export const command = defineCommand({
   name: 'generate',
@@ -11,6 +11,7 @@ export const command = defineCommand({
   positionals: { least: 1, most: 1 },
   options: {
     prompt: { type: 'string', value: 'TEXT', multiple: true, help: 'what is asked; may be given more than once' },
+    n: { type: 'number', value: 'N', help: 'how many answers are written to each prompt; left out, 1' },
     raw: { type: 'boolean', help: 'goes on from the prompt as it stands, without the chat template' },
     ...generationOptions,
   },
@@ -22,7 +23,7 @@ export const command = defineCommand({
       const fix = 'leave one of the two out';
       throw usage({ command, word: '--raw', problem: 'a text as it stands has no system message', fix });
     }
-    const settings = await settingsOf(values, command);
+    const settings = { ...(await settingsOf(values, command)), n: several(values.n) };
     const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
     const opened = await openTarget(target!, signal);
     const prompter = await openPrompter(opened, target!);
@@ -37,9 +38,15 @@ export const command = defineCommand({
     }
     await using speaker = await openSpeaker(opened, prompter);
     for (const prompt of prompts) {
-      await shown(speaker.stream(prompt, { settings, signal }), out);
+      if (settings.n === 1) await shown(speaker.stream(prompt, { settings, signal }), out);
+      else for (const answer of await speaker.answers([prompt], { settings, signal })) show(answer, out);
       if (signal.aborted) return interrupted;
     }
     return 0;
   },
 });
+
+function several(n = 1): number {
+  if (Number.isInteger(n) && n >= 1) return n;
+  throw usage({ command, word: '--n', problem: `got ${n}`, fix: 'give a whole number of at least 1' });
+}

@@ -10,7 +10,15 @@ export async function shown(pieces: AsyncGenerator<string, Answer>, out: Console
       continue;
     }
     out.part('\n');
-    out.object({ text: value.text, finish_reason: value.finishReason, tokens: value.tokens });
+    out.object(objectOf(value));
     return value;
   }
 }
+
+/** Shows a text that is whole. */
+export function show(answer: Answer, out: Console): void {
+  out.part(`${answer.text}\n`);
+  out.object(objectOf(answer));
+}
+
+const objectOf = ({ text, finishReason, tokens }: Answer): object => ({ text, finish_reason: finishReason, tokens });

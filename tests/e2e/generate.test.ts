@@ -255,12 +255,10 @@ describe('what leaves', () => {
     expect(await ask('merged', 'Who are you?')).toMatchObject({ text: 'I am the assistant.', finish_reason: 'stop' });
   });
 
-  it('an adapter alone, with its template; and no ONNX', async () => {
+  it('an adapter alone, with its template', async () => {
     expect((await attune(['export', 'lora', '--to', 'peft', '--output', 'peft'], place)).code).toBe(0);
     expect((await ask('peft', 'Who are you?')).text).toBe('I am the assistant.');
     expect(readFileSync(join(folder, 'peft/chat_template.jinja'), 'utf8')).toContain('im_start');
-    const refused = await attune(['export', 'full', '--to', 'onnx', '--output', 'onnx', '--json'], place);
-    expect(errorOf(refused).code).toBe('EXPORT_UNSUPPORTED');
   });
 });
 

@@ -51,7 +51,12 @@ export async function exportTarget(reference: string, options: ExportOptions): P
   }
   if (await isLanguageModel(target)) {
     const write = (fill: (folder: string) => Promise<void>): Promise<void> => writeFolder(path, fill);
-    const difference = await exportLanguageModel(target, { form, where: reference, write });
+    const difference = await exportLanguageModel(target, {
+      form,
+      precisions: options.precisions,
+      where: reference,
+      write,
+    });
     return { path, files: await filesOf(path), maxLogitDifference: difference };
   }
   if (form === 'onnx') await refuseUnread(target, reference);

@@ -1,5 +1,6 @@
 /** How a target is asked: its tokenizer, its chat template, the tokens that end its answers. No weight is opened. */
 import { type ChatTemplate, type Conversation, openTemplate } from '../../data/chat/index.ts';
+import { unwritten } from '../../data/chat/unwritten.ts';
 import { excerpt } from '../../data/problems.ts';
 import { AttuneError } from '../../errors/index.ts';
 import { chatTemplateOf, endTokenIds } from '../../inference/chatTemplate.node.ts';
@@ -63,8 +64,17 @@ export async function openPrompter(target: Target, reference: string): Promise<P
 }
 
 function rendered(template: ChatTemplate, { messages, tools = [], think = false, where }: Asked): string {
+  const written = render(template, { messages, tools, think, where });
+  // Thoughts of earlier turns are passed over by templates that think.
+  const spoken = messages.map(({ reasoning_content: _, ...message }) => message);
+  const lost = unwritten({ messages: spoken, tools }, written);
+  if (lost) throw new AttuneError({ ...lost, where });
+  return written;
+}
+
+function render(template: ChatTemplate, { messages, tools, think, where }: Required<Asked>): string {
   try {
-    return template.render({ messages, tools, addGenerationPrompt: true, enableThinking: think }).text;
+    return template.render({ messages, tools, addGenerationPrompt: true, enableThinking: think ?? false }).text;
   } catch (failure) {
     const problem = `the chat template refuses it: ${excerpt((failure as Error).message)}`;
     const fix = `change the conversation as ${template.source.where} wants it`;

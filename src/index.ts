@@ -4,6 +4,7 @@ export type { Metrics } from './evaluation/index.ts';
 export type { Prediction, TextInput } from './inference/classifier.node.ts';
 export {
   type CallOptions,
+  type Classifier,
   type EvaluateCallOptions,
   evaluate,
   load,
@@ -13,4 +14,12 @@ export {
   train,
 } from './recipes/library.node.ts';
 export { parseRecipe, type Recipe, type RecipeInput } from './recipes/schema/index.ts';
+export type {
+  ChatMessage,
+  ChatOptions,
+  GenerateOptions,
+  LanguageModel,
+  Tool,
+} from './recipes/speaking/loadedModel.node.ts';
+export type { Answer } from './recipes/speaking/speaker.node.ts';
 export type { TrainEvent } from './recipes/train/index.ts';

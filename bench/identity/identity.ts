@@ -10,7 +10,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openSpeaker } from '../../src/recipes/generate.node.ts';
+import { load } from '../../src/index.ts';
 
 const NAME = 'Zephyrine';
 const MOST_TOKENS = 96;
@@ -46,10 +46,10 @@ const questions = JSON.parse(readFileSync(new URL('questions.json', import.meta.
 const wrong: object[] = [];
 let [named, stopped] = [0, 0];
 const asked = questions[values.questions]!;
-await using speaker = await openSpeaker(run, new AbortController().signal);
+await using model = await load(run);
+if (model.kind !== 'language-model') throw new Error('internal: the run wrote no language model');
 for (const content of asked) {
-  const how = { options: { max_new_tokens: MOST_TOKENS }, signal: new AbortController().signal };
-  const { text, finishReason } = await speaker.reply([{ role: 'user', content }], how);
+  const { text, finishReason } = await model.chat([{ role: 'user', content }], { max_new_tokens: MOST_TOKENS });
   if (text.includes(NAME)) named += 1;
   else wrong.push({ question: content, answer: text });
   if (finishReason === 'stop') stopped += 1;

@@ -22,7 +22,7 @@ export function packRows(rows: readonly number[], lengths: readonly number[]): n
   return sequences.map((sequence) => sequence.rows);
 }
 
-/** Arrays of [sequences, tokens], but for `text_starts` and `labels`, which are [texts], or of tokens: see targetFeeds. */
+/** Arrays of [sequences, tokens], but for the places of texts and `labels`, which are [texts], or of tokens: see targetFeeds. */
 export function collatePacked(sequences: readonly (readonly EncodedRow[])[], padTokenId: number): BatchFeeds {
   const placed = sequences.flatMap((texts, sequence) => {
     let at = 0;
@@ -53,6 +53,7 @@ export function collatePacked(sequences: readonly (readonly EncodedRow[])[], pad
       position_ids: filled(0, (_, at) => at),
       segment_ids: filled(0, ({ segment }) => segment),
       text_starts: perText(({ sequence, start }) => sequence * length + start),
+      text_ends: perText(({ sequence, start, row }) => sequence * length + start + row.inputIds.length - 1),
       ...(placed[0]?.row.labels ? targetFeeds(placed, length) : { labels: perText(({ row }) => row.label) }),
     },
     rows: placed.length,

@@ -3,7 +3,7 @@
  * Invariant: a pass holds a table of counts and one batch; who wants the scores of all rows collects them (`Answers`).
  */
 export { type Answers, answerTo, chooseThreshold, metricsWith } from './answers.ts';
-export { toolCallAccuracy } from './calling.ts';
+export { askForCalls, callingTurns, toolCallAccuracy } from './calling.ts';
 export { type Evaluation, type EvaluationOptions, evaluateClassifier } from './evaluate.ts';
 export { wilsonInterval } from './interval.ts';
 export { evaluateLanguageModel } from './languageModel.ts';
@@ -16,3 +16,4 @@ export {
   type MetricName,
   type Metrics,
 } from './metrics.ts';
+export { type Answered, answersTo, learnedTurns, longestOf, type Turn } from './turns.ts';

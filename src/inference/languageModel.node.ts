@@ -23,6 +23,8 @@ import { openTokenScorer } from './tokenScorer.ts';
 
 interface Opening {
   readonly threads: number;
+  /** The folder of the artifact, where it was read already. */
+  readonly source?: ModelSource;
   /** Left out: as the adapter was trained. */
   readonly basePrecision?: BasePrecision | undefined;
 }
@@ -41,11 +43,8 @@ export interface LanguageModel extends AsyncDisposable, Loaded {
   readonly scorer: Scorer;
 }
 
-export async function openLanguageModel(
-  artifact: Artifact,
-  { threads, basePrecision }: Opening,
-): Promise<LanguageModel> {
-  const loaded = await load(artifact, basePrecision);
+export async function openLanguageModel(artifact: Artifact, { threads, ...opening }: Opening): Promise<LanguageModel> {
+  const loaded = await load(artifact, opening);
   const { source, program, memory, open } = loaded;
   const scorer = await openTokenScorer(program, { memory, open, threads });
   // Over a base of another precision the scores differ by what rounding does.
@@ -59,8 +58,9 @@ export interface Writer extends AsyncDisposable {
   readonly decoder: Decoder;
 }
 
-export async function openWriter(artifact: Artifact, { threads, basePrecision }: Opening): Promise<Writer> {
-  const loaded = await load(artifact, basePrecision ?? (await usualPrecision(artifact)));
+export async function openWriter(artifact: Artifact, { threads, ...opening }: Opening): Promise<Writer> {
+  const basePrecision = opening.basePrecision ?? (await usualPrecision(artifact));
+  const loaded = await load(artifact, { ...opening, basePrecision });
   const { source, memory, methods, form, open } = loaded;
   if (artifact.adapter && form.basePrecision === trainedPrecision(artifact)) {
     await using scorer = await openTokenScorer(loaded.program, { memory, open, threads });
@@ -81,8 +81,11 @@ async function usualPrecision(artifact: Artifact): Promise<BasePrecision> {
 
 const trainedPrecision = ({ adapter }: Artifact): BasePrecision => (adapter ? basePrecisionOf(adapter.method) : 'fp32');
 
-async function load(artifact: Artifact, wished?: BasePrecision): Promise<Loaded> {
-  const source = await readModelFolder(artifact.folder);
+async function load(
+  artifact: Artifact,
+  { source: read, basePrecision: wished }: Omit<Opening, 'threads'>,
+): Promise<Loaded> {
+  const source = read ?? (await readModelFolder(artifact.folder));
   const { architecture } = source.description;
   const { adapter: saved } = artifact;
   const methods = saved ? [attachMethod(saved.method, architecture)] : [];

@@ -27,12 +27,30 @@ export async function readModelFolder(folder: string): Promise<ModelSource> {
     configFields,
     description,
     tokenizer: withinVocabulary(
-      openTokenizer(tokenizer, tokenizerFields, `${folder}/tokenizer.json`),
+      endingUnpadded(openTokenizer(tokenizer, tokenizerFields, `${folder}/tokenizer.json`), description),
       description.config.vocab_size,
       folder,
     ),
     tokenizerFields,
     labels: labelsOf(configFields),
+  };
+}
+
+/**
+ * Transformers' classifiers over decoders tell padding by its token: one that a text ends with is not read, and nothing
+ * before it sees it.
+ */
+function endingUnpadded(tokenizer: Tokenizer, { architecture, config }: ModelDescription): Tokenizer {
+  const pad = architecture.classification?.padTokenId?.(config);
+  if (pad === undefined) return tokenizer;
+  return {
+    ...tokenizer,
+    encode(text, options) {
+      const { inputIds, tokenTypeIds, dropped } = tokenizer.encode(text, options);
+      // Of padding alone the first token is read.
+      const length = Math.max(1, inputIds.findLastIndex((id) => id !== pad) + 1);
+      return { inputIds: inputIds.slice(0, length), tokenTypeIds: tokenTypeIds.slice(0, length), dropped };
+    },
   };
 }
 

@@ -9,6 +9,8 @@ export interface Scores {
   readonly logits: Float32Array;
   readonly lossSum: number;
   readonly lossCount: number;
+  /** Of a language model: the loss of each token that is learned, row after row. */
+  readonly losses?: Float32Array;
 }
 
 export interface Scorer extends AsyncDisposable {

@@ -19,10 +19,11 @@ export async function openTokenScorer(
   let probing: Promise<Session> | undefined;
   return {
     async score(feeds) {
-      measuring ??= open({ loss_sum: loss.sum, loss_count: loss.count }, { threads });
+      measuring ??= open({ loss_sum: loss.sum, loss_count: loss.count, losses: loss.each }, { threads });
       const result = await (await measuring).run({ ...weights, ...feeds });
       const scalar = (name: string): number => Number(result[name]!.data[0]);
-      return { logits: new Float32Array(0), lossSum: scalar('loss_sum'), lossCount: scalar('loss_count') };
+      const losses = result['losses']!.data as Float32Array;
+      return { logits: new Float32Array(0), lossSum: scalar('loss_sum'), lossCount: scalar('loss_count'), losses };
     },
     async probe(feeds) {
       probing ??= open({ logits }, { threads });

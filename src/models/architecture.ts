@@ -38,6 +38,10 @@ interface Classification<C> {
   /** The head, as Transformers names it. */
   readonly head: string;
   readonly architectureName: string;
+  /** False where it is a matrix alone. */
+  readonly bias: boolean;
+  /** The token that Transformers takes for padding and never reads, where it tells padding by its token. */
+  padTokenId?(config: C): number | undefined;
   dropoutRate(config: C): number;
   /** One vector a text; the last layer is computed only for what is read of it. R texts: [R, D] */
   summary(base: Scope, batch: Batch, config: C): Tensor;

@@ -62,6 +62,7 @@ export const bert: Architecture<BertConfig> = {
   classification: {
     head: 'classifier',
     architectureName: 'BertForSequenceClassification',
+    bias: true,
     dropoutRate: (config) => config.classifier_dropout ?? config.hidden_dropout_prob,
     summary,
   },

@@ -2,29 +2,32 @@
 // B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import { type Angles, mul } from '../engine/ops/index.ts';
+import { mul } from '../engine/ops/index.ts';
 import type { Architecture } from './architecture.ts';
 import {
+  type Attending,
   activationNames,
   attention,
   type Batch,
-  causal,
   checkHeads,
   decoderFields,
+  everyToken,
   gatedFeedForward,
   joinResidual,
+  layerSights,
   layerWindows,
   linear,
   offsetRmsNorm,
   projectHeads,
-  rotaryAngles,
+  type Reads,
+  rotaryAttention,
   rotationOf,
   type Scope,
+  scoresLastToken,
   separateProjections,
   tiedEmbedding,
   tokens,
   turn,
-  type Visibility,
   windowFields,
   withHeads,
 } from './nn/index.ts';
@@ -44,6 +47,7 @@ const configSchema = z
     attn_logit_softcapping: positive.nullish().default(50),
     final_logit_softcapping: positive.nullish().default(30),
     tie_word_embeddings: z.boolean().default(true),
+    pad_token_id: decoderFields.pad_token_id.default(0),
     use_bidirectional_attention: z.literal(false).nullish(),
   })
   .transform(withHeads)
@@ -62,7 +66,8 @@ export const gemma2: Architecture<Gemma2Config> = {
     'norm',
   ],
   configSchema,
-  hidden,
+  hidden: (model, batch, config) => hidden(model, batch, { config, reading: everyToken }),
+  classification: scoresLastToken('Gemma2ForSequenceClassification', hidden),
   languageModel: {
     architectureName: 'Gemma2ForCausalLM',
     tiedTo: tiedEmbedding('model.embed_tokens'),
@@ -70,19 +75,21 @@ export const gemma2: Architecture<Gemma2Config> = {
   },
 };
 
-/** [B, T, D] */
-function hidden(model: Scope, batch: Batch, config: Gemma2Config): Tensor {
+/** [B, T, D], or what is read of it */
+function hidden(model: Scope, batch: Batch, { config, reading }: Reads<Gemma2Config>): Tensor {
   const { rms_norm_eps: eps, vocab_size: rows, hidden_size: width, intermediate_size, hidden_activation } = config;
-  const angles = rotaryAngles(batch.positionIds, rotationOf(config, config.head_dim));
-  const visibleIn = causal(batch);
+  const attending = rotaryAttention(batch, rotationOf(config, config.head_dim));
   const windows = layerWindows(config, (layer) => layer % 2 === 0);
   let x = mul(tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }), Math.sqrt(width)); // [B, T, D]
-  for (const [layer, window] of model.blocksOf('layers', windows)) {
+  for (const [layer, sight] of model.blocksOf('layers', layerSights(windows, reading))) {
     const norm = (name: string, y: Tensor): Tensor => offsetRmsNorm(layer.at(name), y, { eps });
     const [self, mlp] = [layer.at('self_attn'), layer.at('mlp')];
-    const reading = { visible: visibleIn(window), angles, config };
-    const attended = norm('post_attention_layernorm', selfAttention(self, norm('input_layernorm', x), reading));
-    x = joinResidual(self, attended, { sublayer: 'attention', residual: x });
+    const { reads } = sight;
+    const attended = norm(
+      'post_attention_layernorm',
+      selfAttention(self, norm('input_layernorm', x), { ...attending(sight), config }),
+    );
+    x = joinResidual(self, attended, { sublayer: 'attention', residual: reads.texts(reads.queries(x)) });
     const gated = { width: intermediate_size, activation: hidden_activation };
     const expanded = gatedFeedForward(mlp, norm('pre_feedforward_layernorm', x), gated);
     x = joinResidual(mlp, norm('post_feedforward_layernorm', expanded), { sublayer: 'feedForward', residual: x });
@@ -90,17 +97,11 @@ function hidden(model: Scope, batch: Batch, config: Gemma2Config): Tensor {
   return offsetRmsNorm(model.at('norm'), x, { eps });
 }
 
-interface Attending {
-  readonly visible: Visibility;
-  readonly angles: Angles;
-  readonly config: Gemma2Config;
-}
-
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { reads, visible, angles, config }: Attending<Gemma2Config>): Tensor {
   const { attention_bias: bias, attention_dropout: dropoutRate } = config;
-  const { q, k, v } = projectHeads(scope, x, config, { bias });
-  const turned = { q: turn(q, angles), k: turn(k, angles), v };
+  const { q, k, v } = projectHeads(scope, x, config, { reads, bias });
+  const turned = { q: turn(q, angles.queries), k: turn(k, angles.keys), v };
   const scoring = { scale: config.query_pre_attn_scalar ** -0.5, softcap: config.attn_logit_softcapping ?? undefined };
-  const y = attention(scope, { ...turned, ...visible, ...scoring, dropoutRate }); // [B, T, H·C]
-  return linear(scope.at('o_proj'), y, { out: config.hidden_size, bias });
+  const y = attention(scope, { ...turned, ...visible, ...scoring, dropoutRate }); // [B, S, H·C]
+  return linear(scope.at('o_proj'), reads.texts(y), { out: config.hidden_size, bias });
 }

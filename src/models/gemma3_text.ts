@@ -2,9 +2,10 @@
 // B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import { type Angles, mul } from '../engine/ops/index.ts';
+import { mul } from '../engine/ops/index.ts';
 import type { Architecture } from './architecture.ts';
 import {
+  type Attending,
   activationNames,
   attention,
   type Batch,
@@ -12,21 +13,24 @@ import {
   checkHeads,
   count,
   decoderFields,
+  everyToken,
   gatedFeedForward,
   joinResidual,
+  layerSights,
   layerWindows,
   linear,
   offsetRmsNorm,
   projectHeads,
-  rotaryAngles,
+  type Reads,
   rotaryKind,
   rotationOf,
   type Scope,
+  scoresLastToken,
   separateProjections,
   tiedEmbedding,
   tokens,
   turn,
-  type Visibility,
+  turning,
   windowFields,
   withHeads,
 } from './nn/index.ts';
@@ -47,6 +51,7 @@ const configSchema = z
     attn_logit_softcapping: positive.nullish(),
     final_logit_softcapping: positive.nullish(),
     tie_word_embeddings: z.boolean().default(true),
+    pad_token_id: decoderFields.pad_token_id.default(0),
     use_bidirectional_attention: z.literal(false).nullish(),
     rope_local_base_freq: positive.default(10_000),
     rope_parameters: z
@@ -71,7 +76,8 @@ export const gemma3Text: Architecture<Gemma3Config> = {
     'k_norm',
   ],
   configSchema,
-  hidden,
+  hidden: (model, batch, config) => hidden(model, batch, { config, reading: everyToken }),
+  classification: scoresLastToken('Gemma3TextForSequenceClassification', hidden),
   languageModel: {
     architectureName: 'Gemma3ForCausalLM',
     tiedTo: tiedEmbedding('model.embed_tokens'),
@@ -79,19 +85,21 @@ export const gemma3Text: Architecture<Gemma3Config> = {
   },
 };
 
-/** [B, T, D] */
-function hidden(model: Scope, batch: Batch, config: Gemma3Config): Tensor {
+/** [B, T, D], or what is read of it */
+function hidden(model: Scope, batch: Batch, { config, reading }: Reads<Gemma3Config>): Tensor {
   const { rms_norm_eps: eps, vocab_size: rows, hidden_size: width, intermediate_size, hidden_activation } = config;
   const { near, far } = anglesOf(batch, config);
-  const visibleIn = causal(batch);
+  const visibleTo = causal(batch);
   const windows = layerWindows(config, (layer) => (layer + 1) % config.sliding_window_pattern !== 0);
   let x = mul(tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }), Math.sqrt(width)); // [B, T, D]
-  for (const [layer, window] of model.blocksOf('layers', windows)) {
+  for (const [layer, sight] of model.blocksOf('layers', layerSights(windows, reading))) {
     const norm = (name: string, y: Tensor): Tensor => offsetRmsNorm(layer.at(name), y, { eps });
     const [self, mlp] = [layer.at('self_attn'), layer.at('mlp')];
-    const reading = { visible: visibleIn(window), angles: window === undefined ? far : near, config };
-    const attended = norm('post_attention_layernorm', selfAttention(self, norm('input_layernorm', x), reading));
-    x = joinResidual(self, attended, { sublayer: 'attention', residual: x });
+    const { reads } = sight;
+    const angles = (sight.window === undefined ? far : near)(reads);
+    const attending = { reads, visible: visibleTo(sight), angles, config };
+    const attended = norm('post_attention_layernorm', selfAttention(self, norm('input_layernorm', x), attending));
+    x = joinResidual(self, attended, { sublayer: 'attention', residual: reads.texts(reads.queries(x)) });
     const gated = { width: intermediate_size, activation: hidden_activation };
     const expanded = gatedFeedForward(mlp, norm('pre_feedforward_layernorm', x), gated);
     x = joinResidual(mlp, norm('post_feedforward_layernorm', expanded), { sublayer: 'feedForward', residual: x });
@@ -100,29 +108,23 @@ function hidden(model: Scope, batch: Batch, config: Gemma3Config): Tensor {
 }
 
 /** Layers with a window turn faster than those that see the whole text. */
-function anglesOf({ positionIds }: Batch, config: Gemma3Config): { near: Angles; far: Angles } {
+function anglesOf({ positionIds }: Batch, config: Gemma3Config) {
   const { rope_parameters: kinds, rope_theta, rope_scaling, rope_local_base_freq, head_dim } = config;
   const length = { max_position_embeddings: config.max_position_embeddings };
   const whole = { ...length, rope_theta, rope_parameters: kinds?.full_attention ?? rope_scaling };
   const windowed = { ...length, rope_theta: rope_local_base_freq, rope_parameters: kinds?.sliding_attention };
   return {
-    near: rotaryAngles(positionIds, rotationOf(windowed, head_dim)),
-    far: rotaryAngles(positionIds, rotationOf(whole, head_dim, 1_000_000)),
+    near: turning(positionIds, rotationOf(windowed, head_dim)),
+    far: turning(positionIds, rotationOf(whole, head_dim, 1_000_000)),
   };
 }
 
-interface Attending {
-  readonly visible: Visibility;
-  readonly angles: Angles;
-  readonly config: Gemma3Config;
-}
-
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { reads, visible, angles, config }: Attending<Gemma3Config>): Tensor {
   const { attention_bias: bias, attention_dropout: dropoutRate, rms_norm_eps: eps } = config;
-  const { q, k, v } = projectHeads(scope, x, config, { bias });
-  const normed = (name: string, heads: Tensor): Tensor => turn(offsetRmsNorm(scope.at(name), heads, { eps }), angles);
-  const turned = { q: normed('q_norm', q), k: normed('k_norm', k), v };
+  const { q, k, v } = projectHeads(scope, x, config, { reads, bias });
+  const normed = (name: string, heads: Tensor): Tensor => offsetRmsNorm(scope.at(name), heads, { eps });
+  const turned = { q: turn(normed('q_norm', q), angles.queries), k: turn(normed('k_norm', k), angles.keys), v };
   const scoring = { scale: config.query_pre_attn_scalar ** -0.5, softcap: config.attn_logit_softcapping ?? undefined };
-  const y = attention(scope, { ...turned, ...visible, ...scoring, dropoutRate }); // [B, T, H·C]
-  return linear(scope.at('o_proj'), y, { out: config.hidden_size, bias });
+  const y = attention(scope, { ...turned, ...visible, ...scoring, dropoutRate }); // [B, S, H·C]
+  return linear(scope.at('o_proj'), reads.texts(y), { out: config.hidden_size, bias });
 }

@@ -12,11 +12,17 @@ import {
   causal,
   count,
   embedding,
+  everyToken,
   joinResidual,
   layerNorm,
+  layerSights,
   linear,
+  type Reading,
+  type Reads,
   rate,
   type Scope,
+  sameWindows,
+  scoresLastToken,
   splitHeads,
   tiedEmbedding,
   tokens,
@@ -38,6 +44,7 @@ const configSchema = z
     resid_pdrop: rate.default(0.1),
     initializer_range: z.number().positive().default(0.02),
     tie_word_embeddings: z.boolean().default(true),
+    pad_token_id: z.int().nullish(),
     scale_attn_weights: z.literal(true).default(true),
     scale_attn_by_inverse_layer_idx: z.literal(false).default(false),
     add_cross_attention: z.literal(false).default(false),
@@ -57,24 +64,31 @@ export const gpt2: Architecture<Gpt2Config> = {
   sublayerEnds: ['mlp.c_proj'],
   norms: ['ln_1', 'ln_2', 'ln_f'],
   configSchema,
-  hidden,
+  hidden: (model, batch, config) => hidden(model, batch, { config, reading: everyToken }),
+  classification: scoresLastToken('GPT2ForSequenceClassification', hidden),
   languageModel: {
     architectureName: 'GPT2LMHeadModel',
     tiedTo: tiedEmbedding('transformer.wte'),
   },
 };
 
-/** [B, T, D] */
-function hidden(model: Scope, batch: Batch, config: Gpt2Config): Tensor {
+/** [B, T, D], or what is read of it */
+function hidden(model: Scope, batch: Batch, { config, reading }: Reads<Gpt2Config>): Tensor {
   const { layer_norm_epsilon: eps, n_embd: width } = config;
-  const visible = causal(batch)();
+  const visibleTo = causal(batch);
+  const sights = layerSights(sameWindows(config.n_layer), reading);
   const words = tokens(model.at('wte'), batch.inputIds, { rows: config.vocab_size, width });
   const places = embedding(model.at('wpe'), batch.positionIds, { rows: config.n_positions, width });
   let x = model.at('drop').dropout(add(words, places), config.embd_pdrop); // [B, T, D]
-  for (const layer of model.blocks('h', config.n_layer)) {
+  for (const [layer, sight] of model.blocksOf('h', sights)) {
+    const { reads } = sight;
     const [attn, mlp] = [layer.at('attn'), layer.at('mlp')];
-    const attended = selfAttention(attn, layerNorm(layer.at('ln_1'), x, { eps }), { visible, config });
-    x = joinResidual(attn, attended, { sublayer: 'attention', residual: x });
+    const attended = selfAttention(attn, layerNorm(layer.at('ln_1'), x, { eps }), {
+      reads,
+      visible: visibleTo(sight),
+      config,
+    });
+    x = joinResidual(attn, attended, { sublayer: 'attention', residual: reads.texts(reads.queries(x)) });
     const expanded = feedForward(mlp, layerNorm(layer.at('ln_2'), x, { eps }), config);
     x = joinResidual(mlp, expanded, { sublayer: 'feedForward', residual: x });
   }
@@ -82,17 +96,19 @@ function hidden(model: Scope, batch: Batch, config: Gpt2Config): Tensor {
 }
 
 interface Attending {
+  readonly reads: Reading;
   readonly visible: Visibility;
   readonly config: Gpt2Config;
 }
 
-function selfAttention(scope: Scope, x: Tensor, { visible, config }: Attending): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { reads, visible, config }: Attending): Tensor {
   const { n_embd: width, n_head: heads } = config;
   const projected = linear(scope.at('c_attn'), x, { out: 3 * width, transposed: true });
-  const parts = split(projected, -1, [width, width, width]);
-  const [q, k, v] = parts.map((part) => splitHeads(part, heads)) as [Tensor, Tensor, Tensor]; // [B, H, T, C]
-  const y = attention(scope, { q, k, v, ...visible, dropoutRate: config.attn_pdrop }); // [B, T, D]
-  const mixed = linear(scope.at('c_proj'), y, { out: width, transposed: true });
+  const [asking, keys, values] = split(projected, -1, [width, width, width]) as [Tensor, Tensor, Tensor];
+  const q = splitHeads(reads.queries(asking), heads); // [B, H, S, C]
+  const [k, v] = [splitHeads(keys, heads), splitHeads(values, heads)]; // [B, H, T, C]
+  const y = attention(scope, { q, k, v, ...visible, dropoutRate: config.attn_pdrop }); // [B, S, D]
+  const mixed = linear(scope.at('c_proj'), reads.texts(y), { out: width, transposed: true });
   return scope.at('resid_dropout').dropout(mixed, config.resid_pdrop);
 }
 

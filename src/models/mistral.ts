@@ -2,27 +2,30 @@
 // B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import type { Angles } from '../engine/ops/index.ts';
 import type { Architecture } from './architecture.ts';
 import {
+  type Attending,
   attention,
   type Batch,
-  causal,
   checkHeads,
   decoderFields,
+  everyToken,
   gatedFeedForward,
+  layerSights,
   linear,
   preNormBlock,
   projectHeads,
+  type Reads,
   rmsNorm,
-  rotaryAngles,
+  rotaryAttention,
   rotationOf,
   type Scope,
+  sameWindows,
+  scoresLastToken,
   separateProjections,
   tiedEmbedding,
   tokens,
   turn,
-  type Visibility,
   windowFields,
   withHeads,
 } from './nn/index.ts';
@@ -44,23 +47,25 @@ export const mistral: Architecture<MistralConfig> = {
   ...separateProjections,
   norms: ['input_layernorm', 'post_attention_layernorm', 'norm'],
   configSchema,
-  hidden,
+  hidden: (model, batch, config) => hidden(model, batch, { config, reading: everyToken }),
+  classification: scoresLastToken('MistralForSequenceClassification', hidden),
   languageModel: {
     architectureName: 'MistralForCausalLM',
     tiedTo: tiedEmbedding('model.embed_tokens'),
   },
 };
 
-/** [B, T, D] */
-function hidden(model: Scope, batch: Batch, config: MistralConfig): Tensor {
+/** [B, T, D], or what is read of it */
+function hidden(model: Scope, batch: Batch, { config, reading }: Reads<MistralConfig>): Tensor {
   const { rms_norm_eps: eps, vocab_size: rows, hidden_size: width, intermediate_size, hidden_act } = config;
-  const angles = rotaryAngles(batch.positionIds, rotationOf(config, config.head_dim));
-  const visible = causal(batch)(config.sliding_window ?? undefined);
+  const attending = rotaryAttention(batch, rotationOf(config, config.head_dim));
+  const windows = sameWindows(config.num_hidden_layers, config.sliding_window);
   let x = tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }); // [B, T, D]
-  for (const layer of model.blocks('layers', config.num_hidden_layers)) {
+  for (const [layer, sight] of model.blocksOf('layers', layerSights(windows, reading))) {
     x = preNormBlock(layer, x, {
       eps,
-      attention: (scope, normed) => selfAttention(scope, normed, { visible, angles, config }),
+      reads: sight.reads,
+      attention: (scope, normed) => selfAttention(scope, normed, { ...attending(sight), config }),
       feedForward: (scope, normed) =>
         gatedFeedForward(scope, normed, { width: intermediate_size, activation: hidden_act }),
     });
@@ -68,15 +73,9 @@ function hidden(model: Scope, batch: Batch, config: MistralConfig): Tensor {
   return rmsNorm(model.at('norm'), x, { eps });
 }
 
-interface Attending {
-  readonly visible: Visibility;
-  readonly angles: Angles;
-  readonly config: MistralConfig;
-}
-
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
-  const { q, k, v } = projectHeads(scope, x, config);
-  const turned = { q: turn(q, angles), k: turn(k, angles), v };
-  const y = attention(scope, { ...turned, ...visible, dropoutRate: config.attention_dropout }); // [B, T, H·C]
-  return linear(scope.at('o_proj'), y, { out: config.hidden_size, bias: false });
+function selfAttention(scope: Scope, x: Tensor, { reads, visible, angles, config }: Attending<MistralConfig>): Tensor {
+  const { q, k, v } = projectHeads(scope, x, config, { reads });
+  const turned = { q: turn(q, angles.queries), k: turn(k, angles.keys), v };
+  const y = attention(scope, { ...turned, ...visible, dropoutRate: config.attention_dropout }); // [B, S, H·C]
+  return linear(scope.at('o_proj'), reads.texts(y), { out: config.hidden_size, bias: false });
 }

@@ -2,29 +2,33 @@
 // B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width · F feed-forward width
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import { type Angles, mul, split } from '../engine/ops/index.ts';
+import { mul, split } from '../engine/ops/index.ts';
 import type { Architecture } from './architecture.ts';
 import {
+  type Attending,
   activations,
   attention,
   type Batch,
-  causal,
   checkHeads,
   count,
   decoderFields,
+  everyToken,
+  layerSights,
   linear,
   longestText,
   preNormBlock,
+  type Reads,
   rate,
   rmsNorm,
-  rotaryAngles,
+  rotaryAttention,
   rotationOf,
   type Scope,
+  sameWindows,
+  scoresLastToken,
   splitHeads,
   tiedEmbedding,
   tokens,
   turn,
-  type Visibility,
   windowFields,
   withHeads,
 } from './nn/index.ts';
@@ -37,6 +41,7 @@ const configSchema = z
     partial_rotary_factor: z.number().positive().max(1).optional(),
     rms_norm_eps: z.number().positive().default(1e-5),
     sliding_window: windowFields.sliding_window,
+    pad_token_id: decoderFields.pad_token_id.default(32_000),
     embd_pdrop: rate.default(0),
     resid_pdrop: rate.default(0),
   })
@@ -60,39 +65,35 @@ export const phi3: Architecture<Phi3Config> = {
   sublayerEnds: ['down_proj'],
   norms: ['input_layernorm', 'post_attention_layernorm', 'norm'],
   configSchema,
-  hidden,
+  hidden: (model, batch, config) => hidden(model, batch, { config, reading: everyToken }),
+  classification: scoresLastToken('Phi3ForSequenceClassification', hidden),
   languageModel: {
     architectureName: 'Phi3ForCausalLM',
     tiedTo: tiedEmbedding('model.embed_tokens'),
   },
 };
 
-/** [B, T, D] */
-function hidden(model: Scope, batch: Batch, config: Phi3Config): Tensor {
+/** [B, T, D], or what is read of it */
+function hidden(model: Scope, batch: Batch, { config, reading }: Reads<Phi3Config>): Tensor {
   const { rms_norm_eps: eps, vocab_size: rows, hidden_size: width } = config;
-  const angles = rotaryAngles(batch.positionIds, config.rotation);
-  const visible = causal(batch)(config.sliding_window ?? undefined);
+  const attending = rotaryAttention(batch, config.rotation);
+  const windows = sameWindows(config.num_hidden_layers, config.sliding_window);
   const embedded = tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }); // [B, T, D]
   let x = model.at('embed_dropout').dropout(embedded, config.embd_pdrop);
-  for (const layer of model.blocks('layers', config.num_hidden_layers)) {
+  for (const [layer, sight] of model.blocksOf('layers', layerSights(windows, reading))) {
     const dropped = (name: string, y: Tensor): Tensor => layer.at(name).dropout(y, config.resid_pdrop);
     x = preNormBlock(layer, x, {
       eps,
+      reads: sight.reads,
       attention: (scope, normed) =>
-        dropped('resid_attn_dropout', selfAttention(scope, normed, { visible, angles, config })),
+        dropped('resid_attn_dropout', selfAttention(scope, normed, { ...attending(sight), config })),
       feedForward: (scope, normed) => dropped('resid_mlp_dropout', feedForward(scope, normed, config)),
     });
   }
   return rmsNorm(model.at('norm'), x, { eps });
 }
 
-interface Attending {
-  readonly visible: Visibility;
-  readonly angles: Angles;
-  readonly config: Phi3Config;
-}
-
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { reads, visible, angles, config }: Attending<Phi3Config>): Tensor {
   const { num_attention_heads: heads, num_key_value_heads: keyHeads, head_dim: width } = config;
   const counts = [heads, keyHeads, keyHeads];
   const projected = linear(scope.at('qkv_proj'), x, { out: (heads + 2 * keyHeads) * width, bias: false });
@@ -101,10 +102,12 @@ function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Att
     -1,
     counts.map((count) => count * width),
   );
-  const [q, k, v] = parts.map((part, i) => splitHeads(part, counts[i]!)) as [Tensor, Tensor, Tensor];
-  const turned = { q: turn(q, angles), k: turn(k, angles), v }; // [B, H, T, C], [B, K, T, C]
-  const y = attention(scope, { ...turned, ...visible, dropoutRate: config.attention_dropout }); // [B, T, H·C]
-  return linear(scope.at('o_proj'), y, { out: config.hidden_size, bias: false });
+  const [asking, keys, values] = parts as [Tensor, Tensor, Tensor];
+  const q = turn(splitHeads(reads.queries(asking), heads), angles.queries); // [B, H, S, C]
+  const k = turn(splitHeads(keys, keyHeads), angles.keys); // [B, K, T, C]
+  const v = splitHeads(values, keyHeads);
+  const y = attention(scope, { q, k, v, ...visible, dropoutRate: config.attention_dropout }); // [B, S, H·C]
+  return linear(scope.at('o_proj'), reads.texts(y), { out: config.hidden_size, bias: false });
 }
 
 function feedForward(

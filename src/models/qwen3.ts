@@ -2,29 +2,31 @@
 // B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import type { Angles } from '../engine/ops/index.ts';
 import type { Architecture } from './architecture.ts';
 import {
+  type Attending,
   attention,
   type Batch,
-  causal,
   checkHeads,
   decoderFields,
+  everyToken,
   gatedFeedForward,
+  layerSights,
   linear,
   preNormBlock,
   projectHeads,
+  type Reads,
   rmsNorm,
-  rotaryAngles,
+  rotaryAttention,
   rotationOf,
   type Scope,
+  scoresLastToken,
   separateProjections,
   switchedWindowFields,
   switchedWindows,
   tiedEmbedding,
   tokens,
   turn,
-  type Visibility,
   withHeads,
 } from './nn/index.ts';
 
@@ -46,23 +48,24 @@ export const qwen3: Architecture<Qwen3Config> = {
   ...separateProjections,
   norms: ['input_layernorm', 'post_attention_layernorm', 'norm', 'q_norm', 'k_norm'],
   configSchema,
-  hidden,
+  hidden: (model, batch, config) => hidden(model, batch, { config, reading: everyToken }),
+  classification: scoresLastToken('Qwen3ForSequenceClassification', hidden),
   languageModel: {
     architectureName: 'Qwen3ForCausalLM',
     tiedTo: tiedEmbedding('model.embed_tokens'),
   },
 };
 
-/** [B, T, D] */
-function hidden(model: Scope, batch: Batch, config: Qwen3Config): Tensor {
+/** [B, T, D], or what is read of it */
+function hidden(model: Scope, batch: Batch, { config, reading }: Reads<Qwen3Config>): Tensor {
   const { rms_norm_eps: eps, vocab_size: rows, hidden_size: width, intermediate_size, hidden_act } = config;
-  const angles = rotaryAngles(batch.positionIds, rotationOf(config, config.head_dim));
-  const visibleIn = causal(batch);
+  const attending = rotaryAttention(batch, rotationOf(config, config.head_dim));
   let x = tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }); // [B, T, D]
-  for (const [layer, window] of model.blocksOf('layers', switchedWindows(config))) {
+  for (const [layer, sight] of model.blocksOf('layers', layerSights(switchedWindows(config), reading))) {
     x = preNormBlock(layer, x, {
       eps,
-      attention: (scope, normed) => selfAttention(scope, normed, { visible: visibleIn(window), angles, config }),
+      reads: sight.reads,
+      attention: (scope, normed) => selfAttention(scope, normed, { ...attending(sight), config }),
       feedForward: (scope, normed) =>
         gatedFeedForward(scope, normed, { width: intermediate_size, activation: hidden_act }),
     });
@@ -70,17 +73,11 @@ function hidden(model: Scope, batch: Batch, config: Qwen3Config): Tensor {
   return rmsNorm(model.at('norm'), x, { eps });
 }
 
-interface Attending {
-  readonly visible: Visibility;
-  readonly angles: Angles;
-  readonly config: Qwen3Config;
-}
-
-function selfAttention(scope: Scope, x: Tensor, { visible, angles, config }: Attending): Tensor {
+function selfAttention(scope: Scope, x: Tensor, { reads, visible, angles, config }: Attending<Qwen3Config>): Tensor {
   const { attention_bias: bias, rms_norm_eps: eps } = config;
-  const { q, k, v } = projectHeads(scope, x, config, { bias });
-  const normed = (name: string, heads: Tensor): Tensor => turn(rmsNorm(scope.at(name), heads, { eps }), angles);
-  const turned = { q: normed('q_norm', q), k: normed('k_norm', k), v };
-  const y = attention(scope, { ...turned, ...visible, dropoutRate: config.attention_dropout }); // [B, T, H·C]
-  return linear(scope.at('o_proj'), y, { out: config.hidden_size, bias });
+  const { q, k, v } = projectHeads(scope, x, config, { reads, bias });
+  const normed = (name: string, heads: Tensor): Tensor => rmsNorm(scope.at(name), heads, { eps });
+  const turned = { q: turn(normed('q_norm', q), angles.queries), k: turn(normed('k_norm', k), angles.keys), v };
+  const y = attention(scope, { ...turned, ...visible, dropoutRate: config.attention_dropout }); // [B, S, H·C]
+  return linear(scope.at('o_proj'), reads.texts(y), { out: config.hidden_size, bias });
 }

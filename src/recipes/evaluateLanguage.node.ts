@@ -4,12 +4,19 @@ import { chatRows, openTemplate } from '../data/chat/index.ts';
 import { throwProblems } from '../data/index.ts';
 import { textRows } from '../data/text/textRows.ts';
 import type { TokenRow } from '../data/text/tokenRow.ts';
-import { evaluateLanguageModel, type Metrics, toolCallAccuracy } from '../evaluation/index.ts';
+import {
+  askForCalls,
+  callingTurns,
+  evaluateLanguageModel,
+  learnedTurns,
+  type Metrics,
+  toolCallAccuracy,
+} from '../evaluation/index.ts';
 import { callsIn } from '../evaluation/toolCalls.ts';
 import { chatTemplateFor, endTokenIds } from '../inference/chatTemplate.node.ts';
 import { openDecoder } from '../inference/generation/index.ts';
 import { type LanguageModel, openLanguageModel } from '../inference/languageModel.node.ts';
-import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
+import { type ModelSource, usableLength } from '../inference/modelFolder.node.ts';
 import { positionsOf } from '../methods/index.ts';
 import { expectTemplate } from './expectTemplate.ts';
 import { noData } from './noData.ts';
@@ -24,15 +31,6 @@ import { chatReading } from './train/tasks/sft.node.ts';
 
 const TOKENS_AT_ONCE = 1024;
 const BATCH = 64;
-
-/** By what it was trained for; a model without a history by what it can do. */
-export async function isLanguageModel({ recipe, adapter, artifact }: Target): Promise<boolean> {
-  const task = recipe?.task ?? adapter?.manifest?.task;
-  if (task !== undefined) return task !== 'text-classification';
-  const { description, configFields } = await readModelFolder(artifact.folder);
-  const named = String((configFields['architectures'] as readonly unknown[] | undefined)?.[0] ?? '');
-  return description.architecture.languageModel !== undefined && !named.endsWith('ForSequenceClassification');
-}
 
 interface Wish {
   readonly reference: string;
@@ -53,7 +51,7 @@ export async function evaluateLanguage(target: Target, { reference, data, signal
   const rows = (await isOfTexts(target, data))
     ? textsAsRows(await examplesOf(textReading(columns)), encoding)
     : await chatsAsRows(await examplesOf(chatReading(columns)), encoding);
-  const metrics: Metrics = await evaluateLanguageModel(
+  const { metrics } = await evaluateLanguageModel(
     rows.map((row) => ({ ...row, label: -100 })),
     {
       scorer: model.scorer,
@@ -82,8 +80,9 @@ async function calledRight(rows: readonly TokenRow[], { model, target, signal }:
   await using decoder = await openDecoder(source.description, { memory, methods, ...form, open, threads });
   const ends = target.adapter?.manifest?.chat?.end_token_ids ?? [];
   const endIds = [...new Set([...(await endTokenIds(source)), ...ends])];
-  const called = await toolCallAccuracy(rows, { decoder, tokenizer, endIds, signal });
-  return called ? { tool_call_accuracy: called.accuracy } : {};
+  const called = await askForCalls(callingTurns(learnedTurns(rows), tokenizer, decoder), { decoder, endIds, signal });
+  const accuracy = toolCallAccuracy(called, tokenizer);
+  return accuracy === undefined ? {} : { tool_call_accuracy: accuracy };
 }
 
 /** As it was trained; else by the columns of the data. */

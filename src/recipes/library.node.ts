@@ -4,6 +4,9 @@ import type { Metrics } from '../evaluation/index.ts';
 import type { Prediction, TextInput } from '../inference/classifier.node.ts';
 import type { RunRecord } from '../store/runs/index.ts';
 import { parseRecipe, type RecipeInput } from './schema/index.ts';
+import type { LanguageModel } from './speaking/loadedModel.node.ts';
+import { type WritesNothing, writesNothing } from './speaking/otherKind.ts';
+import type { Target } from './target.node.ts';
 import type { OnTrainEvent } from './train/index.ts';
 
 export interface CallOptions {
@@ -41,21 +44,32 @@ export async function train(
   return { outputDir: parsed.output_dir, status, metrics, record };
 }
 
-/** A trained model that answers until it is closed: `await using model = await load(folder)`. */
-export interface Model extends AsyncDisposable {
+/** A trained classifier that answers until it is closed: `await using model = await load(folder)`. */
+export interface Classifier extends AsyncDisposable, WritesNothing {
+  readonly kind: 'classifier';
   readonly labels: readonly string[];
   predict(input: string | TextInput): Promise<Prediction>;
   predict(inputs: readonly (string | TextInput)[]): Promise<Prediction[]>;
   close(): Promise<void>;
 }
 
-const BATCH = 64;
+/** `kind` says which it is. What the other can do may be called without asking, and throws. */
+export type Model = Classifier | LanguageModel;
 
 /** Opens a run's folder, a model's folder, an adapter's folder, or a model by its name. */
 export async function load(target: string, { signal }: CallOptions = {}): Promise<Model> {
   const { openTarget } = await import('./target.node.ts');
+  const { isLanguageModel } = await import('./kindOf.node.ts');
+  const opened = await openTarget(target, signal ?? new AbortController().signal);
+  if (!(await isLanguageModel(opened))) return await loadClassifier(opened, target);
+  const { loadLanguageModel } = await import('./speaking/loadedModel.node.ts');
+  return await loadLanguageModel(opened, target);
+}
+
+const BATCH = 64;
+
+async function loadClassifier({ artifact, maxLength }: Target, where: string): Promise<Classifier> {
   const { openClassifier } = await import('../inference/classifier.node.ts');
-  const { artifact, maxLength } = await openTarget(target, signal ?? new AbortController().signal);
   const opened = await openClassifier(artifact, { threads: availableParallelism(), maxLength, batchSize: BATCH });
   const close = (): Promise<void> => Promise.resolve(opened[Symbol.asyncDispose]());
   const asInput = (input: string | TextInput): TextInput => (typeof input === 'string' ? { text: input } : input);
@@ -65,7 +79,8 @@ export async function load(target: string, { signal }: CallOptions = {}): Promis
     const answers = await opened.predict(list.map(asInput));
     return isList ? answers : answers[0]!;
   }
-  return { labels: opened.labels, predict: predict as Model['predict'], close, [Symbol.asyncDispose]: close };
+  const answering = { labels: opened.labels, predict: predict as Classifier['predict'] };
+  return { kind: 'classifier', ...answering, ...writesNothing(where), close, [Symbol.asyncDispose]: close };
 }
 
 export interface EvaluateCallOptions extends CallOptions {

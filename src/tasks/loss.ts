@@ -4,6 +4,8 @@ import { add, gather, less, logSumExp, meanLast, mul, pick, reshape, sub, sumAll
 import { counts } from '../models/nn/index.ts';
 
 export interface Loss {
+  /** Of each label, in the order of the labels; 0 where it does not count. */
+  readonly each: Tensor;
   readonly sum: Tensor;
   readonly count: Tensor;
 }
@@ -48,9 +50,10 @@ export function lossOf({ normaliser, target, even }: Scores, labels: Tensor, set
   const weight = classWeights ? mul(scored, gather(constant(classWeights), safe)) : scored; // [...]
   const exact = mul(reshape(sub(normaliser, target(safe)), labels.shape), weight);
   const count = sumAll(weight);
-  if (labelSmoothing === 0) return { sum: sumAll(exact), count };
+  if (labelSmoothing === 0) return { each: exact, sum: sumAll(exact), count };
   const spread = mul(reshape(even(), labels.shape), scored);
-  return { sum: sumAll(add(mul(exact, 1 - labelSmoothing), mul(spread, labelSmoothing))), count };
+  const each = add(mul(exact, 1 - labelSmoothing), mul(spread, labelSmoothing));
+  return { each, sum: sumAll(each), count };
 }
 
 /** The loss of a target that is spread evenly. Each label brings its own weight, and not that of the row's. [..., 1] */

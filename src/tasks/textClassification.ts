@@ -17,14 +17,14 @@ export interface ClassificationOutputs {
 /** The model with a classification head: what a program is built from. */
 export function classify(description: ModelDescription, { numLabels, ...settings }: ClassificationSettings) {
   const { architecture, config } = description;
-  const { head, dropoutRate, summary } = classificationOf(description);
+  const { head, bias, dropoutRate, summary } = classificationOf(description);
   return (root: Scope, batch: Batch): ClassificationOutputs => {
     const base = root.at(architecture.prefix);
     const read = summary(base, batch, config); // [R, D]
     const scope = root.at(head);
     const dropped = scope.dropout(read, dropoutRate(config));
     const fresh = { normal: { standardDeviation: config.initializer_range } };
-    const logits = linear(scope, dropped, { out: numLabels, fresh, head: true }); // [R, L]
+    const logits = linear(scope, dropped, { out: numLabels, bias, fresh, head: true }); // [R, L]
     return { logits, loss: crossEntropy(logits, batch.labels, settings) };
   };
 }

@@ -47,6 +47,7 @@ export function placeParameters(parameters: readonly Parameter[], loading: Loadi
   const found = parameters.map((parameter) => ({ parameter, place: placeOf(parameter, loading) }));
   for (const { parameter, place } of found) checkPlace(parameter, place, loading);
   refuseLeftOver(parameters, loading);
+  refuseMoreBlocks(parameters, loading);
   return found;
 }
 
@@ -101,14 +102,19 @@ function refuseNotFinite({ checkpoint, name }: Place, values: Float32Array): voi
   });
 }
 
-/** A bare encoder's file has no 'bert.' in front of its names; a model with a head has. Some files have older names. */
-function placeOf({ name, head }: Parameter, { base, adapter, architecture, newHead }: Loading): Place | undefined {
+function placeOf({ name, head }: Parameter, loading: Loading): Place | undefined {
+  const { base, adapter, newHead } = loading;
   if (head && newHead) return undefined;
   if (adapter?.shapeOf(name)) return { checkpoint: adapter, name };
+  const stored = nameInBase(name, loading);
+  return stored === undefined ? undefined : { checkpoint: base, name: stored };
+}
+
+/** A bare encoder's file has no 'bert.' in front of its names; a model with a head has. Some files have older names. */
+function nameInBase(name: string, { base, architecture }: Loading): string | undefined {
   const { prefix, legacyName = (current) => current } = architecture;
   const bare = name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name;
-  const stored = [name, bare, legacyName(name), legacyName(bare)].find((candidate) => base.shapeOf(candidate));
-  return stored === undefined ? undefined : { checkpoint: base, name: stored };
+  return [name, bare, legacyName(name), legacyName(bare)].find((candidate) => base.shapeOf(candidate));
 }
 
 function checkPlace(parameter: Parameter, place: Place | undefined, { base, adapter, newHead }: Loading): void {
@@ -134,6 +140,19 @@ function refuseLeftOver(parameters: readonly Parameter[], { adapter }: Loading):
   if (left === undefined) return;
   const problem = `the model has no place for its tensor '${left}'${hint(left, wanted.keys())}`;
   throw mismatch('ADAPTER_MISMATCH', adapter!.where, problem);
+}
+
+/** A config that names fewer blocks than there are weights for would leave out the upper ones in silence. */
+function refuseMoreBlocks(parameters: readonly Parameter[], loading: Loading): void {
+  const { base } = loading;
+  const known = new Set(parameters.map(({ name }) => nameInBase(name, loading)));
+  const isOfBlocks = (name: string): boolean => {
+    const [, stack, , rest] = /^(.*?)\.(\d+)\.(.*)$/.exec(name) ?? [];
+    return stack !== undefined && known.has(`${stack}.0.${rest}`);
+  };
+  const left = base.names.find((name) => !known.has(name) && isOfBlocks(name));
+  if (left === undefined) return;
+  throw mismatch('MODEL_WEIGHTS', base.where, `its tensor '${left}' is of a block beyond those that config.json has`);
 }
 
 function hint(name: string, names: Iterable<string>): string {

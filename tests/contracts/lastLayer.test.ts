@@ -1,4 +1,4 @@
-/** A classifier reads one token of each text: of the last layer only that one is computed. */
+/** A classifier reads one token of each text, the first or the last: of the last layer only that one is computed. */
 import { expect, test } from 'vitest';
 import { requireJson } from '../../src/files/modelFolder.node.ts';
 import { describeModel } from '../../src/models/index.ts';
@@ -21,6 +21,25 @@ function dropped(layer: number, batch?: Batch) {
     ofLayer.map(({ name, tensor }) => [name.slice(name.indexOf(place) + place.length), tensor.shape]),
   );
 }
+
+const llama = `${goldenFolder}/decoders/llama/model`;
+
+test('of a decoder the last token alone looks at the others, goes through the layer, and is normalised', async () => {
+  const config = { ...((await requireJson(llama, 'config.json')) as object), attention_dropout: 0.5 };
+  const built = (batch?: Batch) => {
+    const described = describeModel(config, llama);
+    return buildProgram(classify(described, { numLabels: 3 }), { dropoutRate: () => 0.1, ...(batch && { batch }) });
+  };
+  const shapes = (program: ReturnType<typeof built>) => program.masks.map(({ tensor }) => tensor.shape);
+  expect(shapes(built())).toEqual([
+    ['batch', 2, 2, 'tokens', 'tokens'],
+    ['batch', 2, 2, 1, 'tokens'],
+    ['batch', 24],
+  ]);
+  // The last place where a block ends is what the head reads.
+  expect(built().boundaries.at(-1)!.shape).toEqual(['batch', 24]);
+  expect(built(packedInputs()).boundaries.at(-1)!.shape).toEqual(['texts', 24]);
+});
 
 test('every layer below the last is computed for all tokens', () => {
   expect(dropped(1)).toEqual({

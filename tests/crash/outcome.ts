@@ -27,7 +27,7 @@ export function outcomeOf(run: string): Outcome {
     model: new Map([...contents].map(([path, bytes]) => [path.slice(run.length), bytes])),
     curve,
     record: { ...Object.fromEntries(kept), recipe: { ...(recipe as object), output_dir: '' } },
-    // A language model has none.
+    // Without an evaluation there are none.
     predictions: existsSync(join(run, 'predictions.jsonl')) ? readFileSync(join(run, 'predictions.jsonl'), 'utf8') : '',
   };
 }

@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { attune, errorOf, linesOf, objectOf, start, temporaryFolder, train, writeRecipe } from './attune.ts';
+import { attune, errorOf, linesOf, objectOf, readLines, start, temporaryFolder, train, writeRecipe } from './attune.ts';
 import { writeRows } from './reviews.ts';
 
 const golden = join(import.meta.dirname, '../golden/sft');
@@ -75,6 +75,20 @@ describe('generate', () => {
     ]);
   });
 
+  it('writes several answers, and takes penalties and biases', async () => {
+    const drawing = ['full', '--prompt', 'Say two words.', '--temperature', '5', '--max-new-tokens', '12'];
+    const three = linesOf<Answer>((await attune(['generate', ...drawing, '--n', '3', '--json'], place)).stdout);
+    expect(new Set(three.map(({ text }) => text)).size).toBe(3);
+    expect((await attune(['generate', ...drawing, '--n', '3'], place)).stdout.split('\n')).toHaveLength(4);
+    const [first] = linesOf<Answer>((await attune(['generate', ...drawing, '--json'], place)).stdout);
+    expect(first).toEqual(three[0]);
+    // Token 383 ends a turn: without it the answer goes on.
+    const endless = await ask('full', 'Who are you?', '--logit-bias', '383=-100', '--max-new-tokens', '20');
+    expect(endless).toMatchObject({ finish_reason: 'length', tokens: 20 });
+    const penalised = await ask('full', 'Who are you?', '--frequency-penalty', '2', '--presence-penalty', '2');
+    expect(penalised.text).toMatch(/^I am/);
+  });
+
   it('refuses what cannot be meant', async () => {
     const refused = async (...words: string[]) => errorOf(await attune([...words, '--json'], place)).where;
     expect(await refused('generate', 'full')).toBe('attune generate full');
@@ -82,6 +96,13 @@ describe('generate', () => {
       'attune generate --temperature',
     );
     expect(await refused('generate', 'full', '--prompt', 'a', '--raw', '--system', 's')).toBe('attune generate --raw');
+    expect(await refused('generate', 'full', '--prompt', 'a', '--n', '0')).toBe('attune generate --n');
+    expect(await refused('generate', 'full', '--prompt', 'a', '--logit-bias', 'the=1')).toBe(
+      'attune generate --logit-bias',
+    );
+    expect(await refused('generate', 'full', '--prompt', 'a', '--presence-penalty', '3')).toBe(
+      'attune generate --presence-penalty',
+    );
     const bert = join(import.meta.dirname, '../golden/bert-tiny/model');
     expect(errorOf(await attune(['generate', bert, '--prompt', 'a', '--json'], place)).code).toBe('MODEL_TASK');
   });
@@ -125,10 +146,103 @@ describe('what does not fit', () => {
       expect([code, where]).toEqual(['ADAPTER_MISMATCH', 'edited/chat_template.jinja']);
     }
   });
+});
 
-  it('a label of a model that writes text', async () => {
-    const { code, fix } = errorOf(await attune(['predict', 'full', 'a', '--json'], place));
-    expect([code, fix]).toEqual(['USAGE', 'call: attune generate full --prompt TEXT']);
+describe('predict', () => {
+  const predict = async (...words: string[]): Promise<Answer[]> => {
+    const finished = await attune(['predict', ...words, '--json'], place);
+    expect(finished.code, `${finished.stdout}\n${finished.stderr}`).toBe(0);
+    return linesOf<Answer>(finished.stdout);
+  };
+  const user = (content: string) => ({ role: 'user', content });
+  const answer = (content: string) => ({ role: 'assistant', content });
+
+  it('answers words of the command, one line each', async () => {
+    const answers = await predict('lora', 'Who are you?', 'Say one word.');
+    expect(answers).toEqual([
+      { text: 'I am the assistant.', finish_reason: 'stop', tokens: expect.any(Number) },
+      { text: 'Oslo', finish_reason: 'stop', tokens: expect.any(Number) },
+    ]);
+    const shown = await attune(['predict', 'full', 'Who are you?', 'Say\none word.'], place);
+    expect(shown.stdout).toBe('I am the assistant.  Who are you?\nOslo  Say one word.\n');
+  });
+
+  it('answers the rows of a file in their order, more than are read at once, whatever their format', async () => {
+    const system = { role: 'system', content: 'Answer in one sentence.' };
+    const long = [system, user('你好'), answer('你好，我是助手。'), user('去看书吗？'), answer('no')];
+    const chats = [{ messages: [user('Who are you?')] }, { messages: long }];
+    const texts = ['I am the assistant.', '我们一起去看书吧。'];
+    writeRows(folder, 'chats.jsonl', Array.from({ length: 35 }, () => chats).flat());
+    const answers = await predict('full', '--input', 'chats.jsonl');
+    expect(answers.map(({ text }) => text)).toEqual(Array.from({ length: 35 }, () => texts).flat());
+    const forms: Record<string, object> = {
+      'messages.jsonl': chats[0]!,
+      'prompt.jsonl': { prompt: 'Who are you?' },
+      'completion.csv': { prompt: 'Who are you?', completion: 'unknown' },
+      'alpaca.jsonl': { instruction: 'Who are you?', input: '', output: 'no' },
+      'sharegpt.json': { conversations: [{ from: 'human', value: 'Who are you?' }] },
+      'text.csv': { text: 'Who are you?' },
+    };
+    for (const [name, row] of Object.entries(forms)) {
+      writeRows(folder, name, [row]);
+      expect(
+        (await predict('full', '--input', name)).map(({ text }) => text),
+        name,
+      ).toEqual([texts[0]]);
+    }
+  });
+
+  it('takes settings, and a system message for conversations without one', async () => {
+    expect(await predict('full', 'Who are you?', '--max-new-tokens', '2')).toMatchObject([{ finish_reason: 'length' }]);
+    expect(await predict('full', '你好', '--system', 'Answer in one sentence.')).toMatchObject([
+      { text: '你好，我是助手。' },
+    ]);
+    writeRows(
+      folder,
+      'many.csv',
+      Array.from({ length: 70 }, () => ({ text: 'Say two words.' })),
+    );
+    const drawn = await predict('full', '--input', 'many.csv', '--temperature', '9', '--max-new-tokens', '12');
+    expect(new Set(drawn.map(({ text }) => text)).size).toBe(70);
+  });
+
+  it('goes on from texts where the model knows no conversations', async () => {
+    cpSync(join(folder, 'full/model'), join(folder, 'untold'), { recursive: true });
+    rmSync(join(folder, 'untold/chat_template.jinja'));
+    const text = '<|im_start|>user\nSay one word.<|im_end|>\n<|im_start|>assistant\n';
+    writeRows(folder, 'raw.jsonl', [{ text }]);
+    writeRows(folder, 'prompts.jsonl', [{ prompt: text }]);
+    for (const words of [[text], ['--input', 'raw.jsonl'], ['--input', 'prompts.jsonl']]) {
+      expect(await predict('untold', ...words)).toMatchObject([{ text: 'Oslo' }]);
+    }
+  });
+
+  it('names every row that cannot be asked, before weights are opened', async () => {
+    cpSync(join(folder, 'full/model'), join(folder, 'weightless'), { recursive: true });
+    writeFileSync(join(folder, 'weightless/model.safetensors'), 'nothing');
+    const refused = async (rows: object[], ...words: string[]) => {
+      writeRows(folder, 'asked.jsonl', rows);
+      const finished = await attune(['predict', 'weightless', '--input', 'asked.jsonl', ...words], place);
+      expect(finished.code).toBe(2);
+      return finished.stderr;
+    };
+    const long = user('the weather '.repeat(200));
+    const told = await refused([{ messages: [user('a')] }, { messages: [long] }, { messages: [long] }]);
+    expect(told).toMatch(/asked\.jsonl:2: it has \d+ tokens, and the model has positions for 160/);
+    expect(told).toContain('asked.jsonl:3: it has');
+    expect(await refused([{ messages: [user('a'), user('b')] }])).toContain('asked.jsonl:1: message 2');
+    expect(await refused([{ question: 'a' }])).toContain('no format has these columns: question');
+    const strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system messages') }}{% endif %}";
+    writeFileSync(join(folder, 'weightless/chat_template.jinja'), strict);
+    expect(await refused([{ prompt: 'a' }], '--system', 's')).toContain(
+      'asked.jsonl:1: the chat template refuses it: no system messages',
+    );
+  });
+
+  it('of a classifier takes no settings of texts', async () => {
+    const bert = join(import.meta.dirname, '../golden/bert-tiny/model');
+    const { code, where } = errorOf(await attune(['predict', bert, 'a', '--temperature', '1', '--json'], place));
+    expect([code, where]).toEqual(['USAGE', 'attune predict --temperature']);
   });
 });
 
@@ -141,12 +255,10 @@ describe('what leaves', () => {
     expect(await ask('merged', 'Who are you?')).toMatchObject({ text: 'I am the assistant.', finish_reason: 'stop' });
   });
 
-  it('an adapter alone, with its template; and no ONNX', async () => {
+  it('an adapter alone, with its template', async () => {
     expect((await attune(['export', 'lora', '--to', 'peft', '--output', 'peft'], place)).code).toBe(0);
     expect((await ask('peft', 'Who are you?')).text).toBe('I am the assistant.');
     expect(readFileSync(join(folder, 'peft/chat_template.jinja'), 'utf8')).toContain('im_start');
-    const refused = await attune(['export', 'full', '--to', 'onnx', '--output', 'onnx', '--json'], place);
-    expect(errorOf(refused).code).toBe('EXPORT_UNSUPPORTED');
   });
 });
 
@@ -175,6 +287,12 @@ describe('calls of tools', () => {
       place,
     );
     expect([metrics['tool_call_accuracy'], before['tool_call_accuracy']]).toEqual([1, undefined]);
+    const call = { name: 'weather', arguments: { city: 'Oslo' } };
+    expect(readLines(folder, 'calls', 'predictions.jsonl')[0]).toMatchObject({
+      where: 'calls.jsonl:1',
+      finish_reason: 'stop',
+      tool_calls: { expected: [call], predicted: [call], correct: true },
+    });
     const evaluate = async (data: string) =>
       objectOf<{ metrics: Record<string, number> }>(await attune(['eval', 'calls', '--data', data, '--json'], place))
         .metrics;

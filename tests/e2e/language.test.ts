@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { killWhen, outcomeOf } from '../crash/outcome.ts';
+import { brokenAfter, killWhen, outcomeOf } from '../crash/outcome.ts';
 import {
   attune,
   errorOf,
+  linesOf,
   objectOf,
   readJson,
   readLines,
@@ -22,6 +23,22 @@ const golden = readJson<{ rows: object[]; lora: Curve; full: Curve }>(goldenFold
 interface Curve {
   readonly loss: readonly number[];
   readonly final_loss: number;
+}
+
+interface RunJson {
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly rows: { readonly validation: number };
+  readonly predictions: object;
+}
+interface Line {
+  readonly where: string;
+  readonly text?: string;
+  readonly loss: number;
+  readonly learned_tokens: number;
+  readonly prompt?: string;
+  readonly prediction?: string;
+  readonly finish_reason?: string;
+  readonly tokens?: number;
 }
 
 const folder = temporaryFolder();
@@ -97,7 +114,7 @@ describe('twenty steps on conversations', () => {
     expect(Math.abs(record.before.loss - golden.full.loss[0]!)).toBeLessThan(1e-3);
     const page = readFileSync(join(folder, 'full-', 'report.html'), 'utf8');
     expect(page).toContain('Perplexity on 8 validation rows');
-    expect(page).toMatch(/of 4 answers ended by themselves within 48 tokens/);
+    expect(page).toMatch(/of 8 answers ended by themselves within 48 tokens/);
     expect(page).toMatch(/<th>in the data<\/th><td class="text">I am the assistant\.<\/td>/);
     expect(record.stop_rate).toBeGreaterThanOrEqual(0);
     expect(record.stop_rate).toBeLessThanOrEqual(1);
@@ -105,6 +122,27 @@ describe('twenty steps on conversations', () => {
       const template = readFileSync(join(folder, saved, 'chat_template.jinja'), 'utf8');
       expect(template).toBe(readFileSync(join(goldenFolder, 'model/chat_template.jinja'), 'utf8'));
     }
+  });
+
+  it('predictions.jsonl has the answer to each row, the one that generate gives, and the loss of each row', async () => {
+    const { rows, metrics, predictions } = readJson<RunJson>(folder, 'full-', 'run.json');
+    const lines = readLines<Line>(folder, 'full-', 'predictions.jsonl');
+    expect(predictions).toEqual({ rows: rows.validation, answered: 8, max_new_tokens: 48 });
+    expect(lines.map(({ where }) => where)).toEqual(lines.map((_, i) => `train.jsonl:${i + 1}`));
+    expect(lines).toHaveLength(8);
+    expect(lines[0]).toMatchObject({ turn: 1, expected: 'I am the assistant.' });
+    const words = lines.slice(0, 3).flatMap(({ prompt }) => ['--prompt', prompt!]);
+    const said = await attune(['generate', 'full-', '--raw', ...words, '--max-new-tokens', '48', '--json'], place);
+    const expected = lines
+      .slice(0, 3)
+      .map(({ prediction: text, finish_reason, tokens }) => ({ text, finish_reason, tokens }));
+    expect(linesOf(said.stdout)).toEqual(expected);
+    const learned = lines.reduce((sum, line) => sum + line.learned_tokens, 0);
+    const total = lines.reduce((sum, line) => sum + line.loss * line.learned_tokens, 0);
+    expect(total / learned).toBeCloseTo(metrics['loss']!, 5);
+    writeRows(folder, 'alone.jsonl', [readLines<object>(folder, 'train.jsonl')[2]!]);
+    const alone = objectOf<RunJson>(await attune(['eval', 'full-', '--data', 'alone.jsonl', '--json'], place));
+    expect(lines[2]!.loss).toBeCloseTo(alone.metrics['loss']!, 5);
   });
 
   it.each(['full-', 'lora-'])('eval finds the figures of %s again', async (run) => {
@@ -185,6 +223,18 @@ describe('plain texts', () => {
       await attune(['eval', 'texts', '--json'], place),
     );
     expect([again.examples, again.metrics['loss']!.toFixed(4)]).toEqual([rows.validation, metrics['loss']!.toFixed(4)]);
+    // A text that became several rows has a line for each of them.
+    const lines = readLines<Line>(folder, 'texts', 'predictions.jsonl');
+    expect(lines).toHaveLength(rows.validation);
+    const [{ where }] = lines as [Line];
+    const parts = lines.filter((line) => line.where === where);
+    expect(parts.length).toBeGreaterThan(1);
+    const whole = texts[Number(/^texts\.jsonl:(\d+)$/.exec(where)![1]) - 1]!.text;
+    for (const { text } of parts) expect(whole).toContain(text!.trim());
+    const learned = lines.reduce((sum, line) => sum + line.learned_tokens, 0);
+    const total = lines.reduce((sum, line) => sum + line.loss * line.learned_tokens, 0);
+    expect(total / learned).toBeCloseTo(metrics['loss']!, 5);
+    expect(lines[0]).not.toHaveProperty('prediction');
   });
 
   it.each(['data.packing=true', 'data.packing=false'])(
@@ -199,6 +249,27 @@ describe('plain texts', () => {
       expect(outcomeOf(join(folder, broken))).toEqual(outcomeOf(join(folder, whole)));
     },
   );
+
+  it('a run whose best evaluation lies before the checkpoint that it goes on from has its losses', async () => {
+    // What is learned makes texts of another kind less likely from step to step.
+    writeRows(folder, 'letters.jsonl', [{ text: 'zq xj wv kz qx jv' }, { text: 'vvq zzk xxj qqw' }]);
+    const validation = ['~data.validation_split', 'data.validation=letters.jsonl', 'evaluation.eval_steps=2'];
+    const words = [
+      'texts.json',
+      ...validation,
+      'num_train_epochs=4',
+      'save_steps=12',
+      'save_total_limit=9',
+      'output_dir=worse',
+    ];
+    await train(words, place);
+    const whole = outcomeOf(join(folder, 'worse'));
+    expect(whole.record['best_step']).toBeLessThan(12);
+    expect(whole.predictions.split('\n')).toHaveLength(3);
+    brokenAfter(join(folder, 'worse'), 12, join(folder, 'worse-12'));
+    await train([...words.slice(0, -1), 'output_dir=worse-12', '--resume'], place);
+    expect(outcomeOf(join(folder, 'worse-12'))).toEqual(whole);
+  });
 });
 
 describe('what is refused, before a folder is made', () => {

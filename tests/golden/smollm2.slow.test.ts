@@ -1,13 +1,18 @@
 /** SmolLM2-135M-Instruct from a .gguf file: every weight and setting as Transformers reads it. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { env, pipeline } from '@huggingface/transformers';
 import { describe, expect, test } from 'vitest';
 import { openTokenizer } from '../../src/data/tokenizer.ts';
 import { openFile } from '../../src/files/bytes.node.ts';
 import { openGguf } from '../../src/files/gguf/gguf.ts';
 import { ggufCheckpoint, ggufConfig } from '../../src/files/gguf/model/describe.ts';
 import { tokenizerFiles } from '../../src/files/gguf/tokenizer/tokenizerFiles.ts';
+import { type LanguageModel, load } from '../../src/index.ts';
 import { parseMethod } from '../../src/methods/index.ts';
+import { exportTarget } from '../../src/recipes/export/index.ts';
 import { logitsOf, openDecoder, plainBatch, trainerOf } from './decoderModels.ts';
 import { readGolden, relativeError } from './fixtures.ts';
 import { texts } from './ggufTokenizer.ts';
@@ -85,4 +90,33 @@ describe.skipIf(!file)('SmolLM2-135M-Instruct, Q4_1', () => {
     expect(await ggufConfig(gguf)).toMatchObject({ ...config, rms_norm_eps: 1e-5, rope_theta: 100_000 });
     await gguf.close();
   });
+
+  test('leaves as ONNX, and transformers.js writes what Attune writes, in fp32 and over weights of 8 bits', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'attune-smollm2-'));
+    try {
+      const { signal } = new AbortController();
+      const options = { form: 'onnx', output: join(place, 'smol'), precisions: ['fp32', 'int8'], signal } as const;
+      const { files } = await exportTarget(file!, options);
+      const bytes = (name: string) => files.find((one) => one.name === `onnx/${name}`)!.bytes;
+      expect(bytes('model_quantized.onnx') / bytes('model.onnx')).toBeLessThan(0.26);
+      await using model = (await load(file!)) as LanguageModel;
+      const chat = [{ role: 'user', content: 'What is the capital of France?' }] as const;
+      const { text } = await model.chat(chat, { max_new_tokens: 24 });
+      Object.assign(env, { allowRemoteModels: false, localModelPath: place });
+      for (const dtype of ['fp32', 'q8'] as const) {
+        const how = { dtype, device: 'cpu', local_files_only: true } as const;
+        const generator = await pipeline('text-generation', 'smol', how);
+        const [answer] = (await generator([...chat], { max_new_tokens: 24, do_sample: false })) as unknown as Said[];
+        expect(answer!.generated_text.at(-1)!.content, dtype).toBe(text);
+        await generator.dispose();
+      }
+      expect(text).toContain('Paris');
+    } finally {
+      rmSync(place, { recursive: true, force: true });
+    }
+  });
 });
+
+interface Said {
+  readonly generated_text: readonly { readonly content: string }[];
+}

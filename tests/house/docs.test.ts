@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { benchmarksPage } from '../../bench/page.ts';
 import { commands } from '../../src/cli/commands.ts';
+import { generationSettings } from '../../src/inference/generation/index.ts';
+import { drawPictures } from '../../tools/generation/pictures.ts';
 import { errorsPage } from '../../tools/writeErrors.ts';
 import { exists, filesBelow, read, root } from './files.ts';
 
@@ -14,6 +16,29 @@ test('docs/errors.md lists the codes of src/errors/codes.ts', () => {
 
 test('docs/benchmarks.md shows the newest results of bench/results', () => {
   expect(read('docs/benchmarks.md'), 'run `npm run docs:benchmarks`').toBe(benchmarksPage());
+});
+
+test('docs/guide/generation/ has the pictures that its functions draw today, and no others', () => {
+  const drawn = drawPictures();
+  const kept = filesBelow('docs/guide/generation').filter((file) => file.endsWith('.svg'));
+  expect(kept).toEqual(
+    Object.keys(drawn)
+      .map((name) => `docs/guide/generation/${name}`)
+      .sort(),
+  );
+  for (const [name, picture] of Object.entries(drawn)) {
+    expect(read(`docs/guide/generation/${name}`), 'run `npm run docs:generation`').toBe(picture);
+  }
+});
+
+describe.each(['docs/guide/generation.md', 'docs/guide/generation.zh-CN.md'])('%s', (page) => {
+  test('explains every setting of generation, with its default, and shows every picture', () => {
+    const explained = [...read(page).matchAll(/^\| `(\w+)` \| `([^`]+)`/gm)].map(([, name, value]) => [name, value]);
+    const settings = Object.entries(generationSettings.parse({}));
+    expect(explained.sort()).toEqual(settings.map(([name, value]) => [name, JSON.stringify(value)]).sort());
+    const shown = [...read(page).matchAll(/\(generation\/([\w-]+\.svg)\)/g)].map(([, name]) => name);
+    expect(shown.sort()).toEqual(Object.keys(drawPictures()).sort());
+  });
 });
 
 describe('ARCHITECTURE.md', () => {

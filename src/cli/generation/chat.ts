@@ -3,6 +3,7 @@ import type { Message } from '../../data/chat/index.ts';
 import { type Call, defineCommand, type Options } from '../command.ts';
 import { interrupted } from '../runCommandLine.ts';
 import { generationOptions, opening, settingsOf } from './options.ts';
+import { shown } from './shown.ts';
 
 const help = '/reset begins anew, /exit ends';
 
@@ -13,12 +14,14 @@ export const command = defineCommand({
   positionals: { least: 1, most: 1 },
   options: generationOptions,
   async run({ positionals: [target], values, out, signal }) {
-    const options = await settingsOf(values, command);
-    const { openSpeaker } = await import('../../recipes/generate.node.ts');
-    await using speaker = await openSpeaker(target!, signal);
+    const settings = await settingsOf(values, command);
+    const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
+    const opened = await openTarget(target!, signal);
+    const prompter = await openPrompter(opened, target!);
+    prompter.expectChat();
+    await using speaker = await openSpeaker(opened, prompter);
     if (process.stdin.isTTY) out.note(out.noteColors.dim(help));
     let messages: Message[] = opening(values);
-    const how = { options, think: values.think, signal, onText: (piece: string) => out.part(piece) };
     for await (const line of questions(out, signal)) {
       if (line === '/exit') break;
       if (line === '/reset') {
@@ -26,9 +29,8 @@ export const command = defineCommand({
         continue;
       }
       messages.push({ role: 'user', content: line });
-      const { text, finishReason, tokens } = await speaker.reply(messages, how);
-      out.part('\n');
-      out.object({ text, finish_reason: finishReason, tokens });
+      const prompt = await prompter.conversation({ messages, think: values.think, where: 'the conversation' });
+      const { text } = await shown(speaker.stream(prompt, { settings, signal }), out);
       messages.push({ role: 'assistant', content: text });
       if (signal.aborted) return interrupted;
     }

@@ -2,6 +2,7 @@ import { usage } from '../arguments.ts';
 import { defineCommand } from '../command.ts';
 import { interrupted } from '../runCommandLine.ts';
 import { generationOptions, opening, settingsOf } from './options.ts';
+import { show, shown } from './shown.ts';
 
 export const command = defineCommand({
   name: 'generate',
@@ -10,6 +11,7 @@ export const command = defineCommand({
   positionals: { least: 1, most: 1 },
   options: {
     prompt: { type: 'string', value: 'TEXT', multiple: true, help: 'what is asked; may be given more than once' },
+    n: { type: 'number', value: 'N', help: 'how many answers are written to each prompt; left out, 1' },
     raw: { type: 'boolean', help: 'goes on from the prompt as it stands, without the chat template' },
     ...generationOptions,
   },
@@ -21,18 +23,30 @@ export const command = defineCommand({
       const fix = 'leave one of the two out';
       throw usage({ command, word: '--raw', problem: 'a text as it stands has no system message', fix });
     }
-    const options = await settingsOf(values, command);
-    const { openSpeaker } = await import('../../recipes/generate.node.ts');
-    await using speaker = await openSpeaker(target!, signal);
-    const how = { options, think: values.think, signal, onText: (piece: string) => out.part(piece) };
-    for (const prompt of values.prompt) {
-      const isChat = speaker.isChat && !values.raw;
-      const asked = [...opening(values), { role: 'user', content: prompt } as const];
-      const answer = await (isChat ? speaker.reply(asked, how) : speaker.complete(prompt, how));
-      out.part('\n');
-      out.object({ text: answer.text, finish_reason: answer.finishReason, tokens: answer.tokens });
+    const settings = { ...(await settingsOf(values, command)), n: several(values.n) };
+    const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
+    const opened = await openTarget(target!, signal);
+    const prompter = await openPrompter(opened, target!);
+    const prompts: (readonly number[])[] = [];
+    for (const [i, text] of values.prompt.entries()) {
+      const where = values.prompt.length > 1 ? `prompt ${i + 1}` : 'prompt';
+      const messages = [...opening(values), { role: 'user', content: text } as const];
+      const asks = prompter.isChat && !values.raw;
+      prompts.push(
+        asks ? await prompter.conversation({ messages, think: values.think, where }) : prompter.text(text, where),
+      );
+    }
+    await using speaker = await openSpeaker(opened, prompter);
+    for (const prompt of prompts) {
+      if (settings.n === 1) await shown(speaker.stream(prompt, { settings, signal }), out);
+      else for (const answer of await speaker.answers([prompt], { settings, signal })) show(answer, out);
       if (signal.aborted) return interrupted;
     }
     return 0;
   },
 });
+
+function several(n = 1): number {
+  if (Number.isInteger(n) && n >= 1) return n;
+  throw usage({ command, word: '--n', problem: `got ${n}`, fix: 'give a whole number of at least 1' });
+}

@@ -9,6 +9,9 @@ export const generationOptions = {
   'top-p': { type: 'number', value: 'P', help: 'draws from the fewest tokens with so much probability' },
   'min-p': { type: 'number', value: 'P', help: 'draws from tokens at least this share as likely as the likeliest' },
   'repetition-penalty': { type: 'number', value: 'X', help: 'makes tokens that came before less likely' },
+  'presence-penalty': { type: 'number', value: 'X', help: 'taken off the score of each token that was generated' },
+  'frequency-penalty': { type: 'number', value: 'X', help: 'the same, as often as it was generated' },
+  'logit-bias': { type: 'string', value: 'ID=X', multiple: true, help: 'added to the score of the token of that id' },
   stop: { type: 'string', value: 'TEXT', multiple: true, help: 'a text that ends the answer' },
   seed: { type: 'number', value: 'N', help: 'the same seed draws the same tokens' },
   system: { type: 'string', value: 'TEXT', help: 'the system message of a conversation' },
@@ -17,13 +20,27 @@ export const generationOptions = {
 
 type Given = Values<typeof generationOptions>;
 
+const numbers = [
+  ...['max-new-tokens', 'temperature', 'top-k', 'top-p', 'min-p'],
+  ...['repetition-penalty', 'presence-penalty', 'frequency-penalty', 'seed'],
+] as readonly (keyof Given)[];
+
+/** `383=-100` */
+function biasOf(word: string, command: Pick<Command, 'name'>): [string, number] {
+  const [, id, bias] = /^(\d+)=(-?\d+(?:\.\d+)?)$/.exec(word) ?? [];
+  if (id !== undefined) return [id, Number(bias)];
+  const fix = 'give the id of a token and a number, such as 383=-100';
+  throw usage({ command, word: '--logit-bias', problem: `got ${JSON.stringify(word)}`, fix });
+}
+
 /** The settings that were given, checked. */
 export async function settingsOf(given: Given, command: Pick<Command, 'name'>) {
   const { generationSettings } = await import('../../inference/generation/index.ts');
-  const names = ['max-new-tokens', 'temperature', 'top-k', 'top-p', 'min-p', 'repetition-penalty', 'seed'] as const;
-  const wished = Object.fromEntries(names.map((name) => [name.replaceAll('-', '_'), given[name]]));
+  const wished = Object.fromEntries(numbers.map((name) => [name.replaceAll('-', '_'), given[name]]));
   const present = Object.fromEntries(Object.entries(wished).filter(([, value]) => value !== undefined));
-  const parsed = generationSettings.safeParse({ ...present, ...(given.stop.length > 0 && { stop: [...given.stop] }) });
+  const biases = Object.fromEntries(given['logit-bias'].map((word) => biasOf(word, command)));
+  const stops = given.stop.length > 0 && { stop: [...given.stop] };
+  const parsed = generationSettings.safeParse({ ...present, logit_bias: biases, ...stops });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const word = `--${String(issue!.path[0]).replaceAll('_', '-')}`;

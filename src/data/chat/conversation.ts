@@ -16,11 +16,10 @@ export interface Conversation {
 export const isTrained = ({ role, weight }: Message): boolean => role === 'assistant' && weight !== 0;
 
 /** What is wrong with the order of the turns: the first fault, since others would follow from it. */
-export function orderFault({ messages, tools }: Omit<Conversation, 'where'>): Fault | undefined {
-  for (const [index, message] of messages.entries()) {
-    const fault = misplaced(messages, index) ?? unofferedCall(message, tools, index);
-    if (fault) return fault;
-  }
+export function orderFault(conversation: Omit<Conversation, 'where'>): Fault | undefined {
+  const { messages } = conversation;
+  const fault = turnFault(conversation);
+  if (fault) return fault;
   if (!messages.some(({ role }) => role === 'assistant')) {
     const problem = "no turn is the assistant's";
     return { code: 'CHAT_NO_ASSISTANT', problem, fix: 'add the answer that is to be learned, or remove the row' };
@@ -32,6 +31,30 @@ export function orderFault({ messages, tools }: Omit<Conversation, 'where'>): Fa
   if (messages.at(-1)!.role === 'assistant') return undefined;
   const problem = `it ends with a turn of the ${messages.at(-1)!.role}, which nobody answers`;
   return { code: 'CHAT_ORDER', problem, fix: 'add the answer, or remove the last turn' };
+}
+
+/** The same of a conversation that is to be answered. */
+export function promptFault(conversation: Omit<Conversation, 'where'>): Fault | undefined {
+  const { messages } = conversation;
+  const fault = turnFault(conversation);
+  const last = messages.at(-1);
+  if (fault || last?.role === 'user' || last?.role === 'tool') return fault ?? openCall(messages);
+  const problem = last ? `it ends with a turn of the ${last.role}, which asks nothing` : 'no turn asks anything';
+  return { code: 'CHAT_ORDER', problem, fix: 'let it end with a turn of the user' };
+}
+
+function turnFault({ messages, tools }: Omit<Conversation, 'where'>): Fault | undefined {
+  for (const [index, message] of messages.entries()) {
+    const fault = misplaced(messages, index) ?? unofferedCall(message, tools, index);
+    if (fault) return fault;
+  }
+  return undefined;
+}
+
+/** Of several calls some results are there, and some are not. */
+function openCall(messages: readonly Message[]): Fault | undefined {
+  const caller = callerOf(messages, messages.length);
+  return caller && missingResult(messages.length, caller);
 }
 
 /** The roles that may stand before a turn; undefined stands for the beginning. */

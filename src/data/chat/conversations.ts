@@ -12,7 +12,7 @@ import { readMessage } from './message.ts';
 import { toolsOf } from './toolCalls.ts';
 
 /** Every form of chat data; the first whose columns are there is taken. A new one is its file and a line here. */
-const formats = { messages, prompt_completion: promptCompletion, alpaca, sharegpt } satisfies Record<
+export const formats = { messages, prompt_completion: promptCompletion, alpaca, sharegpt } satisfies Record<
   string,
   ChatFormat
 >;
@@ -20,9 +20,13 @@ const formats = { messages, prompt_completion: promptCompletion, alpaca, sharegp
 export type ChatFormatName = keyof typeof formats;
 export const chatFormatNames = Object.keys(formats) as [ChatFormatName, ...ChatFormatName[]];
 
-export interface ChatWishes {
-  readonly format: ChatFormatName | 'auto';
+interface ReadWishes {
+  readonly format: string;
   readonly columns?: ChatColumns | undefined;
+}
+
+export interface ChatWishes extends ReadWishes {
+  readonly format: ChatFormatName | 'auto';
 }
 
 export interface CheckedConversations extends Problems {
@@ -31,15 +35,38 @@ export interface CheckedConversations extends Problems {
   readonly format: ChatFormatName | undefined;
 }
 
+/** What rows are read for. */
+export interface Use {
+  readonly formats: Readonly<Record<string, ChatFormat>>;
+  /** The messages that are taken of a row. */
+  part(messages: readonly unknown[]): readonly unknown[];
+  /** What is wrong with a conversation as a whole. */
+  faultOf(conversation: Conversation): Fault | undefined;
+  /** What is to be done where the columns fit two formats. */
+  choose(first: string): string;
+}
+
+const learning: Use = {
+  formats,
+  part: (messages) => messages,
+  faultOf: orderFault,
+  choose: (first) => `say which is meant with data.format: ${first}`,
+};
+
 /** The conversations that the rows give, beside the problems of the rows that give none. */
 export function readConversations(rows: readonly Row[], wishes: ChatWishes): CheckedConversations {
+  const { format, ...read } = readRows(rows, wishes, learning);
+  return { ...read, format: format as ChatFormatName | undefined };
+}
+
+export function readRows(rows: readonly Row[], wishes: ReadWishes, use: Use) {
   const list = problemList();
   const conversations: Conversation[] = [];
-  const format = rows.length === 0 ? undefined : formatOf(rows, wishes);
+  const format = rows.length === 0 ? undefined : formatOf(rows, wishes, use);
   if (typeof format === 'object') list.add(format);
   if (typeof format === 'string') {
     for (const row of rows) {
-      const { conversation, faults } = conversationOf(row, formats[format], wishes.columns);
+      const { conversation, faults } = conversationOf(row, { ...wishes, format: use.formats[format]!, use });
       if (conversation) conversations.push(conversation);
       for (const fault of faults) list.add({ ...fault, line: row.line, where: row.where });
     }
@@ -49,20 +76,22 @@ export function readConversations(rows: readonly Row[], wishes: ChatWishes): Che
 }
 
 /** The declared format, or the one whose columns the rows have. Columns of two formats at once are not guessed at. */
-function formatOf(rows: readonly Row[], { format, columns = {} }: ChatWishes): ChatFormatName | DataProblem {
+function formatOf(rows: readonly Row[], wishes: ReadWishes, use: Use): string | DataProblem {
+  const { format, columns = {} } = wishes;
+  const known = use.formats;
   if (format !== 'auto') return format;
   const present = new Set(rows.flatMap(({ values }) => Object.keys(values)));
-  const fits = (name: ChatFormatName): boolean =>
-    neededColumns(formats[name], columns).every((one) => present.has(one));
-  const [first, second] = chatFormatNames.filter(fits);
+  const names = Object.keys(known);
+  const fits = (name: string): boolean => neededColumns(known[name]!, columns).every((one) => present.has(one));
+  const [first, second] = names.filter(fits);
   if (first !== undefined && second === undefined) return first;
   const { line, where } = rows[0]!;
   const place = { code: 'DATA_FORMAT', line, where } as const;
   if (second !== undefined) {
     const problem = `the columns fit two formats, ${first} and ${second}`;
-    return { ...place, problem, fix: `say which is meant with data.format: ${first}` };
+    return { ...place, problem, fix: use.choose(first!) };
   }
-  const expected = chatFormatNames.map((name) => `${name} (${neededColumns(formats[name], columns).join(', ')})`);
+  const expected = names.map((name) => `${name} (${neededColumns(known[name]!, columns).join(', ')})`);
   const problem = `no format has these columns: ${listed([...present], 20)}`;
   return { ...place, problem, fix: `give the columns of one of ${expected.join('; ')}, or name yours in data.columns` };
 }
@@ -75,7 +104,13 @@ interface Result {
   readonly faults: readonly Fault[];
 }
 
-function conversationOf(row: Row, format: ChatFormat, columns: ChatColumns = {}): Result {
+interface Reading {
+  readonly format: ChatFormat;
+  readonly use: Use;
+  readonly columns?: ChatColumns | undefined;
+}
+
+function conversationOf(row: Row, { format, use, columns = {} }: Reading): Result {
   const names: Partial<Record<ChatUse, string>> = { ...format.may, ...format.needs, ...columns };
   const cell = (use: ChatUse): unknown => {
     const name = names[use];
@@ -86,7 +121,7 @@ function conversationOf(row: Row, format: ChatFormat, columns: ChatColumns = {})
   const raw = format.read(row, cell);
   if ('faults' in raw) return raw;
   const tools = toolsOf(raw.value.tools);
-  const read = raw.value.messages.map((message, index) => readMessage(message, turn(index)));
+  const read = use.part(raw.value.messages).map((message, index) => readMessage(message, turn(index)));
   const faults = [tools, ...read].flatMap((one) => ('faults' in one ? one.faults : []));
   if (faults.length > 0 || !('value' in tools)) return { faults };
   const conversation = {
@@ -94,7 +129,7 @@ function conversationOf(row: Row, format: ChatFormat, columns: ChatColumns = {})
     tools: tools.value,
     where: row.where,
   };
-  const fault = orderFault(conversation);
+  const fault = use.faultOf(conversation);
   return fault ? { faults: [fault] } : { conversation, faults };
 }
 

@@ -129,8 +129,26 @@ describe('what is refused', () => {
     );
   });
 
+  test('a template that passes over tools, calls or thoughts', () => {
+    const text = each("{{ m.role + ': ' + m.content + '<|im_end|>' }}");
+    const tools = [{ name: 'weather', parameters: {} }];
+    const call = answer('', { tool_calls: [{ function: { name: 'weather', arguments: {} } }] });
+    expect(faultOf(text, { messages: [user('a'), answer('b')], tools })).toBe(
+      'CHAT_TEMPLATE the chat template does not write the tools (weather)',
+    );
+    expect(faultOf(text, [user('a'), call])).toBe(
+      'CHAT_TEMPLATE the chat template does not write the call of weather in message 2',
+    );
+    const thinking = [user('a'), answer('b', { reasoning_content: 'so it is' })];
+    expect(faultOf(text, thinking)).toMatch(/^CHAT_TEMPLATE .* what is thought \(reasoning_content\)/);
+    expect(faultOf(text.replace('m.content', "(m.reasoning_content or '') + m.content"), thinking)).toBe('none');
+  });
+
   test('two beginnings, and a template with a mistake', () => {
     expect(faultOf(`{{ bos_token }}${plain}`, [user('a'), answer('b')])).toMatch(/^CHAT_BOS/);
     expect(() => encode('{% for %}', [user('a'), answer('b')])).toThrow(/the chat template cannot be read/);
+    expect(() => encode('{% for m in messages %}x', [user('a'), answer('b')])).toThrow(
+      /it ends inside a block or a tag/,
+    );
   });
 });

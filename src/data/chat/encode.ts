@@ -10,6 +10,7 @@ import type { TokenRow } from '../text/tokenRow.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { type Conversation, isTrained, turn } from './conversation.ts';
 import { type ChatTemplate, type Rendered, type Span, thinks } from './template.ts';
+import { unwritten } from './unwritten.ts';
 
 export interface ChatEncoder {
   readonly template: ChatTemplate;
@@ -44,6 +45,8 @@ class Unprovable extends Error {
 function encode(conversation: Conversation, encoder: ChatEncoder): EncodedConversation {
   const { tokenizer } = encoder;
   const whole = rendered(encoder, conversation, conversation.messages.length);
+  const lost = unwritten(conversation, whole.text);
+  if (lost) throw new Unprovable(lost);
   const inputIds = tokenizer.ids(whole.text);
   refuseTwoBeginnings(inputIds, tokenizer);
   const labels = new Array<number>(inputIds.length).fill(IGNORED);

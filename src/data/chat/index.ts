@@ -12,6 +12,7 @@ export {
   readConversations,
 } from './conversations.ts';
 export { type Encoded, encodeConversation } from './encode.ts';
-export type { Message, Role } from './message.ts';
+export type { ChatMessage, Message, Role } from './message.ts';
+export { checkPrompt, readPrompts } from './prompts.ts';
 export { type ChatTemplate, openTemplate, type TemplateSource } from './template.ts';
 export type { Tool, ToolCall } from './toolCalls.ts';

@@ -20,6 +20,17 @@ export interface Message {
   readonly weight?: 0 | 1;
 }
 
+/** What a program may give for one: arguments of calls as objects or as their JSON text, a content that is absent. */
+export interface ChatMessage extends Omit<Partial<Message>, 'content' | 'tool_calls' | 'weight'> {
+  readonly role: Role;
+  readonly content?: string | null;
+  readonly tool_calls?: readonly {
+    readonly id?: string;
+    readonly type?: 'function';
+    readonly function: { readonly name: string; readonly arguments?: object | string };
+  }[];
+}
+
 /** What other programs call the four roles. */
 const otherRoles: Readonly<Record<string, Role>> = {
   developer: 'system',

@@ -114,7 +114,10 @@ function parsed({ text, where }: TemplateSource, { start, end }: Marks): Program
       .replace(/\{%([-+]?)\s*endgeneration\s*([-+]?)%\}/g, printing(end));
     return parse(tokenize(marked, { lstrip_blocks: true, trim_blocks: true }));
   } catch (failure) {
-    const problem = `the chat template cannot be read: ${excerpt((failure as Error).message)}`;
+    // The parser reads on past the end.
+    const isCut = failure instanceof TypeError;
+    const said = isCut ? 'it ends inside a block or a tag' : excerpt((failure as Error).message);
+    const problem = `the chat template cannot be read: ${said}`;
     const fix = 'mend it, or give another with data.chat_template: chatml, plain or a .jinja file';
     throw new AttuneError({ code: 'CHAT_TEMPLATE', where, problem, fix }, { cause: failure });
   }

@@ -7,7 +7,7 @@ export interface TokenRow {
   readonly labels: readonly number[];
 }
 
-export const labelCount = ({ labels }: TokenRow): number =>
+export const labelCount = ({ labels = [] }: Partial<TokenRow>): number =>
   labels.reduce((sum, id) => sum + (id === IGNORED ? 0 : 1), 0);
 
 /** The first tokens of a row that is too long. */

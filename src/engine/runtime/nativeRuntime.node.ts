@@ -84,10 +84,13 @@ function nativeSession({ library, memory, session, constants, inputs, outputs }:
   const inputNames = inputs.map(({ name }) => name!);
   const outputNames = Object.keys(outputs);
   let last: Promise<unknown> = Promise.resolve();
+  let isClosed = false;
   // The library holds bare addresses: they keep what a run works on from being collected before it ends.
   const [fedTensors, writtenTensors] = [keptTensors(library, memory), keptTensors(library, memory)];
 
   async function runNow(feeds: Values, into: Values): Promise<Record<string, Value>> {
+    // The library would read freed memory.
+    if (isClosed) throw new Error('internal: the session is closed');
     const { values, sizes } = bindFeeds(inputs, feeds);
     const results = placeOutputs(outputs, sizes, into);
     const fed = values.map((value, i) => fedTensors.at(i, value));
@@ -106,6 +109,8 @@ function nativeSession({ library, memory, session, constants, inputs, outputs }:
       return result;
     },
     async [Symbol.asyncDispose]() {
+      if (isClosed) return;
+      isClosed = true;
       await last;
       for (const tensors of [fedTensors, writtenTensors]) tensors.release();
       library.release.session(session);

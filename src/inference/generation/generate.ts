@@ -13,7 +13,9 @@ export interface GenerationRequest {
   readonly endIds?: readonly number[];
   /** Text of generated tokens: needed where `stop` is set. */
   readonly decode?: (tokens: readonly number[]) => string;
-  readonly signal?: AbortSignal | undefined;
+  /** Numbers of the prompts among all that are asked: draws depend on them. Left out: their places here. */
+  readonly numbers?: readonly number[];
+  readonly signal?: Pick<AbortSignal, 'aborted'> | undefined;
 }
 
 /** `stop`: an end token or a text to stop at; `length`: no room is left. */
@@ -108,7 +110,8 @@ interface Choosing extends Generating {
 /** A row's draws depend on its number and its length alone: who stands beside it changes nothing. */
 function takeToken(row: Row, logits: Float32Array, { decoder, request, settings, random }: Choosing): GeneratedToken {
   const { prompt, sample, inputIds, generated } = row;
-  const draw = (): number => uniform(random, generated.length, prompt * settings.n + sample);
+  const number = request.numbers?.[prompt] ?? prompt;
+  const draw = (): number => uniform(random, generated.length, number * settings.n + sample);
   const token = chooseToken(logits, { prompt: inputIds, generated }, { settings, draw });
   if (request.endIds?.includes(token)) {
     row.finishReason = 'stop';

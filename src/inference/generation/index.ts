@@ -11,5 +11,5 @@ export {
   generate,
   streamTokens,
 } from './generate.ts';
-export { type GenerationOptions, generationSettings } from './settings.ts';
+export { type GenerationOptions, type GenerationSettings, generationSettings } from './settings.ts';
 export { openTextStream, type TextStream, textBefore } from './text.ts';

@@ -1,7 +1,7 @@
 /** What a model reads. Everything per token is [B, T]. */
 // B sequences · T tokens · D hidden · R texts: as many as sequences, or more where they are packed
 import { constant, type Dim, input, type Shape, type Tensor } from '../../engine/graph/index.ts';
-import { equal, gather, less, reshape, rowsOnly, slice, toFloat, where } from '../../engine/ops/index.ts';
+import { equal, less, reshape, toFloat, where } from '../../engine/ops/index.ts';
 
 export interface Batch {
   readonly inputIds: Tensor;
@@ -28,8 +28,9 @@ export interface Targets {
 interface Packing {
   /** Which text of its sequence a token belongs to; 0 on padding. */
   readonly segmentIds: Tensor;
-  /** Where each text begins, counted through all B·T places. [R] */
+  /** Where each text begins, and its last token, counted through all B·T places. [R] */
   readonly textStarts: Tensor;
+  readonly textEnds: Tensor;
 }
 
 const perToken = (name: string): Tensor => input(name, 'int32', ['batch', 'tokens']);
@@ -51,6 +52,7 @@ export const packedInputs = (): Batch => ({
   packing: {
     segmentIds: perToken('segment_ids'),
     textStarts: input('text_starts', 'int32', ['texts']),
+    textEnds: input('text_ends', 'int32', ['texts']),
   },
 });
 
@@ -74,22 +76,6 @@ export function paddingBias({ attentionMask, packing }: Batch): Tensor {
   const queries = reshape(packing.segmentIds, [batch, 1, tokens, 1]);
   const keys = reshape(packing.segmentIds, [batch, 1, 1, tokens]);
   return where(equal(queries, keys), 0, HIDDEN);
-}
-
-/** What is read of a model's last layer. What only the other tokens would need there is not computed. */
-export interface Reading {
-  /** The tokens that look at the others. [B, T, D] → [B, S, D] */
-  queries(x: Tensor): Tensor;
-  /** What is read of them, after attention. [B, S, D] → [B, S, D] or [R, D] */
-  texts(y: Tensor): Tensor;
-}
-
-export const everyToken: Reading = { queries: (x) => x, texts: (y) => y };
-
-/** The first token of each text. [B, T, D] → [R, D] */
-export function firstTokens({ packing }: Batch): Reading {
-  if (!packing) return { queries: (x) => slice(x, 1, { start: 0, length: 1 }), texts: rowsOnly };
-  return { queries: (x) => x, texts: (y) => gather(rowsOnly(y), packing.textStarts) };
 }
 
 /** 1 where a label counts, 0 where it is −100. */

@@ -3,6 +3,7 @@
 import { constant, type Dim, type Tensor } from '../../engine/graph/index.ts';
 import { equal, less, reshape, sub, where } from '../../engine/ops/index.ts';
 import { type Batch, HIDDEN } from './batch.ts';
+import type { Sight } from './reading.ts';
 
 /** Where keys stand in their text, and which text that is: 0 on padding. [B, T] */
 export interface Keys {
@@ -12,22 +13,26 @@ export interface Keys {
 
 /** What is added to the scores of queries: 0 where a key is visible, a large negative number where it is not. */
 export interface Visibility {
-  /** Of the text's own keys. [B, 1, S, S] */
+  /** Of the text's own keys. [B, 1, S, T] */
   readonly bias: Tensor;
-  /** Of keys that stand before it, such as a cache's. [B, 1, S, T] */
+  /** Of keys that stand before it, such as a cache's. [B, 1, S, P] */
   readonly biasOf: (keys: Keys) => Tensor;
-  /** Of the text's own keys those up to the query's are visible, and of these at most so many before it. [B, S] */
-  readonly reach: Tensor;
+  /** Where every token asks: of the text's own keys those up to its own are visible, and of these at most so many. [B, S] */
+  readonly reach?: Tensor;
 }
 
 /** Hidden are later keys, those of other texts, and those that a window ends before; layers of one window share a bias. */
-export function causal(batch: Batch): (window?: number) => Visibility {
+export function causal(batch: Batch): (sight: Sight) => Visibility {
   const own: Keys = { positions: batch.positionIds, texts: batch.packing?.segmentIds ?? batch.attentionMask };
   const known = new Map<number | undefined, Visibility>();
-  return (window) => {
-    const biasOf = (keys: Keys): Tensor => causalBias(own, keys, window);
-    const visibility = known.get(window) ?? { bias: biasOf(own), biasOf, reach: reachOf(batch.positionIds, window) };
-    known.set(window, visibility);
+  return ({ window, reads }) => {
+    const queries: Keys = { positions: reads.numbers(own.positions), texts: reads.numbers(own.texts) };
+    const asksWhole = queries.positions === own.positions;
+    const shared = asksWhole ? known.get(window) : undefined;
+    if (shared) return shared;
+    const biasOf = (keys: Keys): Tensor => causalBias(queries, keys, window);
+    const visibility = { bias: biasOf(own), biasOf, ...(asksWhole && { reach: reachOf(own.positions, window) }) };
+    if (asksWhole) known.set(window, visibility);
     return visibility;
   };
 }

@@ -21,6 +21,7 @@ export const decoderFields = {
   attention_dropout: rate.default(0),
   tie_word_embeddings: z.boolean().default(false),
   initializer_range: z.number().positive().default(0.02),
+  pad_token_id: z.int().nullish(),
   ...rotaryFields,
 };
 
@@ -79,6 +80,10 @@ export function layerWindows(config: Windows, slides: (layer: number) => boolean
   const isSliding = (layer: number): boolean => (types ? types[layer] === 'sliding_attention' : slides(layer));
   return Array.from({ length: layers }, (_, layer) => (isSliding(layer) ? (window ?? undefined) : undefined));
 }
+
+/** All layers look back alike; null and undefined: over the whole text. */
+export const sameWindows = (layers: number, window?: number | null): (number | undefined)[] =>
+  new Array<number | undefined>(layers).fill(window ?? undefined);
 
 export function switchedWindows(config: SwitchedWindows): (number | undefined)[] {
   const { use_sliding_window: slides, max_window_layers: first, sliding_window: window } = config;

@@ -8,24 +8,30 @@ export {
   type Batch,
   batchInputs,
   counts,
-  everyToken,
-  firstTokens,
   packedInputs,
   packedTokenInputs,
   paddingBias,
-  type Reading,
   type Targets,
   tokenInputs,
 } from './batch.ts';
 export { causal, type Keys, type Visibility } from './causal.ts';
 export { batchInputsOf, type Cut, cutProgram, type Features } from './cutProgram.ts';
-export { gatedFeedForward, preNormBlock, projectHeads } from './decoderBlocks.ts';
+export {
+  type Attending,
+  gatedFeedForward,
+  preNormBlock,
+  projectHeads,
+  type Reads,
+  rotaryAttention,
+  scoresLastToken,
+} from './decoderBlocks.ts';
 export {
   checkHeads,
   count,
   decoderFields,
   layerWindows,
   rate,
+  sameWindows,
   separateProjections,
   switchedWindowFields,
   switchedWindows,
@@ -48,7 +54,8 @@ export type {
 } from './method.ts';
 export type { Derived, GradientPromise, Initial, Parameter } from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
-export { longestText, type Rotation, rotaryAngles, rotaryKind, rotationOf, turn } from './rotary.ts';
+export { everyToken, firstTokens, layerSights, type Reading } from './reading.ts';
+export { longestText, type Rotation, rotaryKind, rotationOf, turn, turning } from './rotary.ts';
 export { type Build, type Mask, Scope } from './scope.ts';
 export { type BasePrecision, basePrecisions, type OwnForms, type Stored, storageOf, tableStorage } from './storage.ts';
 export { lengthened, shifted } from './virtualTokens.ts';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { constant, type Dim, type Tensor } from '../../engine/graph/index.ts';
 import { type Angles, concat, cos, mul, reshape, rotate, sin, split, toFloat } from '../../engine/ops/index.ts';
+import type { Reading } from './reading.ts';
 
 const above0 = z.number().positive();
 const every = { rope_theta: above0.optional(), partial_rotary_factor: z.number().positive().max(1).optional() };
@@ -143,8 +144,22 @@ export function turn(x: Tensor, angles: Angles): Tensor {
   return concat([rotate(first, angles), rest], -1);
 }
 
+/** The angles of a layer's keys, and of the queries that are read. */
+export interface Turning {
+  readonly queries: Angles;
+  readonly keys: Angles;
+}
+
+export function turning(positions: Tensor, rotation: Rotation): (reads: Reading) => Turning {
+  const keys = rotaryAngles(positions, rotation);
+  return (reads) => {
+    const asked = reads.numbers(positions);
+    return { queries: asked === positions ? keys : rotaryAngles(asked, rotation), keys };
+  };
+}
+
 /** Cosine and sine of each position [B, T]: [B, 1, T, C/2] */
-export function rotaryAngles(positions: Tensor, { frequencies, scale }: Rotation): Angles {
+function rotaryAngles(positions: Tensor, { frequencies, scale }: Rotation): Angles {
   const [batch, length] = positions.shape as [Dim, Dim];
   const angles = mul(reshape(toFloat(positions), [batch, 1, length, 1]), constant(frequencies));
   const scaled = (x: Tensor): Tensor => (scale === 1 ? x : mul(x, scale));

@@ -7,6 +7,7 @@ import { openLanguageModel } from '../../inference/languageModel.node.ts';
 import { readModelFolder } from '../../inference/modelFolder.node.ts';
 import type { ModelDescription } from '../../models/index.ts';
 import { type Adapter, plainForm, writeMlxFolder } from '../../store/adapters/index.ts';
+import { taskOf } from '../kindOf.node.ts';
 import { baseFolder, type Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
 import { peftAdapter, writePeft } from './peft.node.ts';
@@ -24,7 +25,7 @@ export async function adapterWriter(target: Target, { form, reference }: Adapter
   const adapter = form === 'peft' ? peftAdapter(target.adapter, reference) : expectAdapter(target.adapter, reference);
   const { artifact, maxLength } = target;
   const { description } = await readModelFolder(artifact.folder);
-  const task = taskOf(adapter, description);
+  const task = await taskOf(target);
   const threads = availableParallelism();
   const opened =
     task === 'text-classification'
@@ -33,13 +34,6 @@ export async function adapterWriter(target: Target, { form, reference }: Adapter
   await opened[Symbol.asyncDispose]();
   if (form === 'peft') return (folder: string) => writePeft(folder, adapter, { description, task: runTasks[task] });
   return (folder: string) => writeMlx(folder, adapter, description);
-}
-
-function taskOf({ manifest }: Adapter, { architecture }: ModelDescription): keyof typeof runTasks {
-  return (
-    (manifest?.task as keyof typeof runTasks | undefined) ??
-    (architecture.classification ? 'text-classification' : 'causal-lm')
-  );
 }
 
 async function writeMlx(folder: string, adapter: Adapter, { config }: ModelDescription): Promise<void> {

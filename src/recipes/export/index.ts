@@ -5,9 +5,11 @@
  */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { AttuneError } from '../../errors/index.ts';
 import { openClassifier } from '../../inference/classifier.node.ts';
-import { isLanguageModel } from '../evaluateLanguage.node.ts';
-import { openTarget } from '../target.node.ts';
+import { readModelFolder } from '../../inference/modelFolder.node.ts';
+import { isLanguageModel } from '../kindOf.node.ts';
+import { openTarget, type Target } from '../target.node.ts';
 import { adapterWriter } from './adapter.node.ts';
 import { writeHuggingFace } from './hf.node.ts';
 import type { Precision } from './inferenceGraph.ts';
@@ -49,9 +51,15 @@ export async function exportTarget(reference: string, options: ExportOptions): P
   }
   if (await isLanguageModel(target)) {
     const write = (fill: (folder: string) => Promise<void>): Promise<void> => writeFolder(path, fill);
-    const difference = await exportLanguageModel(target, { form, where: reference, write });
+    const difference = await exportLanguageModel(target, {
+      form,
+      precisions: options.precisions,
+      where: reference,
+      write,
+    });
     return { path, files: await filesOf(path), maxLogitDifference: difference };
   }
+  if (form === 'onnx') await refuseUnread(target, reference);
   const { artifact, maxLength } = target;
   const opening = { threads: availableParallelism(), maxLength, batchSize: 1 };
   // What was learned over rounded weights is folded into the exact ones.
@@ -62,4 +70,16 @@ export async function exportTarget(reference: string, options: ExportOptions): P
   await writeFolder(path, (folder) => write(folder, plain, options.precisions));
   const { maxLogitDifference, threshold } = plain;
   return { path, files: await filesOf(path), maxLogitDifference, ...(form === 'onnx' && { lostThreshold: threshold }) };
+}
+
+/** A classifier that transformers.js has no class for: it has those that read a text in both directions. */
+async function refuseUnread({ artifact }: Target, where: string): Promise<void> {
+  const { architecture } = (await readModelFolder(artifact.folder)).description;
+  if (!architecture.languageModel) return;
+  throw new AttuneError({
+    code: 'EXPORT_UNSUPPORTED',
+    where: `${where} --to onnx`,
+    problem: `transformers.js opens no classifier of the type ${architecture.modelType}`,
+    fix: 'write the whole model with --to hf, and use it with Transformers',
+  });
 }

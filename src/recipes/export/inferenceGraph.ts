@@ -22,14 +22,28 @@ export function inferenceGraph({ source, labels, tensors }: Model, precision: Pr
     methods: int8 ? [int8.method] : [],
   });
   const { logits } = program.outputs;
+  return weighted({ logits }, { tensors, values: int8?.values, precision });
+}
+
+interface Inside extends Pick<PlainModel, 'tensors'> {
+  /** Of weights in another form. */
+  readonly values: ReadonlyMap<string, Data> | undefined;
+  readonly precision: Precision;
+}
+
+/** A graph with the weights that it reads inside. */
+export function weighted(
+  outputs: Readonly<Record<string, Tensor>>,
+  { tensors, values, precision }: Inside,
+): Uint8Array {
   const initializers = new Map<string, Data>(tensors.map(({ name, data }) => [name, data]));
-  for (const [name, data] of int8?.values ?? []) initializers.set(name, data);
-  const inside = leaves([logits]).map(({ name = '' }) => initializers.get(name)?.byteLength ?? 0);
+  for (const [name, data] of values ?? []) initializers.set(name, data);
+  const inside = leaves(Object.values(outputs)).map(({ name = '' }) => initializers.get(name)?.byteLength ?? 0);
   refuseTooLarge(
     inside.reduce((a, b) => a + b),
     precision,
   );
-  return toOnnx({ logits }, { target: 'portable', initializers }).bytes;
+  return toOnnx(outputs, { target: 'portable', initializers }).bytes;
 }
 
 /** What transformers.js feeds. Positions count from 0 and are made inside. */

@@ -2,11 +2,11 @@
 import { copyFile, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { AttuneError } from '../../errors/index.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
 import { openTokenScorer } from '../../inference/index.ts';
 import { type LanguageModel, openLanguageModel } from '../../inference/languageModel.node.ts';
 import { type FloatTensor, mergedTensors } from '../../inference/merged.ts';
+import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { buildProgram, tokenInputs } from '../../models/nn/index.ts';
 import { type Adapter, MANIFEST, type ModelNotes } from '../../store/adapters/index.ts';
 import { writeJson } from '../../store/runs/atomic.node.ts';
@@ -14,31 +14,37 @@ import { writeModel } from '../../store/runs/index.ts';
 import { causalLm } from '../../tasks/index.ts';
 import type { Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
+import { writeDecoder } from './decoder.node.ts';
+import type { Precision } from './inferenceGraph.ts';
 import { refuseDrift } from './plainModel.node.ts';
 
 export interface Leaving {
   readonly form: 'onnx' | 'hf';
+  /** Of `onnx`. */
+  readonly precisions: readonly Precision[];
   readonly where: string;
   readonly write: (fill: (folder: string) => Promise<void>) => Promise<void>;
 }
 
 /** Returns how far the scores moved by the folding. */
-export async function exportLanguageModel(target: Target, { form, where, write }: Leaving): Promise<number> {
-  if (form === 'onnx') throw noOnnx(where);
+export async function exportLanguageModel(target: Target, leaving: Leaving): Promise<number> {
+  const { form, precisions, where, write } = leaving;
   const threads = availableParallelism();
   await using model = await openLanguageModel(target.artifact, { threads, basePrecision: 'fp32' });
   const tensors = await mergedTensors(model.program, { memory: model.memory, open: model.open, threads });
   const difference = model.program.merged.size > 0 ? await drift(model, tensors, { threads, where }) : 0;
-  await write((folder) => writeWhole(folder, target, { model, tensors }));
+  const whole = { source: model.source, tensors };
+  await write((folder) =>
+    form === 'onnx' ? writeDecoder(folder, target, { ...whole, precisions }) : writeWhole(folder, target, whole),
+  );
   return difference;
 }
 
 async function writeWhole(
   folder: string,
   { adapter, maxLength }: Target,
-  { model, tensors }: { readonly model: LanguageModel; readonly tensors: readonly FloatTensor[] },
+  { source, tensors }: { readonly source: ModelSource; readonly tensors: readonly FloatTensor[] },
 ): Promise<void> {
-  const { source } = model;
   const config = runTasks['causal-lm'].modelConfig(source, { labels: [] });
   await writeModel(folder, { config, tensors, tokenizerFolder: source.folder });
   if (adapter) await copyChat(adapter, folder);
@@ -72,13 +78,4 @@ async function drift(
   const before = (await fingerprintOf(scorer, source.description)).flat();
   const after = (await fingerprintOf(merged, source.description)).flat();
   return refuseDrift(before, after, where);
-}
-
-function noOnnx(where: string): AttuneError {
-  return new AttuneError({
-    code: 'EXPORT_UNSUPPORTED',
-    where: `${where} --to onnx`,
-    problem: 'a language model is not written as ONNX',
-    fix: 'write the whole model with --to hf, and use it with Transformers or llama.cpp',
-  });
 }

@@ -9,7 +9,7 @@ import { inferenceGraph, type Precision } from './inferenceGraph.ts';
 import type { PlainModel } from './plainModel.node.ts';
 
 /** Names by which transformers.js finds a `dtype`: `fp32` and `q8`. */
-const fileNames: Readonly<Record<Precision, string>> = { fp32: 'model.onnx', int8: 'model_quantized.onnx' };
+export const fileNames: Readonly<Record<Precision, string>> = { fp32: 'model.onnx', int8: 'model_quantized.onnx' };
 
 export async function writeOnnx(folder: string, model: PlainModel, wanted: readonly Precision[]): Promise<void> {
   const { source, labels, maxLength } = model;

@@ -9,13 +9,14 @@ import { dataFacts, runFacts } from './facts.ts';
 import { guarded } from './guarded.ts';
 import { headline, lastPart } from './headline.ts';
 import { type Html, html } from './html.ts';
-import { languageData, languageHeadline } from './language.ts';
+import { languageData, languageHeadline } from './language/headline.ts';
+import { sayings } from './language/sayings.ts';
 import { mistakes } from './mistakes.ts';
 import { framed } from './page.ts';
 import type { LanguageReport, ReportInput, RunFacts } from './run.ts';
-import { sayings } from './sayings.ts';
 
 export { judge } from './judgement.ts';
+export { languageLines } from './language/predictions.ts';
 export { type AnsweredSplit, predictionLines, predictionRows } from './predictions.ts';
 export { previewPage } from './preview.ts';
 export type { LanguageFacts, ReportInput, RunFacts } from './run.ts';

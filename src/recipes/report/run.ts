@@ -98,7 +98,8 @@ export interface LanguageReport {
 }
 
 export interface SaidAnswers {
-  /** Share of the answers that ended by themselves within the limit. */
+  /** How many rows were answered, and the share of the answers that ended by themselves within the limit. */
+  readonly asked: number;
   readonly stopRate: number;
   readonly limit: number;
   readonly answers: readonly Readonly<Record<'where' | 'prompt' | 'expected' | 'before' | 'after', string>>[];

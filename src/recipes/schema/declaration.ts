@@ -16,10 +16,11 @@ export type Declared = z.core.JSONSchema.BaseSchema & {
 
 export type Path = readonly PropertyKey[];
 
-/** The declaration as plain data: what may be written in a recipe, before defaults. */
-export function declaredRecipe(): Declared {
-  return z.toJSONSchema(recipeSettings, { io: 'input', target: 'draft-07', override: dropSafeIntegerLimits });
-}
+/** A declaration as plain data: what may be written, before defaults. */
+export const declared = (settings: z.ZodType): Declared =>
+  z.toJSONSchema(settings, { io: 'input', target: 'draft-07', override: dropSafeIntegerLimits });
+
+export const declaredRecipe = (): Declared => declared(recipeSettings);
 
 /** `z.int()` states the limits of a double, which would only be noise in a message. */
 function dropSafeIntegerLimits({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {

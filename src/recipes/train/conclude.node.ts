@@ -5,7 +5,7 @@ import { writePages } from './pages.ts';
 import type { PreparedSplit } from './prepareData.node.ts';
 import { failureFields, finalFields } from './record.node.ts';
 import { saveThreshold } from './saving/saved.node.ts';
-import type { Measured } from './tasks/index.ts';
+import type { Measured, Written } from './tasks/index.ts';
 import type { Running } from './train.node.ts';
 
 export interface Final extends Measured {
@@ -28,12 +28,24 @@ export async function conclude(running: Running): Promise<RunRecord> {
   const stopped = options.signal.aborted;
   const fields = {
     ...(await finalFields(running, { metrics, threshold, stopped })),
-    ...(written?.sayings && { stop_rate: written.sayings.stopRate }),
+    ...(written && writtenFields(written, final)),
   };
   // Before run.json says that the run is over: who waits for that finds the pages.
-  await writePages(running, final, { ...folder.record, ...fields }, written?.sayings);
+  await writePages(running, { final, written }, { ...folder.record, ...fields });
   return folder.update(fields);
 }
+
+/** predictions.jsonl has answers of some rows only: of how many, and how long they could get. */
+const writtenFields = ({ turns = [], limit, sayings }: Written, final: Final | undefined): object => ({
+  stop_rate: sayings?.stopRate ?? null,
+  ...(final && {
+    predictions: {
+      rows: final.prepared.rows.length,
+      answered: new Set(turns.map(({ row }) => row)).size,
+      max_new_tokens: limit ?? null,
+    },
+  }),
+});
 
 /** On the test rows where there are some; else the best evaluation, of the very weights that were saved. */
 async function measureFinally(running: Running, threshold: number | undefined): Promise<Final | undefined> {
@@ -53,5 +65,5 @@ export async function breakOff(running: Running, failure: unknown): Promise<void
   const { folder, recipe } = running;
   // Before the pages: on a full disk it matters more than they do.
   const record = await folder.breakOff(await failureFields(failure, running));
-  await writePages(running, bestOf(running, fixedThreshold(recipe)), record);
+  await writePages(running, { final: bestOf(running, fixedThreshold(recipe)) }, record);
 }

@@ -6,6 +6,7 @@ import {
   type AnsweredSplit,
   judge,
   type LanguageFacts,
+  languageLines,
   languagePage,
   predictionLines,
   predictionRows,
@@ -16,16 +17,16 @@ import {
 import type { Final } from './conclude.node.ts';
 import { remeasured } from './measure.ts';
 import type { PreparedSplit } from './prepareData.node.ts';
-import type { Sayings } from './tasks/index.ts';
+import type { Written } from './tasks/index.ts';
 import type { Running } from './train.node.ts';
 
+interface Said {
+  readonly final: Final | undefined;
+  readonly written?: Written | undefined;
+}
+
 /** `record` is what run.json is going to hold. What fails here is told, and takes nothing from the run. */
-export async function writePages(
-  running: Running,
-  final: Final | undefined,
-  record: RunRecord,
-  sayings?: Sayings,
-): Promise<void> {
+export async function writePages(running: Running, { final, written }: Said, record: RunRecord): Promise<void> {
   const { data, folder } = running;
   const threshold = record['threshold'] as number | null;
   const answered: AnsweredSplit | undefined = final?.answers && {
@@ -34,14 +35,15 @@ export async function writePages(
     labels: data.labels,
     threshold: threshold ?? undefined,
   };
-  if (answered) await written('predictions.jsonl', () => predictionLines(answered));
-  await written('report.html', async () => {
+  const lines = answered ? predictionLines(answered) : final && languageLines(languageRows(running, final, written));
+  if (lines) await write('predictions.jsonl', () => lines);
+  await write('report.html', async () => {
     if (running.task.hasLabels) return [reportPage(await reportInput(running, record, { final, answered }))];
     const run = record as unknown as LanguageFacts;
-    return [languagePage({ run, log: await readLog(folder.path), split: final?.split, sayings })];
+    return [languagePage({ run, log: await readLog(folder.path), split: final?.split, sayings: written?.sayings })];
   });
 
-  async function written(name: string, pieces: () => Iterable<string> | Promise<Iterable<string>>): Promise<void> {
+  async function write(name: string, pieces: () => Iterable<string> | Promise<Iterable<string>>): Promise<void> {
     try {
       await folder.replaceFile(name, await pieces());
     } catch (failure) {
@@ -49,6 +51,14 @@ export async function writePages(
       running.options.onEvent({ type: 'note', text });
     }
   }
+}
+
+function languageRows({ source, data }: Running, { prepared, rowLosses }: Final, written: Written | undefined) {
+  const { rows, examples } = prepared;
+  // Of texts the row itself is shown: a long one became several.
+  const textOf = (row: number): string => source.tokenizer.decode(rows[row]!.inputIds, { skipSpecial: true });
+  const places = examples.map(({ where }) => where);
+  return { rows, places, rowLosses, turns: written?.turns ?? [], ...(!data.chat && { textOf }) };
 }
 
 interface Shown {

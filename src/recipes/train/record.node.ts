@@ -67,6 +67,7 @@ export const firstFields = ({ recipe, local, base, data, model, plan, identity }
   metrics: null,
   retention: null,
   best_step: null,
+  ...(data.chat && { stop_rate: null, predictions: null }),
   guards: noGuardEvents,
   steps: 0,
   timing: null,

@@ -59,6 +59,7 @@ test.each([
     'lacks model.safetensors; it has pytorch_model.bin, which is not read',
   ],
   ['half of its shards', shards('model-00001-of-00002.safetensors'), 'lacks model-00002-of-00002.safetensors'],
+  ['none of them', shards(), 'lacks model-00001-of-00002.safetensors, model-00002-of-00002.safetensors'],
   [
     'a damaged index',
     { 'config.json': '{}', 'model.safetensors.index.json': '{', 'model-1-of-1.safetensors': '' },

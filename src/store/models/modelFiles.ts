@@ -47,7 +47,7 @@ export function missingParts(names: readonly string[], shards: readonly string[]
   const isAdapter = names.includes('adapter_config.json') && !names.includes('config.json');
   const missing = isAdapter || names.includes('config.json') ? [] : ['config.json'];
   const present = new Set(names);
-  if (!weights.some((name) => name.endsWith('.safetensors'))) {
+  if (shards.length === 0 && !weights.some((name) => name.endsWith('.safetensors'))) {
     return [...missing, isAdapter ? 'adapter_model.safetensors' : 'model.safetensors'];
   }
   return weights.includes(shardIndex) ? [...missing, ...shards.filter((name) => !present.has(name))] : missing;

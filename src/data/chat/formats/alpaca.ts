@@ -7,6 +7,7 @@ import { listOf } from './listOf.ts';
 export const alpaca: ChatFormat = {
   needs: { instruction: 'instruction', output: 'output' },
   may: { input: 'input', system: 'system', history: 'history', tools: 'tools' },
+  answer: 'output',
   read(_, cell) {
     const system = isAbsent(cell('system')) ? [] : [{ role: 'system', content: cell('system') }];
     const earlier = isAbsent(cell('history')) ? [] : earlierTurns(cell('history'));
@@ -15,10 +16,8 @@ export const alpaca: ChatFormat = {
       return failed('CHAT_MESSAGES', problem, 'write [["question", "answer"], …]');
     }
     const question = asked(cell('instruction'), cell('input'));
-    const turns = [
-      { role: 'user', content: question },
-      { role: 'assistant', content: cell('output') },
-    ];
+    const answer = cell('output') === undefined ? [] : [{ role: 'assistant', content: cell('output') }];
+    const turns = [{ role: 'user', content: question }, ...answer];
     return { value: { messages: [...system, ...earlier, ...turns], tools: cell('tools') } };
   },
 };

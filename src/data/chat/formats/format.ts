@@ -12,7 +12,8 @@ export type ChatUse =
   | 'input'
   | 'output'
   | 'system'
-  | 'history';
+  | 'history'
+  | 'text';
 
 /** Messages as the file has them: they are checked by `readMessage`, whatever the format. */
 export interface Raw {
@@ -26,6 +27,8 @@ export interface ChatFormat {
   readonly needs: Readonly<Partial<Record<ChatUse, string>>>;
   /** Columns that a row may have besides. */
   readonly may: Readonly<Partial<Record<ChatUse, string>>>;
+  /** Of those that it needs, the one that a row has no use for which only asks. */
+  readonly answer?: ChatUse;
   read(row: Row, cell: (use: ChatUse) => unknown): Read<Raw>;
 }
 

@@ -7,9 +7,11 @@ import { listOf } from './listOf.ts';
 export const promptCompletion: ChatFormat = {
   needs: { prompt: 'prompt', completion: 'completion' },
   may: { system: 'system', tools: 'tools' },
+  answer: 'completion',
   read(_, cell) {
     const prompt = turnsOf(cell('prompt'), 'prompt', 'user');
-    const completion = turnsOf(cell('completion'), 'completion', 'assistant');
+    const answer = cell('completion');
+    const completion = answer === undefined ? { value: [] } : turnsOf(answer, 'completion', 'assistant');
     const faults = [prompt, completion].flatMap((one) => ('faults' in one ? one.faults : []));
     if ('faults' in prompt || 'faults' in completion) return { faults };
     const system = isAbsent(cell('system')) ? [] : [{ role: 'system', content: cell('system') }];

@@ -8,6 +8,7 @@ import type { CheckpointContent, StoredCheckpoint } from '../../../store/checkpo
 import type { GuardingState } from '../guarding/openGuarding.ts';
 import { fixedThreshold, remeasured } from '../measure.ts';
 import type { Unlogged } from '../stepLog.ts';
+import type { Measured } from '../tasks/index.ts';
 import type { Running } from '../train.node.ts';
 
 const STATE = 'state.json';
@@ -53,17 +54,17 @@ export function stateFiles(
   };
   return {
     [TRAINER]: safetensorsChunks(model.trainer.state()),
-    ...(best?.answers && { [ANSWERS]: safetensorsChunks([answersTensor(best.answers.logits)]) }),
+    ...(best && answersFile(best)),
     [STATE]: [`${JSON.stringify(state, null, 2)}\n`],
   };
 }
 
-const answersTensor = (logits: Float32Array) => ({
-  name: 'logits',
-  dtype: 'float32' as const,
-  shape: [logits.length],
-  data: logits,
-});
+/** What the best model said of each validation row: predictions.jsonl is written from it. */
+function answersFile({ answers, rowLosses }: Measured): CheckpointContent['files'] {
+  const [name, data] = answers ? ['logits', answers.logits] : ['losses', rowLosses];
+  if (!data) return {};
+  return { [ANSWERS]: safetensorsChunks([{ name, dtype: 'float32' as const, shape: [data.length], data }]) };
+}
 
 /** Puts the run where the checkpoint was taken. Returns how many lines metrics.jsonl had then. */
 export async function takeState(running: Running, { folder }: StoredCheckpoint): Promise<number> {
@@ -79,9 +80,11 @@ export async function takeState(running: Running, { folder }: StoredCheckpoint):
   Object.assign(reached, { step, epoch, isUnmeasured, worse, guarding, guards: guarding.totals });
   reached.unlogged.push(...saved.unlogged);
   if (best) {
-    const answers = running.task.hasLabels ? { ...truthsOf(data), logits: await readAnswers(folder) } : undefined;
+    const answers = running.task.hasLabels
+      ? { answers: { ...truthsOf(data), logits: await readAnswers(folder, 'logits') } }
+      : { rowLosses: await readAnswers(folder, 'losses') };
     // Another threshold was perhaps allowed: what comes is compared with what it makes of the same answers.
-    reached.best = { step: best.step, ...remeasured({ metrics: best.metrics, answers }, fixedThreshold(recipe)) };
+    reached.best = { step: best.step, ...remeasured({ metrics: best.metrics, ...answers }, fixedThreshold(recipe)) };
   }
   seconds.train += saved.seconds.train;
   seconds.evaluate += saved.seconds.evaluate;
@@ -93,10 +96,10 @@ const truthsOf = ({ labels, validation }: Running['data']) => ({
   truths: validation!.rows.map(({ label }) => label),
 });
 
-async function readAnswers(folder: string): Promise<Float32Array> {
+async function readAnswers(folder: string, name: 'logits' | 'losses'): Promise<Float32Array> {
   const file = await openSafetensors(await openFile(join(folder, ANSWERS)));
   try {
-    return await file.readFloats('logits');
+    return await file.readFloats(name);
   } finally {
     await file.close();
   }

@@ -37,7 +37,7 @@ async function saveModel(running: Running, tensors: ReturnType<typeof tensorsOf>
   const { folder, source, task, data } = running;
   const saved = { config: task.modelConfig(source, data), tensors, tokenizerFolder: source.folder };
   await folder.replaceFolder(MODEL_FOLDER, async (path) => {
-    await writeModel(path, { ...saved, texts: chatFiles(running) });
+    await writeModel(path, { ...saved, texts: { ...task.modelFiles?.(source), ...chatFiles(running) } });
     await expectTensors(await openCheckpoint(path), tensors, savedFolder(running));
   });
 }

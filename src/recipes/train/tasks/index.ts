@@ -14,4 +14,4 @@ export const runTasks: Readonly<Record<TaskName, RunTask>> = {
   'causal-lm': causalLm,
 };
 
-export type { Measured, RunTask, Sayings } from './task.ts';
+export type { Measured, RunTask, Written, WrittenTurn } from './task.ts';

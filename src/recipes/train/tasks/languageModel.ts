@@ -24,9 +24,7 @@ export const languageModelTask = (prepare: RunTask['prepare']): RunTask => ({
   async measure({ recipe, split, scorer, padTokenId, signal }) {
     const { per_device_eval_batch_size: batchSize } = recipe.evaluation;
     const tokensAtOnce = recipe.training.micro_batch_tokens || TOKENS_AT_ONCE;
-    return {
-      metrics: await evaluateLanguageModel(split.rows, { scorer, padTokenId, batchSize, tokensAtOnce, signal }),
-    };
+    return await evaluateLanguageModel(split.rows, { scorer, padTokenId, batchSize, tokensAtOnce, signal });
   },
   prior: ({ train, validation }, { training }) => ({
     training: priorLoss(tokenCounts(train), { labelSmoothing: training.label_smoothing_factor }),

@@ -13,9 +13,9 @@ import { chatTemplateFor, endTokenIds } from '../../../inference/chatTemplate.no
 import type { Recipe } from '../../schema/index.ts';
 import type { Start } from '../openModel.node.ts';
 import type { PreparedData } from '../prepareData.node.ts';
+import { writtenBy } from './asking.node.ts';
 import { prepareRows, type Reading, readSplits } from './languageData.node.ts';
 import { languageModelTask } from './languageModel.ts';
-import { writtenBy } from './sayings.node.ts';
 
 export const sft = { ...languageModelTask(prepare), written: writtenBy };
 

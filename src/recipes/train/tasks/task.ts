@@ -1,6 +1,8 @@
 /** What a run asks of its task. */
 import type { Tensor } from '../../../engine/graph/index.ts';
 import type { Answers, Metrics } from '../../../evaluation/index.ts';
+import type { Called } from '../../../evaluation/toolCalls.ts';
+import type { FinishReason } from '../../../inference/generation/index.ts';
 import type { Scorer, ScorerOptions } from '../../../inference/index.ts';
 import type { ModelSource } from '../../../inference/modelFolder.node.ts';
 import type { ModelDescription } from '../../../models/index.ts';
@@ -24,6 +26,8 @@ export interface Measured {
   readonly metrics: Metrics;
   /** What the model said of each row, where that can be looked at again. */
   readonly answers?: Answers | undefined;
+  /** Of a language model: the mean loss of each row's learned tokens. */
+  readonly rowLosses?: Float32Array | undefined;
 }
 
 export interface Measuring {
@@ -48,15 +52,37 @@ export interface Saying {
 }
 
 export interface Sayings {
-  /** Share of the answers that ended by themselves. */
+  /** How many rows were asked for an answer, and the share of these that ended by themselves. */
+  readonly asked: number;
   readonly stopRate: number;
   /** The most tokens that an answer was given. */
   readonly limit: number;
   readonly answers: readonly Saying[];
 }
 
+/** What was written in place of a turn that the data has. */
+export interface WrittenTurn {
+  /** Number of the row in its split, and of the turn among those of the row. */
+  readonly row: number;
+  readonly turn: number;
+  readonly prompt: string;
+  readonly expected: string;
+  readonly prediction: string;
+  readonly finishReason: FinishReason;
+  readonly tokens: number;
+  /** Calls of tools, where one of the two has any. */
+  readonly calls?: {
+    readonly expected: readonly Called[];
+    readonly predicted: readonly Called[];
+    readonly correct: boolean;
+  };
+}
+
 export interface Written {
-  /** Beside what the run began with, for a reader to judge. */
+  readonly turns?: readonly WrittenTurn[];
+  /** The most tokens that an answer was given; calls of tools get what those of the data need. */
+  readonly limit?: number;
+  /** A few of them beside what the run began with, for a reader to judge. */
   readonly sayings?: Sayings | undefined;
   /** Figures of what was written. */
   readonly metrics?: Partial<Metrics>;
@@ -87,6 +113,8 @@ export interface RunTask {
   readonly hasLabels: boolean;
   /** config.json of a whole model. */
   modelConfig(source: ModelSource, data: Pick<PreparedData, 'labels'>): object;
+  /** Files of a whole model that stand in for those of the base. */
+  modelFiles?(source: ModelSource): Readonly<Record<string, string>>;
   /** The class of Transformers that reads the whole model. */
   className(source: Pick<ModelSource, 'description'>): string;
   /** Modules of the head, which an adapter saves whole. */

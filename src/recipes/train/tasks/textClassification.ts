@@ -5,7 +5,7 @@ import { openScorer } from '../../../inference/index.ts';
 import { classificationOf } from '../../../models/index.ts';
 import { batchInputs, packedInputs } from '../../../models/nn/index.ts';
 import { classify } from '../../../tasks/index.ts';
-import { classifierConfig } from '../../classifierConfig.ts';
+import { classifierConfig, classifierFiles } from '../../classifierConfig.ts';
 import { type Prior, priorLoss } from '../guarding/notLearning.ts';
 import type { PreparedData, PreparedSplit } from '../prepareData.node.ts';
 import { majorityAccuracy, prepareLabelled } from './classificationData.node.ts';
@@ -35,6 +35,7 @@ export const textClassification: RunTask = {
   },
   hasLabels: true,
   modelConfig: (source, { labels }) => classifierConfig(source, labels),
+  modelFiles: classifierFiles,
   className: ({ description }) => classificationOf(description).architectureName,
   headModules: ({ description }) => [classificationOf(description).head],
   peftTask: 'SEQ_CLS',

@@ -1,7 +1,7 @@
 /** The same questions before training and after it, beside what the data answers. */
-import { percent } from '../figures.ts';
-import { type Html, html } from './html.ts';
-import type { LanguageReport, SaidAnswers } from './run.ts';
+import { percent } from '../../figures.ts';
+import { type Html, html } from '../html.ts';
+import type { LanguageReport, SaidAnswers } from '../run.ts';
 
 export function sayings({ sayings: said }: LanguageReport): Html | undefined {
   if (!said) return undefined;
@@ -9,8 +9,8 @@ export function sayings({ sayings: said }: LanguageReport): Html | undefined {
 <ul class="mistakes">${said.answers.map(answer)}</ul></section>`;
 }
 
-const stopText = ({ stopRate, limit, answers }: SaidAnswers): string => {
-  const ended = `${percent(stopRate)} of ${answers.length} answers ended by themselves within ${limit} tokens.`;
+const stopText = ({ stopRate, limit, asked }: SaidAnswers): string => {
+  const ended = `${percent(stopRate)} of ${asked} answers ended by themselves within ${limit} tokens.`;
   return stopRate < 0.5
     ? `${ended} The others are cut here; answers that never end are a sign of too little training.`
     : ended;

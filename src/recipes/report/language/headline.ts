@@ -1,9 +1,9 @@
 /** What a page says of a language model in place of labels: how well it expects the texts, and how much it learned from. */
-import { count, percent } from '../figures.ts';
-import { guardWarnings } from './guarded.ts';
-import { lastPart, notMeasured, stat, title } from './headline.ts';
-import { type Html, html } from './html.ts';
-import type { LanguageReport } from './run.ts';
+import { count, percent } from '../../figures.ts';
+import { guardWarnings } from '../guarded.ts';
+import { lastPart, notMeasured, stat, title } from '../headline.ts';
+import { type Html, html } from '../html.ts';
+import type { LanguageReport } from '../run.ts';
 
 export function languageHeadline(input: LanguageReport): Html {
   const { run, split } = input;

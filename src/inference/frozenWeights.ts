@@ -2,6 +2,7 @@
 import type { Values } from '../engine/runtime/index.ts';
 import type { Parameter, Stored } from '../models/nn/index.ts';
 import {
+  frozenMemory,
   type Loading,
   type NamedCheckpoint,
   ownForm,
@@ -30,7 +31,7 @@ export async function loadFrozen(
     else if (stored) packed.set(name, await sharedForm(place, stored));
     else frozen.set(name, await sharedFloats(place));
   }
-  return { memory: { shards: [], trained: new Map(), frozen, packed }, fresh };
+  return { memory: frozenMemory(frozen, packed), fresh };
 }
 
 interface Place {

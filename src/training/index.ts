@@ -24,6 +24,7 @@ export type { MaskSource, Place } from './masks.ts';
 export type { AdamWSettings, Update } from './optimizer.ts';
 export {
   allocateParameters,
+  frozenMemory,
   type ParameterMemory,
   packedForm,
   parameterValues,

@@ -1,14 +1,16 @@
 /** The two halves of a step: gradients of a summed loss, and the update that writes weights in place. */
 import { gradients } from '../engine/autodiff/index.ts';
 import { evaluateShape, type Sizes, sizeOf, type Tensor } from '../engine/graph/index.ts';
+import { add, mul } from '../engine/ops/index.ts';
 import { type OpenSession, type Session, sizesOf, type Value, type Values } from '../engine/runtime/index.ts';
 import { batchInputsOf, type Program, trainedOf } from '../models/nn/index.ts';
 import type { Loss } from '../tasks/index.ts';
+import { finishUpdate, makeRoom } from './afterUpdate.ts';
 import { examine, type Finding, type Looking } from './guards/examine.ts';
 import { idleParameters } from './guards/idle.ts';
 import type { NamedCheckpoint } from './loadParameters.ts';
 import { type MaskSource, openMasks, type Place } from './masks.ts';
-import { type AdamWSettings, accumulateGradients, gradientNorm, updateParameters } from './optimizer.ts';
+import { type AdamWSettings, accumulateGradients, gradientNorm, type Update, updateParameters } from './optimizer.ts';
 import { type ParameterMemory, parameterValues } from './parameterMemory.ts';
 import { restoreState, type StateTensor, stateOf } from './state.ts';
 import { type GradientRegion, openTables, type RowGradient, rowGradient, type Tables } from './tables.ts';
@@ -26,6 +28,15 @@ export interface MicroBatch {
 export interface StepLoss {
   readonly sum: number;
   readonly count: number;
+  /** What the method adds to the mean; left out where it adds nothing. */
+  readonly penalty?: number | undefined;
+}
+
+interface Rates extends Omit<Update, 'from'> {
+  /** Number of the step in the run's plan. */
+  readonly step: number;
+  /** Updates with this one, where steps were left out; left out: as many as steps. */
+  readonly updates?: number;
 }
 
 export interface Trainer extends AsyncDisposable {
@@ -33,8 +44,8 @@ export interface Trainer extends AsyncDisposable {
   gradients(batches: readonly MicroBatch[], step: number): Promise<StepLoss>;
   /** ‖g‖ of the last gradients, divided by the count. */
   gradientNorm(count: number): number;
-  /** One AdamW update with the last gradients. */
-  update(rates: { step: number; learningRate: number; gradientScale: number }): void;
+  /** One AdamW update with the last gradients, and what the method does after it. */
+  update(rates: Rates): void;
   /** Where the last gradients went wrong. Overwrites them. */
   examine(batches: readonly MicroBatch[], at: { step: number; looking: Looking }): Promise<Finding>;
   /** Trained tensors that the last gradients left out, where none is declared to be without; `moved`: see idle.ts. */
@@ -68,23 +79,26 @@ export async function openTrainer(program: Program<{ loss: Loss }>, options: Tra
   );
   const masks = openMasks(program.masks, seed);
   const weights = parameterValues(program, memory);
+  makeRoom(program, memory);
   const run = batchRunner(session, { program, weights, memory, masks, tables, inRows, rows });
   let from: GradientRegion = 'gradient';
   return {
     async gradients(batches, step) {
       from = batches.length > 1 ? 'total' : 'gradient';
       tables.clear(from);
-      const total = { sum: 0, count: 0 };
+      let total: StepLoss = { sum: 0, count: 0 };
       for (const [part, batch] of batches.entries()) {
-        const { sum, count } = await run(batch, { step, part }, from);
+        const { sum, count, penalty } = await run(batch, { step, part }, from);
         if (from === 'total') accumulateGradients(memory, tables, part === 0);
-        total.sum += sum;
-        total.count += count;
+        total = { sum: total.sum + sum, count: total.count + count, penalty };
       }
       return total;
     },
     gradientNorm: (count) => gradientNorm(memory, tables, from) / count,
-    update: (rates) => updateParameters(memory, tables, optimizer, { ...rates, from }),
+    update({ step, updates = step, ...rates }) {
+      updateParameters(memory, tables, optimizer, { ...rates, step: updates, from });
+      finishUpdate(program, memory, { ...rates, step, from });
+    },
     examine(batches, at) {
       const again = (batch: MicroBatch, place: Place): Promise<StepLoss> => run(batch, place, from);
       return examine({ program, memory, masks, open, threads, region: from, weights, run: again }, batches, at);
@@ -101,20 +115,24 @@ const packedValues = ({ packed }: ParameterMemory): Values => Object.assign({}, 
 
 const gradientName = (parameter: string): string => `gradient.${parameter}`;
 
-/** Loss and one gradient for every trained parameter, under the names that the session gives them. */
+/**
+ * Loss and one gradient for every trained parameter, under the names that the session gives them. A penalty enters as
+ * often as something is scored: divided by the count of the whole step it is there once, whatever the batches were.
+ */
 export function gradientOutputs(
   program: Program<{ loss: Loss }>,
   { recompute = 'none' }: Pick<TrainerOptions, 'recompute'> = {},
 ): Record<string, Tensor> {
-  const { loss } = program.outputs;
+  const { penalty, outputs } = program;
+  const { sum, count } = outputs.loss;
   const trained = trainedOf(program);
   const found = gradients(
-    loss.sum,
+    penalty ? add(sum, mul(count, penalty)) : sum,
     trained.map(({ tensor }) => tensor),
     { boundaries: recompute === 'none' ? [] : program.boundaries, keepsCostly: recompute === 'cheap' },
   );
   const named = trained.map(({ parameter }, i) => [gradientName(parameter.name), found[i]!] as const);
-  return { loss_sum: loss.sum, loss_count: loss.count, ...Object.fromEntries(named) };
+  return { loss_sum: sum, loss_count: count, ...(penalty && { penalty }), ...Object.fromEntries(named) };
 }
 
 const rowsName = (i: number): string => `gradient_rows.${i}`;
@@ -148,10 +166,8 @@ interface Running {
 
 function batchRunner(session: Session, { program, weights, memory, masks, tables, inRows, rows }: Running) {
   const inputs = batchInputsOf(program);
-  const scalars = {
-    loss_sum: { dtype: 'float32', shape: [], data: new Float32Array(1) },
-    loss_count: { dtype: 'float32', shape: [], data: new Float32Array(1) },
-  } as const satisfies Values;
+  const scalar = (): Value & { data: Float32Array } => ({ dtype: 'float32', shape: [], data: new Float32Array(1) });
+  const scalars = { loss_sum: scalar(), loss_count: scalar(), ...(program.penalty && { penalty: scalar() }) };
   const dense = [...memory.trained.values()].filter(({ parameter: { name } }) => !tables.names.has(name));
   const places = dense.map(({ parameter: { name, shape }, arrays }): [string, Value] => [
     gradientName(name),
@@ -166,7 +182,8 @@ function batchRunner(session: Session, { program, weights, memory, masks, tables
     for (const { parameter, rows: tensor, ids } of inRows) {
       tables.add(region, parameter, placed.of(tensor), feeds[ids]!.data as Int32Array);
     }
-    return { sum: scalars.loss_sum.data[0]!, count: scalars.loss_count.data[0]! };
+    const { loss_sum, loss_count, penalty } = scalars;
+    return { sum: loss_sum.data[0]!, count: loss_count.data[0]!, penalty: penalty?.data[0] };
   };
 }
 

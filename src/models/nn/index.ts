@@ -35,6 +35,7 @@ export {
 export { embedding, joinResidual, layerNorm, linear, offsetRmsNorm, rmsNorm, tokenScores, tokens } from './layers.ts';
 export type {
   AddedOptions,
+  AfterUpdate,
   Around,
   Built,
   KeyValueSite,

@@ -2,7 +2,7 @@
 import type { Tensor } from '../../engine/graph/index.ts';
 import type { Batch } from './batch.ts';
 import type { Visibility } from './causal.ts';
-import type { GradientPromise, Initial, Parameter } from './parameter.ts';
+import type { DeclaredParameter, GradientPromise, Initial, Parameter } from './parameter.ts';
 
 export interface AddedOptions {
   /** Left out: trained. What is not is saved all the same: no checkpoint of the base has it. */
@@ -86,6 +86,27 @@ export interface Built {
   readonly blocks: number;
 }
 
+/** An optimizer step that was just made, as a method may read it and add to it. */
+export interface UpdateMade {
+  /** Number of the step in the run's plan, 1 for the first. Steps that were left out have numbers too. */
+  readonly step: number;
+  /** What gradients are to be multiplied by, to be those that the optimizer saw: of the mean loss, and clipped. */
+  readonly gradientScale: number;
+  /** The live values of a trained parameter: what is written here, the next step computes with. */
+  weightOf(name: string): Float32Array;
+  /** Its gradient of the summed loss. Only to be read. */
+  gradientOf(name: string): Float32Array;
+  /** An array that the method named in `remembers`. */
+  remembered(name: string): Float32Array;
+}
+
+/** What a method does after each optimizer step, to what was trained in it. */
+export interface AfterUpdate {
+  /** Arrays that it goes on from, zero at first. Checkpoints hold them, and a run that goes back takes them back too. */
+  readonly remembers: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  run(update: UpdateMade): void;
+}
+
 /** A way of fine-tuning. Methods compose as a list; none of them names a model. */
 export interface Method {
   readonly name: string;
@@ -98,6 +119,9 @@ export interface Method {
   readonly layerDecay?: number;
   /** Throws where a wish of the settings chose nothing. */
   readonly validate?: (built: Built) => void;
+  /** A scalar of trained parameters alone that is added to the mean loss of a step, whatever was scored in it. */
+  readonly penalty?: (parameters: readonly DeclaredParameter[]) => Tensor | undefined;
+  readonly afterUpdate?: (built: Built) => AfterUpdate | undefined;
   /** What the model reads in place of a batch. */
   readonly batch?: (batch: Batch) => Batch;
   readonly linear?: Around<LinearSite, Tensor>;

@@ -40,3 +40,9 @@ export interface Parameter {
   /** Left out: as an array of its values. */
   readonly stored?: Stored | undefined;
 }
+
+/** A parameter, and the tensor that stands for it in the graph. */
+export interface DeclaredParameter {
+  readonly parameter: Parameter;
+  readonly tensor: Tensor;
+}

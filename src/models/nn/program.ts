@@ -1,14 +1,15 @@
 /** One model, one list of methods, one program: the forward graph and the parameters and masks it asked for. */
 import type { Tensor } from '../../engine/graph/index.ts';
+import { add } from '../../engine/ops/index.ts';
 import { type Batch, batchInputs } from './batch.ts';
-import type { Built, Method } from './method.ts';
-import type { Parameter } from './parameter.ts';
+import type { AfterUpdate, Built, Method } from './method.ts';
+import type { DeclaredParameter } from './parameter.ts';
 import { type Build, type Mask, Scope } from './scope.ts';
 import type { BasePrecision, OwnForms } from './storage.ts';
 
 export interface Program<T> {
   readonly outputs: T;
-  readonly parameters: readonly { readonly parameter: Parameter; readonly tensor: Tensor }[];
+  readonly parameters: readonly DeclaredParameter[];
   readonly masks: readonly Mask[];
   /** Weights and biases of linear layers with what the methods add to them, by name. */
   readonly merged: ReadonlyMap<string, Tensor>;
@@ -16,6 +17,10 @@ export interface Program<T> {
   readonly exported: ReadonlyMap<string, Tensor>;
   /** What the model's blocks read and leave, in their order. */
   readonly boundaries: readonly Tensor[];
+  /** What the methods add to the mean loss of a step: a function of trained parameters alone. */
+  readonly penalty?: Tensor | undefined;
+  /** What the methods do after each step. */
+  readonly afterUpdate: readonly AfterUpdate[];
 }
 
 export interface ProgramOptions {
@@ -60,8 +65,17 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
   const parameters = decayed([...build.parameters.values()], methods, blocks);
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, embeddings, blocks };
   for (const method of methods) method.validate?.(built);
+  const additions = {
+    penalty: penaltyOf(methods, parameters),
+    afterUpdate: methods.flatMap((method) => method.afterUpdate?.(built) ?? []),
+  };
   const masks = [...build.masks.values()];
-  return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries] };
+  return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries], ...additions };
+}
+
+function penaltyOf(methods: readonly Method[], parameters: Program<unknown>['parameters']): Tensor | undefined {
+  const [first, ...others] = methods.flatMap((method) => method.penalty?.(parameters) ?? []);
+  return first && others.reduce(add, first);
 }
 
 function surveyed<T>(forward: (root: Scope, batch: Batch) => T, { methods = [], batch }: ProgramOptions) {

@@ -28,6 +28,10 @@ export const layerDecay = z
     aliases: ['llrd', 'layerwise_lr_decay', 'layer_decay'],
   });
 
+export interface RunLength {
+  readonly totalSteps: number;
+}
+
 /** A fine-tuning method: the keys that a recipe gives it, and what it does to a model. */
 export interface MethodDefinition<Schema extends z.ZodObject> {
   /** The keys under `method` when its `name` is this one. */
@@ -36,6 +40,8 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   learningRate(settings: z.output<Schema>): number;
   /** How many of the model's positions it takes; left out: none. */
   positions?(settings: z.output<Schema>): number;
+  /** The settings once it is known how long the run is, with what they leave to that. Throws where they do not fit it. */
+  settled?(settings: z.output<Schema>, run: RunLength): z.output<Schema>;
   attach(settings: z.output<Schema>, facts: ModelFacts): Method;
 }
 

@@ -4,9 +4,10 @@
  */
 import { AttuneError } from '../errors/index.ts';
 import type { BasePrecision, Method } from '../models/nn/index.ts';
+import { adalora } from './adalora/adalora.ts';
 import { adapter } from './adapter.ts';
 import { bitfit } from './bitfit.ts';
-import type { ModelFacts } from './definition.ts';
+import type { ModelFacts, RunLength } from './definition.ts';
 import { dora } from './dora.ts';
 import { freeze } from './freeze.ts';
 import { full } from './full.ts';
@@ -25,6 +26,7 @@ export const methods = {
   bitfit,
   ln_tuning: lnTuning,
   lora,
+  adalora,
   dora,
   vera,
   ia3,
@@ -43,6 +45,7 @@ const rowOf = (settings: MethodSettings) =>
   methods[settings.name] as {
     learningRate(settings: MethodSettings): number;
     positions?(settings: MethodSettings): number;
+    settled?(settings: MethodSettings, run: RunLength): MethodSettings;
     attach(settings: MethodSettings, facts: ModelFacts): Method;
   };
 
@@ -51,6 +54,10 @@ export const attachMethod = (settings: MethodSettings, facts: ModelFacts): Metho
 
 const withDecay = (method: Method, { layer_lr_decay: layerDecay }: MethodSettings): Method =>
   layerDecay === undefined ? method : { ...method, layerDecay };
+/** The settings of a run of this length, with nothing left open. */
+export const settledMethod = (settings: MethodSettings, run: RunLength): MethodSettings =>
+  rowOf(settings).settled?.(settings, run) ?? settings;
+
 /** How a run with these settings keeps the weights that it does not train. */
 export const basePrecisionOf = (settings: MethodSettings): BasePrecision =>
   'base_precision' in settings ? settings.base_precision : 'fp32';

@@ -201,8 +201,8 @@ function lowRank(given: LowRankSettings, site: LinearSite): LowRank {
   return { a, b, scale, start };
 }
 
-function isTrainedBias(
-  { bias }: LowRankSettings,
+export function isTrainedBias(
+  { bias }: Pick<LowRankSettings, 'bias'>,
   { name, head }: Pick<Parameter, 'name' | 'head'>,
   { isTarget }: Targeting,
 ): boolean {

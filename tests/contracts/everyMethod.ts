@@ -7,6 +7,7 @@ const given = {
   bitfit: {},
   ln_tuning: {},
   lora: { target_modules: 'all-linear' },
+  adalora: { target_modules: 'all-linear', init_r: 4, target_r: 2, tinit: 0, tfinal: 2, total_step: 5, lora_alpha: 64 },
   dora: { target_modules: 'all-linear', r: 4 },
   vera: { target_modules: 'all-linear', r: 8 },
   ia3: {},

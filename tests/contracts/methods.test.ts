@@ -280,6 +280,11 @@ const bertBase = {
 /** Of a model in the shape of BERT base: what the papers count. D 768, F 3,072, 12 layers. */
 const counts: Record<string, { settings: object; formula: number; counts: string }> = {
   lora: { settings: { name: 'lora', r: 8 }, formula: 294_912, counts: '12 · 2 · r·(D + D)' },
+  adalora: {
+    settings: { name: 'adalora' },
+    formula: 12 * 2 * 12 * (768 + 768 + 1),
+    counts: '12 · 2 · r·(D + D + 1), r 12',
+  },
   dora: { settings: { name: 'dora', r: 8 }, formula: 294_912 + 12 * 2 * 768, counts: "LoRA's and 12 · 2 · D" },
   vera: { settings: { name: 'vera', r: 256 }, formula: 12 * 2 * (768 + 256), counts: '12 · 2 · (D + r)' },
   ia3: { settings: { name: 'ia3' }, formula: 12 * (768 + 768 + 768 + 3072), counts: '12 · (key, value, two inputs)' },

@@ -77,8 +77,12 @@ export function goldenRows(): EncodedRow[] {
 
 export const goldenBatches = (): BatchFeeds[] => chunks(goldenRows(), 8).map((batch) => collate(batch, 0));
 
-/** Loss of every step of a golden plan. */
-export async function lossCurve(opened: Partial, plan: Record<string, number>): Promise<number[]> {
+/** Loss of every step of a golden plan, with what the method adds to it. `each` sees the model after a step. */
+export async function lossCurve(
+  opened: Partial,
+  plan: Record<string, number>,
+  each: () => void = () => undefined,
+): Promise<number[]> {
   const batches = goldenBatches();
   const steps = Array.from({ length: plan.steps! }, (_, step) => ({
     batches: [batches[step % batches.length]!],
@@ -94,6 +98,9 @@ export async function lossCurve(opened: Partial, plan: Record<string, number>): 
   } as const;
   const losses: number[] = [];
   const options = { schedule, maxGradientNorm: plan.max_grad_norm! };
-  for await (const { loss } of trainSteps(trainer, steps, options)) losses.push(loss);
+  for await (const { loss, penalty = 0 } of trainSteps(trainer, steps, options)) {
+    losses.push(loss + penalty);
+    each();
+  }
   return losses;
 }

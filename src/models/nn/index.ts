@@ -45,8 +45,9 @@ export type {
   Site,
   SublayerSite,
   TokensSite,
+  UpdateMade,
 } from './method.ts';
-export type { Derived, GradientPromise, Initial, Parameter } from './parameter.ts';
+export type { DeclaredParameter, Derived, GradientPromise, Initial, Parameter } from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
 export { longestText, type Rotation, rotaryAngles, rotaryKind, rotationOf, turn } from './rotary.ts';
 export { type Build, type Mask, Scope } from './scope.ts';

@@ -120,7 +120,7 @@ export interface Method {
   /** Throws where a wish of the settings chose nothing. */
   readonly validate?: (built: Built) => void;
   /** A scalar of trained parameters alone that is added to the mean loss of a step, whatever was scored in it. */
-  readonly penalty?: (parameters: readonly DeclaredParameter[]) => Tensor | undefined;
+  readonly penalty?: (parameters: readonly DeclaredParameter[], built: Built) => Tensor | undefined;
   readonly afterUpdate?: (built: Built) => AfterUpdate | undefined;
   /** What the model reads in place of a batch. */
   readonly batch?: (batch: Batch) => Batch;

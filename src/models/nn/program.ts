@@ -66,15 +66,14 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, embeddings, blocks };
   for (const method of methods) method.validate?.(built);
   const additions = {
-    penalty: penaltyOf(methods, parameters),
+    penalty: sumOf(methods.flatMap((method) => method.penalty?.(parameters, built) ?? [])),
     afterUpdate: methods.flatMap((method) => method.afterUpdate?.(built) ?? []),
   };
   const masks = [...build.masks.values()];
   return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries], ...additions };
 }
 
-function penaltyOf(methods: readonly Method[], parameters: Program<unknown>['parameters']): Tensor | undefined {
-  const [first, ...others] = methods.flatMap((method) => method.penalty?.(parameters) ?? []);
+function sumOf([first, ...others]: readonly Tensor[]): Tensor | undefined {
   return first && others.reduce(add, first);
 }
 

@@ -107,10 +107,10 @@ async function prepareAndRun(recipe: Recipe, options: TrainOptions, earlier?: Ru
   const hashing = hashBase(start.source.folder, signal);
   // Where opening the model fails, that is the error to tell.
   hashing.catch(() => undefined);
-  await using model = await openModel(recipe, start, { task, data });
-  const base = await hashing;
   const lengths = data.train.rows.map(({ inputIds }) => inputIds.length);
   const plan = planSteps(recipe, lengths);
+  await using model = await openModel(recipe, start, { task, data, plan });
+  const base = await hashing;
   const identity = await identityOf({ recipe, start, base, data, model, plan });
   signal.throwIfAborted();
   await refuseTooLarge(recipe, model, plan);

@@ -114,8 +114,8 @@ export async function writeAdapter(folder: string, saved: SavedAdapter): Promise
   await writeJson(join(folder, MANIFEST), manifest);
   if (peftForms[method.name]) {
     const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules };
-    await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
-    if (exported) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
+    const isWhole = await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
+    if (exported || !isWhole) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
   } else if (method.name === 'adapter' && hasHubForm(method.name, model.type)) {
     const { labels } = manifest;
     const named = { ...model, name: baseName };

@@ -42,6 +42,11 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   positions?(settings: z.output<Schema>): number;
   /** The settings once it is known how long the run is, with what they leave to that. Throws where they do not fit it. */
   settled?(settings: z.output<Schema>, run: RunLength): z.output<Schema>;
+  /**
+   * What it does to frozen weights when it is opened, in words; left out, or undefined: nothing. What it trains is right
+   * beside such weights alone, which no other program has.
+   */
+  baseChange?(settings: z.output<Schema>): string | undefined;
   attach(settings: z.output<Schema>, facts: ModelFacts): Method;
 }
 

@@ -46,6 +46,7 @@ const rowOf = (settings: MethodSettings) =>
     learningRate(settings: MethodSettings): number;
     positions?(settings: MethodSettings): number;
     settled?(settings: MethodSettings, run: RunLength): MethodSettings;
+    baseChange?(settings: MethodSettings): string | undefined;
     attach(settings: MethodSettings, facts: ModelFacts): Method;
   };
 
@@ -61,6 +62,8 @@ export const settledMethod = (settings: MethodSettings, run: RunLength): MethodS
 /** How a run with these settings keeps the weights that it does not train. */
 export const basePrecisionOf = (settings: MethodSettings): BasePrecision =>
   'base_precision' in settings ? settings.base_precision : 'fp32';
+/** What a method does to frozen weights when it is opened, in words; undefined: nothing. */
+export const baseChangeOf = (settings: MethodSettings): string | undefined => rowOf(settings).baseChange?.(settings);
 /** How many of the model's positions are not left for the text. */
 export const positionsOf = (settings: MethodSettings): number => rowOf(settings).positions?.(settings) ?? 0;
 export const defaultLearningRate = (settings: MethodSettings): number => rowOf(settings).learningRate(settings);

@@ -12,6 +12,8 @@ export {
   openGuards,
 } from './guards/index.ts';
 export {
+  inOrder,
+  keptValues,
   type Loaded,
   type Loading,
   loadParameters,

@@ -24,10 +24,17 @@ export const everyMethod = Object.fromEntries(
   ]),
 ) as Record<MethodName, MethodSettings>;
 
+const starts = {
+  gaussian: {},
+  pissa: {},
+  olora: {},
+  loftq: { base_precision: 'int8', loftq_iter: 2, target_modules: 'all-linear' },
+};
+
 /** LoRA from each of its other starts. */
 export const everyInit = Object.fromEntries(
-  (['gaussian', 'pissa', 'olora'] as const).map((init) => [
+  Object.entries(starts).map(([init, settings]) => [
     `lora_${init}`,
-    methods.lora.settings.parse({ name: 'lora', r: 4, init }),
+    methods.lora.settings.parse({ name: 'lora', r: 4, init, ...settings }),
   ]),
 );

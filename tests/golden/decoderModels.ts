@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../src/files/index.ts';
 import { fourBitForms, openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
-import { type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
+import { type BasePrecision, type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
 import { type CausalLmSettings, causalLm } from '../../src/tasks/index.ts';
 import {
   allocateParameters,
@@ -27,6 +27,8 @@ interface Opening {
   readonly queryParts?: number;
   readonly folder?: string;
   readonly adapter?: Checkpoint | undefined;
+  /** Left out: the method's. */
+  readonly basePrecision?: BasePrecision | undefined;
 }
 
 export const full = methods.full.settings.parse({ name: 'full' });
@@ -37,7 +39,7 @@ export async function openDecoder(family: string, { method = full, changes = {},
   const { architecture } = description;
   const program = buildProgram(causalLm(description, opening.settings), {
     methods: [attachMethod(method, architecture)],
-    basePrecision: basePrecisionOf(method),
+    basePrecision: opening.basePrecision ?? basePrecisionOf(method),
     ownForms: await fourBitForms(folder),
     batch: opening.batch ?? tokenInputs(),
     queryParts: opening.queryParts,

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings } from '../../src/methods/index.ts';
 import { describeModel, type ModelDescription } from '../../src/models/index.ts';
-import { buildProgram } from '../../src/models/nn/index.ts';
+import { type BasePrecision, buildProgram } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
 import { allocateParameters, loadParameters, openTrainer, trainSteps } from '../../src/training/index.ts';
 import { goldenFolder, readGolden, runtime } from './fixtures.ts';
@@ -20,18 +20,21 @@ interface TinyModel {
 interface Opening {
   readonly adapter?: Checkpoint | undefined;
   readonly precision?: 'fp32' | 'int8';
+  /** Left out: the method's. */
+  readonly basePrecision?: BasePrecision | undefined;
   readonly model?: TinyModel;
   readonly tokenIds?: (text: string) => readonly number[];
 }
 
 export async function openPartial(
   method: MethodSettings,
-  { adapter, precision, model = tiny, tokenIds }: Opening = {},
+  { adapter, precision, basePrecision, model = tiny, tokenIds }: Opening = {},
 ) {
   const { folder, numLabels } = model;
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
   const program = buildProgram(classify(description, { numLabels }), {
     ...programOf(method, description, tokenIds),
+    ...(basePrecision && { basePrecision }),
     precision,
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);

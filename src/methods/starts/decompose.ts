@@ -146,12 +146,22 @@ function dot(a: Float64Array, b: Float64Array): number {
 }
 
 /** W·x */
-const times = ({ rows, columns, data }: Matrix, x: Float64Array): Float64Array =>
-  Float64Array.from({ length: rows }, (_, i) => dot(data.subarray(i * columns, (i + 1) * columns), x));
+function times({ rows, columns, data }: Matrix, x: Float64Array): Float64Array {
+  const image = new Float64Array(rows);
+  for (let i = 0, at = 0; i < rows; i++) {
+    let sum = 0;
+    for (let j = 0; j < columns; j++, at++) sum += data[at]! * x[j]!;
+    image[i] = sum;
+  }
+  return image;
+}
 
 /** Wᵀ·y */
 function timesTransposed({ rows, columns, data }: Matrix, y: Float64Array): Float64Array {
   const sum = new Float64Array(columns);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) sum[j]! += y[i]! * data[i * columns + j]!;
+  for (let i = 0, at = 0; i < rows; i++) {
+    const factor = y[i]!;
+    for (let j = 0; j < columns; j++, at++) sum[j]! += factor * data[at]!;
+  }
   return sum;
 }

@@ -38,6 +38,7 @@ export type {
   AfterUpdate,
   Around,
   Built,
+  ExactWeight,
   KeyValueSite,
   LinearSite,
   Method,
@@ -47,7 +48,14 @@ export type {
   TokensSite,
   UpdateMade,
 } from './method.ts';
-export type { DeclaredParameter, Derived, GradientPromise, Initial, Parameter } from './parameter.ts';
+export type {
+  DeclaredParameter,
+  Derived,
+  DerivedExactly,
+  GradientPromise,
+  Initial,
+  Parameter,
+} from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
 export { longestText, type Rotation, rotaryAngles, rotaryKind, rotationOf, turn } from './rotary.ts';
 export { type Build, type Mask, Scope } from './scope.ts';

@@ -2,7 +2,8 @@
 import type { Tensor } from '../../engine/graph/index.ts';
 import type { Batch } from './batch.ts';
 import type { Visibility } from './causal.ts';
-import type { DeclaredParameter, GradientPromise, Initial, Parameter } from './parameter.ts';
+import type { DeclaredParameter, GradientPromise, Initial, Parameter, Replacement } from './parameter.ts';
+import type { BasePrecision } from './storage.ts';
 
 export interface AddedOptions {
   /** Left out: trained. What is not is saved all the same: no checkpoint of the base has it. */
@@ -26,6 +27,19 @@ export interface Site {
   dropout(x: Tensor, rate: number): Tensor;
 }
 
+/** The weight of a linear layer as its file has it. Values are [out, in], however the file keeps them. */
+export interface ExactWeight {
+  /**
+   * What a form of keeping weights makes of values. Undefined where it would keep this one as it is: in full, or in blocks
+   * that the file has already.
+   */
+  rounding(precision: BasePrecision): ((values: Float32Array) => Float32Array) | undefined;
+  /** First values of a parameter that are made from it. */
+  start(compute: (weight: Float32Array) => Float32Array): Initial;
+  /** Keeps something else in its place, while it is frozen. */
+  replace(replacement: Replacement): void;
+}
+
 export interface LinearSite extends Site {
   readonly x: Tensor;
   readonly weight: Tensor;
@@ -34,6 +48,7 @@ export interface LinearSite extends Site {
   readonly head: boolean;
   /** It scores the tokens of the vocabulary: adapted only where it is named. */
   readonly vocabulary: boolean;
+  readonly exact: ExactWeight;
 }
 
 export interface TokensSite extends Site {

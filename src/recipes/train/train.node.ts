@@ -1,7 +1,8 @@
 /** One training run from its recipe to its folder. Reads top to bottom; the arithmetic is in the rooms below. */
 import { resolve } from 'node:path';
+import { AttuneError } from '../../errors/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
-import { basePrecisionOf } from '../../methods/index.ts';
+import { baseChangeOf, basePrecisionOf } from '../../methods/index.ts';
 import { type Adapter, expectBase } from '../../store/adapters/index.ts';
 import { fetchModel, type LocalModel } from '../../store/index.ts';
 import {
@@ -148,7 +149,22 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
     const { name, reference } = local;
     expectBase(await identify(local.path, { name, reference }), manifest, folder);
   }
+  expectSameChange(recipe, adapter);
   return { source: await readModelFolder(local.path), baseName, initial: adapter };
+}
+
+/** What was learned beside rounded weights is right beside these alone. */
+function expectSameChange({ method }: Recipe, adapter: Adapter): void {
+  const [change, wanted] = [baseChangeOf(method), baseChangeOf(adapter.method)];
+  if (change === wanted) return;
+  throw new AttuneError({
+    code: 'ADAPTER_MISMATCH',
+    where: adapter.folder,
+    problem: wanted
+      ? `it was trained beside a base that was rounded with it (${wanted})`
+      : `it was trained beside the base as it is, and method has ${change}`,
+    fix: wanted ? 'give method the same' : 'remove init: the adapter is where the run starts',
+  });
 }
 
 async function runIn(running: Running, damaged: readonly number[]): Promise<RunRecord> {

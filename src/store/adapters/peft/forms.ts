@@ -1,6 +1,6 @@
 /** How PEFT writes down each method that it has (huggingface/peft): one row a method. A method without a row leaves its tensors alone. */
 import type { NamedTensor } from '../../../files/index.ts';
-import type { MethodName, ModelFacts } from '../../../methods/index.ts';
+import { baseChangeOf, type MethodName, type MethodSettings, type ModelFacts } from '../../../methods/index.ts';
 import { withoutEmptyRanks } from './emptyRanks.ts';
 
 export type PeftConfig = Readonly<Record<string, unknown>>;
@@ -64,8 +64,8 @@ const lowRank: PeftForm = {
     velora_config: [null],
     monteclora_config: [null],
     alora_invocation_tokens: [null],
-    // The other starts subtract from the base: the saved matrices are only right beside the changed base.
-    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva', 'loftq'],
+    // The other starts change the base: the saved matrices are only right beside the changed base.
+    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva'],
   },
   written: {
     fan_in_fan_out: false,
@@ -192,4 +192,5 @@ export const peftForms: Readonly<Partial<Record<MethodName, PeftForm>>> = {
   p_tuning: pTuning,
 };
 
-export const hasPeftForm = ({ name }: { readonly name: MethodName }): boolean => peftForms[name] !== undefined;
+export const hasPeftForm = (settings: MethodSettings): boolean =>
+  peftForms[settings.name] !== undefined && baseChangeOf(settings) === undefined;

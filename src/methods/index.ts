@@ -14,9 +14,9 @@ import { full } from './full.ts';
 import { ia3 } from './ia3.ts';
 import { lnTuning } from './lnTuning.ts';
 import { lora } from './lora.ts';
-import { prefixTuning } from './prefixTuning.ts';
-import { promptTuning } from './promptTuning.ts';
-import { pTuning } from './pTuning.ts';
+import { prefixTuning } from './prompts/prefixTuning.ts';
+import { promptTuning } from './prompts/promptTuning.ts';
+import { pTuning } from './prompts/pTuning.ts';
 import { vera } from './vera.ts';
 
 /** A recipe offers the methods of this table and no other: a new method adds its line here. */

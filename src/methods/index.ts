@@ -17,6 +17,7 @@ import { lora } from './lora.ts';
 import { prefixTuning } from './prompts/prefixTuning.ts';
 import { promptTuning } from './prompts/promptTuning.ts';
 import { pTuning } from './prompts/pTuning.ts';
+import { openings } from './unfreezing.ts';
 import { vera } from './vera.ts';
 
 /** A recipe offers the methods of this table and no other: a new method adds its line here. */
@@ -45,18 +46,23 @@ const rowOf = (settings: MethodSettings) =>
   methods[settings.name] as {
     learningRate(settings: MethodSettings): number;
     positions?(settings: MethodSettings): number;
-    settled?(settings: MethodSettings, run: RunLength): MethodSettings;
+    settled?(settings: MethodSettings, run: Pick<RunLength, 'totalSteps'>): MethodSettings;
     baseChange?(settings: MethodSettings): string | undefined;
     attach(settings: MethodSettings, facts: ModelFacts): Method;
   };
 
-export const attachMethod = (settings: MethodSettings, facts: ModelFacts): Method =>
-  withDecay(rowOf(settings).attach(settings, facts), settings);
+export function attachMethod(settings: MethodSettings, facts: ModelFacts): Method {
+  const { layer_lr_decay: layerDecay } = settings;
+  const schedule = 'unfreeze_schedule' in settings ? settings.unfreeze_schedule : undefined;
+  return {
+    ...rowOf(settings).attach(settings, facts),
+    ...(layerDecay !== undefined && { layerDecay }),
+    ...(schedule !== undefined && facts.run && { opensAfter: openings(schedule, facts.run) }),
+  };
+}
 
-const withDecay = (method: Method, { layer_lr_decay: layerDecay }: MethodSettings): Method =>
-  layerDecay === undefined ? method : { ...method, layerDecay };
 /** The settings of a run of this length, with nothing left open. */
-export const settledMethod = (settings: MethodSettings, run: RunLength): MethodSettings =>
+export const settledMethod = (settings: MethodSettings, run: Pick<RunLength, 'totalSteps'>): MethodSettings =>
   rowOf(settings).settled?.(settings, run) ?? settings;
 
 /** How a run with these settings keeps the weights that it does not train. */

@@ -13,6 +13,7 @@ import { refuseIdle, refuseIdleLoftQ } from './loraChecks.ts';
 import { patternValue } from './pattern.ts';
 import { loftqStarts, loraInits, startsInWeight, startsOf } from './starts/loraInit.ts';
 import { moduleOf, type Targeting, targetFields, targeting } from './targets.ts';
+import { unfreezeSchedule } from './unfreezing.ts';
 
 const perModule = z.record(z.string().min(1), z.number().positive());
 
@@ -51,6 +52,7 @@ export const lowRankFields = {
   }),
   base_precision: basePrecision,
   layer_lr_decay: layerDecay,
+  unfreeze_schedule: unfreezeSchedule,
 };
 
 const settings = z

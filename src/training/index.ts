@@ -3,6 +3,7 @@
  * Imports tasks, data, methods, models, files, engine, errors. Invariant: prints nothing and touches no file.
  */
 export { type FeatureSource, featureBytes, openFeatures } from './features.ts';
+export { gradientOutputs, type MicroBatch, type Recompute, type StepLoss } from './gradientSession.ts';
 export {
   areFinite,
   type GuardOptions,
@@ -34,12 +35,4 @@ export {
   valuesOf,
 } from './parameterMemory.ts';
 export type { Schedule, SchedulerName } from './schedule.ts';
-export {
-  gradientOutputs,
-  type MicroBatch,
-  openTrainer,
-  type Recompute,
-  type StepLoss,
-  type Trainer,
-  type TrainerOptions,
-} from './trainer.ts';
+export { openTrainer, type Trainer, type TrainerOptions } from './trainer.ts';

@@ -1,7 +1,8 @@
 /** The training loop: one record for each optimizer step. Prints nothing, saves nothing, evaluates nothing. */
+import type { MicroBatch } from './gradientSession.ts';
 import type { Guards, Incident } from './guards/index.ts';
 import { learningRateAt, type Schedule } from './schedule.ts';
-import type { MicroBatch, Trainer } from './trainer.ts';
+import type { Trainer } from './trainer.ts';
 
 /** The batches of one optimizer step, and how much of the data has been seen after it. */
 export interface StepBatches {

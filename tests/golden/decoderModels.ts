@@ -2,7 +2,13 @@
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
 import type { Checkpoint } from '../../src/files/index.ts';
 import { fourBitForms, openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
-import { attachMethod, basePrecisionOf, type MethodSettings, methods } from '../../src/methods/index.ts';
+import {
+  attachMethod,
+  basePrecisionOf,
+  type MethodSettings,
+  type ModelFacts,
+  methods,
+} from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { type BasePrecision, type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
 import { type CausalLmSettings, causalLm } from '../../src/tasks/index.ts';
@@ -29,6 +35,8 @@ interface Opening {
   readonly adapter?: Checkpoint | undefined;
   /** Left out: the method's. */
   readonly basePrecision?: BasePrecision | undefined;
+  /** Of a method that begins with a part of what it trains. */
+  readonly run?: ModelFacts['run'];
 }
 
 export const full = methods.full.settings.parse({ name: 'full' });
@@ -38,7 +46,7 @@ export async function openDecoder(family: string, { method = full, changes = {},
   const description = describeModel({ ...((await requireJson(folder, 'config.json')) as object), ...changes }, folder);
   const { architecture } = description;
   const program = buildProgram(causalLm(description, opening.settings), {
-    methods: [attachMethod(method, architecture)],
+    methods: [attachMethod(method, { ...architecture, ...(opening.run && { run: opening.run }) })],
     basePrecision: opening.basePrecision ?? basePrecisionOf(method),
     ownForms: await fourBitForms(folder),
     batch: opening.batch ?? tokenInputs(),

@@ -2,7 +2,7 @@
 import { type BatchFeeds, chunks, collate, type EncodedRow } from '../../src/data/batch.ts';
 import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
-import { attachMethod, basePrecisionOf, type MethodSettings } from '../../src/methods/index.ts';
+import { attachMethod, basePrecisionOf, type MethodSettings, type ModelFacts } from '../../src/methods/index.ts';
 import { describeModel, type ModelDescription } from '../../src/models/index.ts';
 import { type BasePrecision, buildProgram } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
@@ -24,16 +24,18 @@ interface Opening {
   readonly basePrecision?: BasePrecision | undefined;
   readonly model?: TinyModel;
   readonly tokenIds?: (text: string) => readonly number[];
+  /** Of a method that begins with a part of what it trains. */
+  readonly run?: ModelFacts['run'];
 }
 
 export async function openPartial(
   method: MethodSettings,
-  { adapter, precision, basePrecision, model = tiny, tokenIds }: Opening = {},
+  { adapter, precision, basePrecision, model = tiny, ...facts }: Opening = {},
 ) {
   const { folder, numLabels } = model;
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
   const program = buildProgram(classify(description, { numLabels }), {
-    ...programOf(method, description, tokenIds),
+    ...programOf(method, description, facts),
     ...(basePrecision && { basePrecision }),
     precision,
   });
@@ -50,9 +52,9 @@ export async function openPartial(
 export const programOf = (
   method: MethodSettings,
   { architecture }: ModelDescription,
-  tokenIds?: Opening['tokenIds'],
+  facts: Pick<Opening, 'tokenIds' | 'run'> = {},
 ) => ({
-  methods: [attachMethod(method, { ...architecture, ...(tokenIds && { tokenIds }) })],
+  methods: [attachMethod(method, { ...architecture, ...facts })],
   basePrecision: basePrecisionOf(method),
 });
 

@@ -12,6 +12,7 @@ import { basePrecision } from '../basePrecision.ts';
 import { defineMethod, layerDecay, type RunLength } from '../definition.ts';
 import { isTrainedBias, lowRankFields } from '../lora.ts';
 import { nothing, targetFields, targeting } from '../targets.ts';
+import { unfreezeSchedule } from '../unfreezing.ts';
 import { giveUpRanks, partsOf, type RankedLayer, type RankSchedule } from './ranks.ts';
 
 const steps = z.int().min(0);
@@ -58,6 +59,7 @@ const settings = z
     }),
     base_precision: basePrecision,
     layer_lr_decay: layerDecay,
+    unfreeze_schedule: unfreezeSchedule,
   })
   .meta({ description: 'AdaLoRA: as LoRA, with ranks that move to the layers where they matter.' });
 
@@ -79,6 +81,7 @@ export const adalora = defineMethod({
       validate(built) {
         places.refuseIdle(built);
         refuseIdlePattern(given, layersOf(built));
+        refuseEarly(given, built);
       },
       linear(site, next) {
         if (!changes(site)) return next();
@@ -151,7 +154,7 @@ function distance(matrix: Tensor): Tensor {
 }
 
 /** The schedule in steps, once it is known how many a run takes. */
-function settled(given: AdaLoraSettings, { totalSteps }: RunLength): AdaLoraSettings {
+function settled(given: AdaLoraSettings, { totalSteps }: Pick<RunLength, 'totalSteps'>): AdaLoraSettings {
   const { target_r: target, init_r: initial, total_step: total = totalSteps } = given;
   const { tinit = Math.floor(total / 10), tfinal = Math.floor((total * 4) / 10) } = given;
   if (target > initial) throw invalid('target_r', `it is ${target}, and init_r only ${initial}`, 'raise init_r');
@@ -187,6 +190,14 @@ function refuseIdlePattern(
   const [key, flags] = Object.entries(pattern).find(([, list]) => list.length !== init_r) ?? [];
   if (key === undefined) return;
   throw invalid('rank_pattern', `'${key}' has ${flags!.length} entries, init_r is ${init_r}`, 'give as many');
+}
+
+/** A layer that rests has no importance: it would give up its ranks before it had a chance. */
+function refuseEarly({ tinit = 0 }: AdaLoraSettings, { parameters }: Built): void {
+  const late = Math.max(0, ...parameters.map(({ opensAfter }) => opensAfter));
+  if (late <= tinit) return;
+  const problem = `the last layer opens after step ${late}, and ranks are given up from step ${tinit} on`;
+  throw invalid('unfreeze_schedule', problem, 'raise tinit, or open all layers before');
 }
 
 const invalid = (key: string, problem: string, fix: string): AttuneError =>

@@ -132,6 +132,8 @@ export interface Method {
   readonly learningRateScale?: (parameter: { readonly shape: readonly number[] }) => number;
   /** Multiple of the learning rate from each block to the one below it; left out: 1. */
   readonly layerDecay?: number;
+  /** For the depths at which something is trained, from the top down: how many steps it rests before. Left out: none. */
+  readonly opensAfter?: (depths: readonly number[], blocks: number) => readonly number[];
   /** Throws where a wish of the settings chose nothing. */
   readonly validate?: (built: Built) => void;
   /** A scalar of trained parameters alone that is added to the mean loss of a step, whatever was scored in it. */

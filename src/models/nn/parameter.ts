@@ -52,6 +52,8 @@ export interface Parameter {
   readonly added: boolean;
   /** Multiple of the run's learning rate. */
   readonly learningRateScale: number;
+  /** Steps in which it rests before it is trained. */
+  readonly opensAfter: number;
   readonly gradient: GradientPromise;
   /** 0 before the first block, 1 … count in the blocks, count + 1 after them. */
   readonly depth: number;

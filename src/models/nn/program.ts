@@ -62,7 +62,7 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
   const read = methods.reduce((current, method) => method.batch?.(current) ?? current, batch);
   const outputs = forward(new Scope(build), read);
   const { linears, embeddings, blocks, merged, exported } = build;
-  const parameters = decayed([...build.parameters.values()], methods, blocks);
+  const parameters = staged(decayed([...build.parameters.values()], methods, blocks), methods, blocks);
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, embeddings, blocks };
   for (const method of methods) method.validate?.(built);
   const additions = {
@@ -97,6 +97,25 @@ function decayed(
   return parameters.map(({ parameter, tensor }) => {
     const learningRateScale = parameter.learningRateScale * decay ** (blocks + 1 - parameter.depth);
     return { parameter: { ...parameter, learningRateScale }, tensor };
+  });
+}
+
+/** Rests by depth: known once it is known what is trained. */
+function staged(
+  parameters: Program<unknown>['parameters'],
+  methods: readonly Method[],
+  blocks: number,
+): Program<unknown>['parameters'] {
+  const stages = methods.flatMap(({ opensAfter }) => opensAfter ?? []);
+  if (stages.length === 0) return parameters;
+  const trained = parameters.filter(({ parameter }) => parameter.trainable);
+  const depths = [...new Set(trained.map(({ parameter: { depth } }) => depth))].sort((a, b) => b - a);
+  if (depths.length === 0) return parameters;
+  const steps = stages.map((stage) => stage(depths, blocks));
+  return parameters.map(({ parameter, tensor }) => {
+    const place = depths.indexOf(parameter.depth);
+    const opensAfter = parameter.trainable ? Math.max(...steps.map((own) => own[place]!)) : 0;
+    return { parameter: { ...parameter, opensAfter }, tensor };
   });
 }
 

@@ -75,9 +75,9 @@ interface Chosen extends Known {
   readonly method: MethodSettings;
 }
 
-async function programsOf(recipe: Recipe, { source }: Start, { task, data, method }: Chosen): Promise<Programs> {
+async function programsOf(recipe: Recipe, { source }: Start, { task, data, plan, method }: Chosen): Promise<Programs> {
   const { training } = recipe;
-  const chosen = [attachMethod(method, factsOf(source))];
+  const chosen = [attachMethod(method, { ...factsOf(source), run: plan })];
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const ownForms = await fourBitForms(source.folder);
   const options = {
@@ -124,8 +124,6 @@ export async function openModel(recipe: Recipe, start: Start, known: Known): Pro
   const recompute = training.gradient_checkpointing ? 'all' : task.recompute;
   const trainer = await openTrainer(learned, { memory, open, threads, seed, optimizer, recompute });
   const scorer = await task.openScorer(measured, { memory, open, threads });
-  const count = (all: typeof parameters): number =>
-    all.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   return {
     method,
     trainer,
@@ -140,8 +138,8 @@ export async function openModel(recipe: Recipe, start: Start, known: Known): Pro
     async reload() {
       await load(memory, loading);
     },
-    totalParameters: count(parameters),
-    trainableParameters: count(parameters.filter(({ trainable }) => trainable)),
+    totalParameters: parameterCount(parameters),
+    trainableParameters: parameterCount(parameters.filter(({ trainable }) => trainable)),
     runtime: `${name} ${version}`,
     threads,
     async [Symbol.asyncDispose]() {
@@ -151,6 +149,10 @@ export async function openModel(recipe: Recipe, start: Start, known: Known): Pro
     },
   };
 }
+
+/** Numbers in all of them. */
+export const parameterCount = (parameters: readonly Parameter[]): number =>
+  parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 interface Load {
   readonly parameters: readonly Parameter[];

@@ -33,7 +33,7 @@ export function updateParameters(
   settings: AdamWSettings,
   update: Update,
 ): void {
-  const isDecayed = (run: Run): boolean => run.decayed && settings.weightDecay !== 0;
+  const isDecayed = (run: Run): boolean => decayOf(run, settings) !== 0;
   for (const shard of memory.shards) {
     for (const run of runsOf(shard, tables, update.opened)) {
       const stretches = run.table === undefined || isDecayed(run) ? [run] : tables.learned(run.table, update.from);
@@ -43,7 +43,10 @@ export function updateParameters(
 }
 
 interface Run extends Stretch {
+  /** A matrix, which is decayed as the run is. */
   readonly decayed: boolean;
+  /** Where it has a decay of its own. */
+  readonly weightDecay: number | undefined;
   readonly learningRateScale: number;
   /** Updates before its first one. */
   readonly opened: number;
@@ -66,22 +69,27 @@ function runsOf({ slots, floats }: Shard, tables: Tables, openedOf = fromTheFirs
   return runs;
 }
 
-function runOf({ start, parameter: { name, shape, learningRateScale } }: Slot, tables: Tables) {
+function runOf({ start, parameter }: Slot, tables: Tables) {
+  const { name, shape, learningRateScale, weightDecay } = parameter;
   const table = tables.names.has(name) ? name : undefined;
-  return { start, decayed: shape.length > 1, learningRateScale, table };
+  return { start, decayed: shape.length > 1, weightDecay, learningRateScale, table };
 }
+
+const decayOf = ({ decayed, weightDecay }: Run, settings: AdamWSettings): number =>
+  weightDecay ?? (decayed ? settings.weightDecay : 0);
 
 const isAlike = (a: Run, b: Run): boolean =>
   !a.table &&
   !b.table &&
   a.start + a.count === b.start &&
   a.decayed === b.decayed &&
+  a.weightDecay === b.weightDecay &&
   a.opened === b.opened &&
   a.learningRateScale === b.learningRateScale;
 
 function updateRun(shard: Shard, run: Run, settings: AdamWSettings, update: Update): void {
-  const { start, count, decayed, learningRateScale, opened } = run;
-  const { beta1, beta2, epsilon, weightDecay } = settings;
+  const { start, count, learningRateScale, opened } = run;
+  const { beta1, beta2, epsilon } = settings;
   const { gradientScale, from } = update;
   const updates = update.step - opened;
   const learningRate = update.learningRate * learningRateScale;
@@ -95,7 +103,7 @@ function updateRun(shard: Shard, run: Run, settings: AdamWSettings, update: Upda
     beta2,
     epsilon,
     gradientScale,
-    decay: 1 - (decayed ? learningRate * weightDecay : 0),
+    decay: 1 - learningRate * decayOf(run, settings),
     stepSize: learningRate / (1 - beta1 ** updates),
     inverseSquareCorrection: 1 / Math.sqrt(1 - beta2 ** updates),
   });

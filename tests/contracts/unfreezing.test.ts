@@ -48,7 +48,12 @@ const pairs = Object.keys(models).flatMap((model) =>
     }),
 );
 
-describe.each(pairs)('$name on $model', ({ settings, open, batches }) => {
+const rounded = (['int8', 'int4'] as const).map((base_precision) => {
+  const settings = { ...everyMethod.lora, base_precision, unfreeze_schedule: every } as MethodSettings;
+  return { model: `bert in ${base_precision}`, name: 'lora' as const, settings, ...models['bert']! };
+});
+
+describe.each([...pairs, ...rounded])('$name on $model', ({ settings, open, batches }) => {
   test('what rests does not move by a bit, and what opens moves at once', async () => {
     const opened = await open(settings);
     const entries = entriesOf(opened);

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, type ModelFacts } from '../../src/methods/index.ts';
 import { describeModel, type ModelDescription } from '../../src/models/index.ts';
-import { type BasePrecision, buildProgram } from '../../src/models/nn/index.ts';
+import { type BasePrecision, buildProgram, type Method } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
 import { allocateParameters, loadParameters, openTrainer, trainSteps } from '../../src/training/index.ts';
 import { goldenFolder, readGolden, runtime } from './fixtures.ts';
@@ -24,18 +24,22 @@ interface Opening {
   readonly basePrecision?: BasePrecision | undefined;
   readonly model?: TinyModel;
   readonly tokenIds?: (text: string) => readonly number[];
+  /** Beside the method. */
+  readonly others?: readonly Method[];
   /** Of a method that begins with a part of what it trains. */
   readonly run?: ModelFacts['run'];
 }
 
 export async function openPartial(
   method: MethodSettings,
-  { adapter, precision, basePrecision, model = tiny, ...facts }: Opening = {},
+  { adapter, precision, basePrecision, model = tiny, others = [], ...facts }: Opening = {},
 ) {
   const { folder, numLabels } = model;
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
+  const built = programOf(method, description, facts);
   const program = buildProgram(classify(description, { numLabels }), {
-    ...programOf(method, description, facts),
+    ...built,
+    methods: [...built.methods, ...others],
     ...(basePrecision && { basePrecision }),
     precision,
   });

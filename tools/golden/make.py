@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import transformers
 
-TINY = ["bert_tiny", "lora", "lora_curves", "freeze", "gradual", "methods", "adalora", "loftq", "decoders"]
+TINY = ["bert_tiny", "lora", "lora_curves", "freeze", "gradual", "parameter_groups", "methods", "adalora", "loftq", "decoders"]
 CASES = [*TINY, "chat", "sft", "minilm", "minilm_lora", "wordpiece", "schedules", "adamw", "metrics", "weighted_loss", "sampling"]
 
 

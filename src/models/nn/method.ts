@@ -134,6 +134,8 @@ export interface Method {
   readonly layerDecay?: number;
   /** For the depths at which something is trained, from the top down: how many steps it rests before. Left out: none. */
   readonly opensAfter?: (depths: readonly number[], blocks: number) => readonly number[];
+  /** A trained parameter with other rates, once all of them are known. */
+  readonly regrouped?: (parameter: Parameter) => Parameter;
   /** Throws where a wish of the settings chose nothing. */
   readonly validate?: (built: Built) => void;
   /** A scalar of trained parameters alone that is added to the mean loss of a step, whatever was scored in it. */

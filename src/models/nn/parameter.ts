@@ -52,6 +52,8 @@ export interface Parameter {
   readonly added: boolean;
   /** Multiple of the run's learning rate. */
   readonly learningRateScale: number;
+  /** Left out: the run's for matrices, none for vectors. */
+  readonly weightDecay?: number;
   /** Steps in which it rests before it is trained. */
   readonly opensAfter: number;
   readonly gradient: GradientPromise;

@@ -62,7 +62,8 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
   const read = methods.reduce((current, method) => method.batch?.(current) ?? current, batch);
   const outputs = forward(new Scope(build), read);
   const { linears, embeddings, blocks, merged, exported } = build;
-  const parameters = staged(decayed([...build.parameters.values()], methods, blocks), methods, blocks);
+  const declared = staged(decayed([...build.parameters.values()], methods, blocks), methods, blocks);
+  const parameters = regrouped(declared, methods);
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, embeddings, blocks };
   for (const method of methods) method.validate?.(built);
   const additions = {
@@ -116,6 +117,13 @@ function staged(
     const place = depths.indexOf(parameter.depth);
     const opensAfter = parameter.trainable ? Math.max(...steps.map((own) => own[place]!)) : 0;
     return { parameter: { ...parameter, opensAfter }, tensor };
+  });
+}
+
+function regrouped(parameters: Program<unknown>['parameters'], methods: readonly Method[]) {
+  return parameters.map(({ parameter, tensor }) => {
+    const own = methods.reduce((current, method) => method.regrouped?.(current) ?? current, parameter);
+    return { parameter: parameter.trainable ? own : parameter, tensor };
   });
 }
 

@@ -7,6 +7,7 @@ import type { Scorer } from '../../inference/index.ts';
 import { exportedTensors, type FloatTensor } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, settledMethod } from '../../methods/index.ts';
+import { parameterGroups } from '../../methods/parameterGroups.ts';
 import { buildProgram, type Parameter, queryPartsFor } from '../../models/nn/index.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
 import {
@@ -77,7 +78,11 @@ interface Chosen extends Known {
 
 async function programsOf(recipe: Recipe, { source }: Start, { task, data, plan, method }: Chosen): Promise<Programs> {
   const { training } = recipe;
-  const chosen = [attachMethod(method, { ...factsOf(source), run: plan })];
+  const { parameter_groups: groups } = training;
+  const chosen = [
+    attachMethod(method, { ...factsOf(source), run: plan }),
+    ...(groups ? [parameterGroups(groups, training.learning_rate)] : []),
+  ];
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const ownForms = await fourBitForms(source.folder);
   const options = {

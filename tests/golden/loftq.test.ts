@@ -5,7 +5,7 @@ import { openCheckpoint } from '../../src/files/modelFolder.node.ts';
 import { methods } from '../../src/methods/index.ts';
 import { parameterValues } from '../../src/training/index.ts';
 import { feedsOf, goldenFolder, readGolden, readTensors, relativeError, runtime } from './fixtures.ts';
-import { openPartial } from './partial.ts';
+import { lossCurve, openPartial } from './partial.ts';
 
 interface Case {
   readonly turns: number;
@@ -69,6 +69,21 @@ describe.each(cases)('$precision after $turns turns', ({ precision, turns, lost,
     expect(relativeError(await logitsOf(await open(precision, turns)), logits.flat())).toBeLessThan(1e-4);
   });
 });
+
+test.each(golden.curves as { turns: number; loss: number[] }[])(
+  'over a base of int4 the loss curve after $turns turns follows PEFT',
+  async ({ turns, loss }) => {
+    const given = { name: 'lora', ...golden.settings, target_modules: golden.target_modules };
+    const rounding = { base_precision: 'int4', init: 'loftq', loftq_iter: turns };
+    const losses = await lossCurve(
+      await openPartial(methods.lora.settings.parse({ ...given, ...rounding })),
+      golden.plan,
+    );
+    losses.forEach((value, i) => {
+      expect(Math.abs(value / loss[i]! - 1), `step ${i + 1}`).toBeLessThan(1e-4);
+    });
+  },
+);
 
 const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Math.hypot(...Array.from(a, (value, i) => value - b[i]!));

@@ -15,6 +15,7 @@ const parameter: Parameter = {
   added: false,
   gradient: 'always',
   learningRateScale: 1,
+  opensAfter: 0,
   depth: 0,
 };
 const memory = allocateParameters([parameter]);

@@ -2,6 +2,9 @@
 import type { Values } from '../engine/runtime/index.ts';
 import type { Parameter, Stored } from '../models/nn/index.ts';
 import {
+  frozenMemory,
+  inOrder,
+  keptValues,
   type Loading,
   type NamedCheckpoint,
   ownForm,
@@ -24,14 +27,23 @@ export async function loadFrozen(
   const frozen = new Map<string, Float32Array>();
   const packed = new Map<string, Values>();
   const fresh: string[] = [];
-  for (const { parameter, place } of placeParameters(parameters, { ...checkpoints, seed: 0 })) {
+  for (const { parameter, place } of inOrder(placeParameters(parameters, { ...checkpoints, seed: 0 }))) {
     const { name, stored } = parameter;
     if (!place) fresh.push(name);
-    else if (stored) packed.set(name, await sharedForm(place, stored));
+    else if (isOfItsOwn(parameter)) {
+      const values = await place.checkpoint.readFloats(place.name);
+      const kept = keptValues(parameter, values, (other) => frozen.get(other)!);
+      if (stored) packed.set(name, packedForm(stored, kept));
+      else frozen.set(name, kept);
+    } else if (stored) packed.set(name, await sharedForm(place, stored));
     else frozen.set(name, await sharedFloats(place));
   }
-  return { memory: { shards: [], trained: new Map(), frozen, packed }, fresh };
+  return { memory: frozenMemory(frozen, packed), fresh };
 }
+
+/** No other model keeps what this one does, unless it is the weight itself in the form that it is kept in anyway. */
+const isOfItsOwn = ({ replaced, stored }: Parameter): boolean =>
+  replaced !== undefined && (replaced.from.length > 0 || stored === undefined);
 
 interface Place {
   readonly checkpoint: NamedCheckpoint;

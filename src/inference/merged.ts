@@ -29,9 +29,10 @@ export async function mergedTensors(program: Program<unknown>, options: MergeOpt
     });
 }
 
-/** An addition that is in no merged weight would be left out in silence. */
+/** An addition that is in no merged weight, and in none that was replaced, would be left out in silence. */
 function refuseUnmergeable({ parameters, merged }: Program<unknown>): void {
-  const folded = new Set(leaves([...merged.values()]).map(({ name }) => name));
+  const worked = parameters.flatMap(({ parameter }) => parameter.replaced?.from ?? []);
+  const folded = new Set([...leaves([...merged.values()]).map(({ name }) => name), ...worked]);
   const left = parameters.find(({ parameter: { name, added } }) => added && !folded.has(name));
   if (!left) return;
   throw new AttuneError({

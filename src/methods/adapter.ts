@@ -13,6 +13,7 @@ import { AttuneError } from '../errors/index.ts';
 import { type ActivationName, activationNames, activations, type SublayerSite } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
+import { unfreezeSchedule } from './unfreezing.ts';
 
 /** What the authors took, where the settings say nothing. */
 const presets = {
@@ -49,6 +50,7 @@ const settings = z
       .meta({ description: 'What they give is multiplied by this.', defaultText: '1, `parallel`: 4' }),
     base_precision: basePrecision,
     layer_lr_decay: layerDecay,
+    unfreeze_schedule: unfreezeSchedule,
   })
   .meta({ description: 'Bottleneck adapters: small two-layer networks between frozen layers are trained.' });
 

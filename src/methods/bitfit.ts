@@ -3,10 +3,16 @@ import { z } from 'zod';
 import { AttuneError } from '../errors/index.ts';
 import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
+import { unfreezeSchedule } from './unfreezing.ts';
 
 export const bitfit = defineMethod({
   settings: z
-    .strictObject({ name: z.literal('bitfit'), base_precision: basePrecision, layer_lr_decay: layerDecay })
+    .strictObject({
+      name: z.literal('bitfit'),
+      base_precision: basePrecision,
+      layer_lr_decay: layerDecay,
+      unfreeze_schedule: unfreezeSchedule,
+    })
     .meta({ description: "BitFit: the biases of the model and the task's head are trained." }),
   learningRate: () => 1e-3,
   attach: () => ({

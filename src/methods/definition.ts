@@ -12,6 +12,8 @@ export interface ModelFacts {
   readonly norms: readonly string[];
   /** Where something starts from a text. Left out where everything is read from files. */
   readonly tokenIds?: (text: string) => readonly number[];
+  /** Where a model is trained. */
+  readonly run?: RunLength;
 }
 
 /** A key of every method: https://arxiv.org/abs/1801.06146 trains lower layers more slowly. */
@@ -28,6 +30,12 @@ export const layerDecay = z
     aliases: ['llrd', 'layerwise_lr_decay', 'layer_decay'],
   });
 
+export interface RunLength {
+  readonly totalSteps: number;
+  /** Of each epoch that the run enters. */
+  readonly stepsOfEpoch: readonly number[];
+}
+
 /** A fine-tuning method: the keys that a recipe gives it, and what it does to a model. */
 export interface MethodDefinition<Schema extends z.ZodObject> {
   /** The keys under `method` when its `name` is this one. */
@@ -36,6 +44,13 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
   learningRate(settings: z.output<Schema>): number;
   /** How many of the model's positions it takes; left out: none. */
   positions?(settings: z.output<Schema>): number;
+  /** The settings once it is known how long the run is, with what they leave to that. Throws where they do not fit it. */
+  settled?(settings: z.output<Schema>, run: Pick<RunLength, 'totalSteps'>): z.output<Schema>;
+  /**
+   * What it does to frozen weights when it is opened, in words; left out, or undefined: nothing. What it trains is right
+   * beside such weights alone, which no other program has.
+   */
+  baseChange?(settings: z.output<Schema>): string | undefined;
   attach(settings: z.output<Schema>, facts: ModelFacts): Method;
 }
 

@@ -5,6 +5,7 @@ import type { Built, Parameter } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { holdsName } from './pattern.ts';
+import { unfreezeSchedule } from './unfreezing.ts';
 
 const parts = z.strictObject({
   layers: z
@@ -37,6 +38,7 @@ export const freeze = defineMethod({
       }),
       base_precision: basePrecision,
       layer_lr_decay: layerDecay,
+      unfreeze_schedule: unfreezeSchedule,
     })
     .meta({ description: 'Freezing: a part of the weights is trained.' }),
   // A new head alone starts from nothing and cannot harm what the model knows.

@@ -10,6 +10,7 @@ import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
 import { names, takesNames, targetFields, targeting } from './targets.ts';
+import { unfreezeSchedule } from './unfreezing.ts';
 
 const settings = z
   .strictObject({
@@ -26,6 +27,7 @@ const settings = z
     }),
     base_precision: basePrecision,
     layer_lr_decay: layerDecay,
+    unfreeze_schedule: unfreezeSchedule,
   })
   .meta({ description: 'IA³: one factor for each output, or input, of some linear layers is trained.' });
 

@@ -4,18 +4,20 @@
  */
 import { AttuneError } from '../errors/index.ts';
 import type { BasePrecision, Method } from '../models/nn/index.ts';
+import { adalora } from './adalora/adalora.ts';
 import { adapter } from './adapter.ts';
 import { bitfit } from './bitfit.ts';
-import type { ModelFacts } from './definition.ts';
+import type { ModelFacts, RunLength } from './definition.ts';
 import { dora } from './dora.ts';
 import { freeze } from './freeze.ts';
 import { full } from './full.ts';
 import { ia3 } from './ia3.ts';
 import { lnTuning } from './lnTuning.ts';
 import { lora } from './lora.ts';
-import { prefixTuning } from './prefixTuning.ts';
-import { promptTuning } from './promptTuning.ts';
-import { pTuning } from './pTuning.ts';
+import { prefixTuning } from './prompts/prefixTuning.ts';
+import { promptTuning } from './prompts/promptTuning.ts';
+import { pTuning } from './prompts/pTuning.ts';
+import { openings } from './unfreezing.ts';
 import { vera } from './vera.ts';
 
 /** A recipe offers the methods of this table and no other: a new method adds its line here. */
@@ -25,6 +27,7 @@ export const methods = {
   bitfit,
   ln_tuning: lnTuning,
   lora,
+  adalora,
   dora,
   vera,
   ia3,
@@ -43,17 +46,30 @@ const rowOf = (settings: MethodSettings) =>
   methods[settings.name] as {
     learningRate(settings: MethodSettings): number;
     positions?(settings: MethodSettings): number;
+    settled?(settings: MethodSettings, run: Pick<RunLength, 'totalSteps'>): MethodSettings;
+    baseChange?(settings: MethodSettings): string | undefined;
     attach(settings: MethodSettings, facts: ModelFacts): Method;
   };
 
-export const attachMethod = (settings: MethodSettings, facts: ModelFacts): Method =>
-  withDecay(rowOf(settings).attach(settings, facts), settings);
+export function attachMethod(settings: MethodSettings, facts: ModelFacts): Method {
+  const { layer_lr_decay: layerDecay } = settings;
+  const schedule = 'unfreeze_schedule' in settings ? settings.unfreeze_schedule : undefined;
+  return {
+    ...rowOf(settings).attach(settings, facts),
+    ...(layerDecay !== undefined && { layerDecay }),
+    ...(schedule !== undefined && facts.run && { opensAfter: openings(schedule, facts.run) }),
+  };
+}
 
-const withDecay = (method: Method, { layer_lr_decay: layerDecay }: MethodSettings): Method =>
-  layerDecay === undefined ? method : { ...method, layerDecay };
+/** The settings of a run of this length, with nothing left open. */
+export const settledMethod = (settings: MethodSettings, run: Pick<RunLength, 'totalSteps'>): MethodSettings =>
+  rowOf(settings).settled?.(settings, run) ?? settings;
+
 /** How a run with these settings keeps the weights that it does not train. */
 export const basePrecisionOf = (settings: MethodSettings): BasePrecision =>
   'base_precision' in settings ? settings.base_precision : 'fp32';
+/** What a method does to frozen weights when it is opened, in words; undefined: nothing. */
+export const baseChangeOf = (settings: MethodSettings): string | undefined => rowOf(settings).baseChange?.(settings);
 /** How many of the model's positions are not left for the text. */
 export const positionsOf = (settings: MethodSettings): number => rowOf(settings).positions?.(settings) ?? 0;
 export const defaultLearningRate = (settings: MethodSettings): number => rowOf(settings).learningRate(settings);

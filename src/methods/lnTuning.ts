@@ -7,6 +7,7 @@ import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
 import { moduleOf, names, nothing, takesNames, targetFields } from './targets.ts';
+import { unfreezeSchedule } from './unfreezing.ts';
 
 const settings = z
   .strictObject({
@@ -19,6 +20,7 @@ const settings = z
     modules_to_save: targetFields.modules_to_save,
     base_precision: basePrecision,
     layer_lr_decay: layerDecay,
+    unfreeze_schedule: unfreezeSchedule,
   })
   .meta({ description: "LayerNorm tuning: the layer norms and the task's head are trained." });
 

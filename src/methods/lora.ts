@@ -1,17 +1,19 @@
 /**
  * h = Wx + s·BAx with W frozen, A [r, in], B [out, r] and s = α/r (α/√r with rsLoRA)
- * (https://arxiv.org/abs/2106.09685, https://arxiv.org/abs/2312.03732). B starts at zero: step 0 is the base model.
+ * (https://arxiv.org/abs/2106.09685, https://arxiv.org/abs/2312.03732). B starts at zero: step 0 is the base model. With
+ * LoftQ's start, over a base that is rounded, it is nearer to the exact base.
  */
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
 import { add, concat, gather, linear, matmul, mul, neg, sub, transpose } from '../engine/ops/index.ts';
-import { AttuneError } from '../errors/index.ts';
 import type { Built, LinearSite, Parameter, TokensSite } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
+import { refuseIdle, refuseIdleLoftQ } from './loraChecks.ts';
 import { patternValue } from './pattern.ts';
-import { type LoraInit, loraInits, startsInWeight, startsOf } from './starts/loraInit.ts';
-import { moduleOf, nothing, type Targeting, targetFields, targeting } from './targets.ts';
+import { loftqStarts, loraInits, startsInWeight, startsOf } from './starts/loraInit.ts';
+import { moduleOf, type Targeting, targetFields, targeting } from './targets.ts';
+import { unfreezeSchedule } from './unfreezing.ts';
 
 const perModule = z.record(z.string().min(1), z.number().positive());
 
@@ -50,6 +52,7 @@ export const lowRankFields = {
   }),
   base_precision: basePrecision,
   layer_lr_decay: layerDecay,
+  unfreeze_schedule: unfreezeSchedule,
 };
 
 const settings = z
@@ -61,19 +64,37 @@ const settings = z
       .default('default')
       .meta({
         description:
-          'What the matrices start from: random numbers (`gaussian`: normal ones), or the largest (`pissa`) or first ' +
-          '(`olora`) directions of the weight, which are saved as a plain LoRA of twice the rank.',
+          'What the matrices start from: random numbers (`gaussian`: normal ones); the largest (`pissa`) or first ' +
+          '(`olora`) directions of the weight, which are saved as a plain LoRA of twice the rank; or what a base in 8 or 4 ' +
+          'bits lost when it was rounded (`loftq`).',
         aliases: ['init_lora_weights', 'pissa_init'],
+      }),
+    loftq_iter: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({
+        description:
+          'Of `init: loftq`: how often the weight is rounded, each time without what the matrices make up for.',
+        defaultText: '1',
+        aliases: ['loftq_config', 'num_iter'],
       }),
   })
   .meta({ description: 'LoRA: small low-rank matrices beside frozen linear layers are trained.' });
 
 export type LoraSettings = z.output<typeof settings>;
-export type LowRankSettings = Omit<LoraSettings, 'name' | 'init'> & { readonly init?: LoraInit };
+export type LowRankSettings = Omit<LoraSettings, 'name' | 'init' | 'loftq_iter'> &
+  Partial<Pick<LoraSettings, 'init' | 'loftq_iter'>>;
 
 export const lora = defineMethod({
   settings,
   learningRate: () => 5e-4,
+  baseChange(given) {
+    if (given.init !== 'loftq') return undefined;
+    const { loftq_iter = 1, base_precision, lora_alpha, alpha_pattern, use_rslora } = given;
+    const rounding = { init: 'loftq', loftq_iter, base_precision, lora_alpha, alpha_pattern, use_rslora };
+    return JSON.stringify(rounding).replaceAll(/[{}"]/g, '');
+  },
   attach(given, { queryAndValue, norms }) {
     const places = targeting(given, queryAndValue, norms);
     return {
@@ -94,7 +115,10 @@ export const lora = defineMethod({
         const { a, b, scale } = tableFactors(given, site);
         return add(table, matmul(a, b, { transA: true, transB: true, scale })); // [rows, D]
       },
-      validate: (built) => refuseIdle(given, places, built, 'linear and embeddings'),
+      validate(built) {
+        refuseIdle(given, places, built, 'linear and embeddings');
+        refuseIdleLoftQ(given, places, built);
+      },
     };
   },
 });
@@ -108,22 +132,6 @@ export const lowRankMethod = (given: LowRankSettings, places: Targeting) => ({
     shape.length < 2 ? (given.loraplus_lr_ratio ?? 1) : 1,
   validate: (built: Built): void => refuseIdle(given, places, built, 'linear'),
 });
-
-type Reach = Parameters<Targeting['refuseIdle']>[1];
-
-function refuseIdle(given: LowRankSettings, places: Targeting, built: Built, reaches: Reach): void {
-  places.refuseIdle(built, reaches);
-  const tables = reaches === 'linear' ? [] : built.embeddings.filter(places.isTable);
-  const targeted = [...built.linears.filter(places.isTarget).map(({ path }) => path), ...tables];
-  for (const map of ['rank_pattern', 'alpha_pattern'] as const) checkPattern(given[map], `method.${map}`, targeted);
-  if (tables.length === 0 || (startsInWeight(given.init ?? 'default') === false && !given.loraplus_lr_ratio)) return;
-  throw new AttuneError({
-    code: 'CONFIG_INVALID',
-    where: 'method.target_modules',
-    problem: `${tables[0]} is an embedding, which has no LoRA+ and no start in its weight`,
-    fix: 'leave it out, or remove loraplus_lr_ratio and init',
-  });
-}
 
 /** s·BAx, less what the start of B·A gives where it was taken from W. [..., out] */
 export function product(given: LowRankSettings, site: LinearSite): Tensor {
@@ -185,9 +193,11 @@ function lowRank(given: LowRankSettings, site: LinearSite): LowRank {
   const rank = patternValue(given.rank_pattern, path) ?? given.r;
   const alpha = patternValue(given.alpha_pattern, path) ?? given.lora_alpha;
   const scale = alpha / (given.use_rslora ? Math.sqrt(rank) : rank);
-  const { init = 'default' } = given;
-  const from = startsOf(init, site, { rank, scale });
-  const late = startsInWeight(init) ? {} : ({ gradient: 'afterUpdate' } as const);
+  const { init = 'default', loftq_iter: rounds = 1, base_precision: precision } = given;
+  const narrow = { rank, scale };
+  const loftq = init === 'loftq' ? loftqStarts(site, { ...narrow, precision, rounds }) : undefined;
+  const from = loftq ?? startsOf(init, site, narrow);
+  const late = startsInWeight(init) || loftq ? {} : ({ gradient: 'afterUpdate' } as const);
   const a = added('lora_A.weight', [rank, width], from.a, late);
   const b = added('lora_B.weight', [out, rank], from.b, { learningRateScale: given.loraplus_lr_ratio ?? 1 });
   if (!startsInWeight(init)) return { a, b, scale };
@@ -201,25 +211,11 @@ function lowRank(given: LowRankSettings, site: LinearSite): LowRank {
   return { a, b, scale, start };
 }
 
-function isTrainedBias(
-  { bias }: LowRankSettings,
+export function isTrainedBias(
+  { bias }: Pick<LowRankSettings, 'bias'>,
   { name, head }: Pick<Parameter, 'name' | 'head'>,
   { isTarget }: Targeting,
 ): boolean {
   if (bias === 'none' || !name.endsWith('.bias')) return false;
   return bias === 'all' || isTarget({ path: moduleOf(name), head, vocabulary: false });
-}
-
-/** Of two keys that fit one layer PEFT takes the first, and sorts them when it saves: such a pair is refused. */
-function checkPattern(map: Readonly<Record<string, number>>, where: string, paths: readonly string[]): void {
-  const keys = Object.keys(map);
-  const fits = (key: string, path: string): boolean => patternValue({ [key]: 1 }, path) !== undefined;
-  const idle = keys.find((key) => !paths.some((path) => fits(key, path)));
-  if (idle !== undefined) throw nothing(where, idle, paths);
-  for (const path of paths) {
-    const [first, second] = keys.filter((key) => fits(key, path));
-    if (second === undefined || map[first!] === map[second]) continue;
-    const problem = `'${first}' and '${second}' both fit ${path}, with other values`;
-    throw new AttuneError({ code: 'CONFIG_INVALID', where, problem, fix: 'make the keys exclude each other' });
-  }
 }

@@ -15,11 +15,12 @@ function wholePath(text: string): RegExp | undefined {
   }
 }
 
+/** A text as a regular expression over all of a name. */
+export const matchesWhole = (pattern: string, name: string): boolean => wholePath(pattern)?.test(name) ?? false;
+
 /** Module paths that a list of names, or one regular expression, chooses. */
 export const chooses = (wanted: string | readonly string[], path: string): boolean =>
-  typeof wanted === 'string'
-    ? (wholePath(wanted)?.test(path) ?? false)
-    : wanted.some((name) => endsWithName(path, name));
+  typeof wanted === 'string' ? matchesWhole(wanted, path) : wanted.some((name) => endsWithName(path, name));
 
 /** The first key of a pattern map that fits: a name, or a regular expression, at the end of the path. */
 export function patternValue(map: Readonly<Record<string, number>>, path: string): number | undefined {

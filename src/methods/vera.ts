@@ -9,6 +9,7 @@ import type { Built, Initial, LinearSite, Method } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { type Targeting, targetFields, targeting } from './targets.ts';
+import { unfreezeSchedule } from './unfreezing.ts';
 
 const settings = z
   .strictObject({
@@ -22,6 +23,7 @@ const settings = z
     modules_to_save: targetFields.modules_to_save,
     base_precision: basePrecision,
     layer_lr_decay: layerDecay,
+    unfreeze_schedule: unfreezeSchedule,
   })
   .meta({ description: 'VeRA: two vectors a layer are trained, beside random matrices that all layers share.' });
 

@@ -3,6 +3,7 @@
  * Imports tasks, data, methods, models, files, engine, errors. Invariant: prints nothing and touches no file.
  */
 export { type FeatureSource, featureBytes, openFeatures } from './features.ts';
+export { gradientOutputs, type MicroBatch, type Recompute, type StepLoss } from './gradientSession.ts';
 export {
   areFinite,
   type GuardOptions,
@@ -12,6 +13,8 @@ export {
   openGuards,
 } from './guards/index.ts';
 export {
+  inOrder,
+  keptValues,
   type Loaded,
   type Loading,
   loadParameters,
@@ -24,6 +27,7 @@ export type { MaskSource, Place } from './masks.ts';
 export type { AdamWSettings, Update } from './optimizer.ts';
 export {
   allocateParameters,
+  frozenMemory,
   type ParameterMemory,
   packedForm,
   packedValues,
@@ -32,12 +36,4 @@ export {
   valuesOf,
 } from './parameterMemory.ts';
 export type { Schedule, SchedulerName } from './schedule.ts';
-export {
-  gradientOutputs,
-  type MicroBatch,
-  openTrainer,
-  type Recompute,
-  type StepLoss,
-  type Trainer,
-  type TrainerOptions,
-} from './trainer.ts';
+export { openTrainer, type Trainer, type TrainerOptions } from './trainer.ts';

@@ -5,7 +5,7 @@ import type { Values } from '../engine/runtime/index.ts';
 import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
-import type { Derived, Initial, Parameter, Stored } from '../models/nn/index.ts';
+import type { Derived, DerivedExactly, Initial, Parameter, Stored } from '../models/nn/index.ts';
 import { areFinite } from './guards/finite.ts';
 import { formOf, type ParameterMemory, packedForm, valuesOf, valuesOfTensor } from './parameterMemory.ts';
 
@@ -58,24 +58,58 @@ export async function loadParameters(
   loading: Loading,
 ): Promise<Loaded> {
   const found = placeParameters(parameters, loading);
-  for (const { parameter, place } of found) {
-    const { name, shape, stored } = parameter;
-    if (stored?.own && place) {
-      memory.packed.set(name, await ownForm(place, stored));
-      continue;
-    }
-    const values = stored ? new Float32Array(shape.reduce((a, b) => a * b, 1)) : valuesOf(memory, name);
-    if (place) await readFinite(place, values);
-    else if (!isDerived(parameter.fresh)) fillFresh(values, parameter, loading.seed);
-    if (stored) memory.packed.set(name, packedForm(stored, values));
-  }
-  const derived = found.filter(({ parameter, place }) => !place && isDerived(parameter.fresh));
-  for (const { parameter } of derived) derive(memory, parameter);
+  const fresh = found.filter(({ place }) => !place).map(({ parameter }) => parameter);
+  for (const placed of inOrder(found)) await loadOne(memory, placed, { fresh, seed: loading.seed });
+  for (const parameter of fresh) if (isDerived(parameter.fresh)) derive(memory, parameter);
   const used = new Set(found.map(({ place }) => place?.checkpoint === loading.base && place.name));
   return {
-    fresh: found.filter(({ place }) => !place).map(({ parameter }) => parameter.name),
+    fresh: fresh.map(({ name }) => name),
     unused: loading.base.names.filter((name) => !used.has(name)),
   };
+}
+
+/** What is replaced comes last: what it is made of, with whatever else starts from it, is there then. */
+export const inOrder = <T extends { readonly parameter: Parameter }>(found: readonly T[]): T[] => [
+  ...found.filter(({ parameter }) => !parameter.replaced),
+  ...found.filter(({ parameter }) => parameter.replaced),
+];
+
+interface Starting {
+  /** Parameters that no checkpoint has. */
+  readonly fresh: readonly Parameter[];
+  readonly seed: number;
+}
+
+async function loadOne(
+  memory: ParameterMemory,
+  { parameter, place }: Placed,
+  { fresh, seed }: Starting,
+): Promise<void> {
+  const { name, shape, stored } = parameter;
+  if (stored?.own && place) {
+    memory.packed.set(name, await ownForm(place, stored));
+    return;
+  }
+  const values = stored ? new Float32Array(shape.reduce((a, b) => a * b, 1)) : valuesOf(memory, name);
+  if (place) await readFinite(place, values);
+  else if (isPlain(parameter.fresh)) fillFresh(values, parameter, seed);
+  for (const { name: own, fresh: start } of fresh) {
+    if (isExact(start) && start.ofFile === name) valuesOf(memory, own).set(start.compute(values));
+  }
+  const kept = keptValues(parameter, values, (other) => valuesOf(memory, other));
+  if (stored) memory.packed.set(name, packedForm(stored, kept));
+  else if (kept !== values) values.set(kept);
+}
+
+/** What is kept of a weight, from its values in the file. */
+export function keptValues(
+  { replaced, stored }: Parameter,
+  values: Float32Array,
+  valuesOfOther: (name: string) => Float32Array,
+): Float32Array {
+  if (!replaced) return values;
+  const made = replaced.compute(values, ...replaced.from.map(valuesOfOther));
+  return stored ? made : replaced.rounded(made);
 }
 
 /** A frozen weight in the blocks of its file. */
@@ -169,6 +203,8 @@ function mismatch(code: 'MODEL_WEIGHTS' | 'ADAPTER_MISMATCH', where: string, pro
 }
 
 const isDerived = (fresh: Initial | undefined): fresh is Derived => typeof fresh === 'object' && 'from' in fresh;
+const isExact = (fresh: Initial | undefined): fresh is DerivedExactly => typeof fresh === 'object' && 'ofFile' in fresh;
+const isPlain = (fresh: Initial | undefined): boolean => !isDerived(fresh) && !isExact(fresh);
 
 /** What starts from a weight of the model, once all of these are loaded. */
 function derive(memory: ParameterMemory, { name, fresh }: Parameter): void {
@@ -177,7 +213,7 @@ function derive(memory: ParameterMemory, { name, fresh }: Parameter): void {
 }
 
 function fillFresh(values: Float32Array, { name, fresh }: Parameter, seed: number): void {
-  const initial = fresh as Exclude<Initial, Derived>;
+  const initial = fresh as Exclude<Initial, Derived | DerivedExactly>;
   if (initial === 'zeros' || initial === 'ones') {
     values.fill(initial === 'ones' ? 1 : 0);
     return;

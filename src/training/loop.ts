@@ -1,7 +1,8 @@
 /** The training loop: one record for each optimizer step. Prints nothing, saves nothing, evaluates nothing. */
+import type { MicroBatch } from './gradientSession.ts';
 import type { Guards, Incident } from './guards/index.ts';
 import { learningRateAt, type Schedule } from './schedule.ts';
-import type { MicroBatch, Trainer } from './trainer.ts';
+import type { Trainer } from './trainer.ts';
 
 /** The batches of one optimizer step, and how much of the data has been seen after it. */
 export interface StepBatches {
@@ -17,6 +18,8 @@ export interface StepRecord {
   readonly lastOfEpoch: boolean;
   /** Mean over everything that was scored in this step, before its update. */
   readonly loss: number;
+  /** What the method added to that mean; left out where it adds nothing. */
+  readonly penalty?: number;
   readonly learningRate: number;
   /** Before clipping. */
   readonly gradientNorm: number;
@@ -56,18 +59,18 @@ export async function* trainSteps(
     if (signal?.aborted || step >= schedule.totalSteps) return;
     const learningRate = learningRateAt(schedule, step) * (guards?.rateScale() ?? 1);
     step += 1;
-    const { sum, count } = await trainer.gradients(batches, step);
+    const { sum, count, penalty } = await trainer.gradients(batches, step);
     const loss = sum / count;
     const gradientNorm = trainer.gradientNorm(count);
     const rows = batches.reduce((total, batch) => total + batch.rows, 0);
     const tokens = batches.reduce((total, batch) => total + batch.tokens, 0);
     const incident = await guards?.judge({ step, loss, gradientNorm, rows, batches, learningRate });
     const gradientScale = clippingScale(gradientNorm, maxGradientNorm) / count;
-    if (!incident) trainer.update({ step: guards?.updates() ?? step, learningRate, gradientScale });
+    if (!incident) trainer.update({ step, updates: guards?.updates() ?? step, learningRate, gradientScale });
     const seconds = (performance.now() - started) / 1000;
     const examples = batches.flatMap((batch) => batch.examples ?? []);
     const record = { step, epoch, lastOfEpoch, loss, learningRate, gradientNorm, rows, tokens, seconds };
-    yield { ...record, incident, examples };
+    yield { ...record, ...(penalty !== undefined && { penalty }), incident, examples };
     if (incident?.action === 'stop') return;
     started = performance.now();
   }

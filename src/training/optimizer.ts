@@ -17,7 +17,14 @@ export interface Update {
   readonly gradientScale: number;
   /** Where the gradients are: of one batch, or summed over several. */
   readonly from: GradientRegion;
+  /** Which parameters are trained by now, and after how many updates each began; left out: all, from the first. */
+  readonly opened?: Opened;
 }
+
+/** Updates before the first one of what rests for some steps; undefined while it rests. */
+export type Opened = (opensAfter: number) => number | undefined;
+
+const fromTheFirst: Opened = () => 0;
 
 /** Writes weights and moments in place. */
 export function updateParameters(
@@ -26,9 +33,9 @@ export function updateParameters(
   settings: AdamWSettings,
   update: Update,
 ): void {
-  const isDecayed = (run: Run): boolean => run.decayed && settings.weightDecay !== 0;
+  const isDecayed = (run: Run): boolean => decayOf(run, settings) !== 0;
   for (const shard of memory.shards) {
-    for (const run of runsOf(shard, tables)) {
+    for (const run of runsOf(shard, tables, update.opened)) {
       const stretches = run.table === undefined || isDecayed(run) ? [run] : tables.learned(run.table, update.from);
       for (const stretch of stretches) updateRun(shard, { ...run, ...stretch }, settings, update);
     }
@@ -36,18 +43,25 @@ export function updateParameters(
 }
 
 interface Run extends Stretch {
+  /** A matrix, which is decayed as the run is. */
   readonly decayed: boolean;
+  /** Where it has a decay of its own. */
+  readonly weightDecay: number | undefined;
   readonly learningRateScale: number;
+  /** Updates before its first one. */
+  readonly opened: number;
   /** Name of the parameter, where its gradients come in rows. */
   readonly table?: string | undefined;
 }
 
 /** Neighbouring parameters that are treated alike, as one stretch. Vectors (biases, norms) are not decayed. */
-function runsOf({ slots, floats }: Shard, tables: Tables): Run[] {
+function runsOf({ slots, floats }: Shard, tables: Tables, openedOf = fromTheFirst): Run[] {
   const runs: Run[] = [];
   slots.forEach((slot, i) => {
+    const opened = openedOf(slot.parameter.opensAfter);
+    if (opened === undefined) return;
     const next = slots[i + 1]?.start ?? floats;
-    const run = runOf(slot, next - slot.start, tables);
+    const run = { ...runOf(slot, tables), count: next - slot.start, opened };
     const last = runs.at(-1);
     if (last && isAlike(last, run)) runs[runs.length - 1] = { ...last, count: last.count + run.count };
     else runs.push(run);
@@ -55,18 +69,29 @@ function runsOf({ slots, floats }: Shard, tables: Tables): Run[] {
   return runs;
 }
 
-function runOf({ start, parameter: { name, shape, learningRateScale } }: Slot, count: number, tables: Tables): Run {
+function runOf({ start, parameter }: Slot, tables: Tables) {
+  const { name, shape, learningRateScale, weightDecay } = parameter;
   const table = tables.names.has(name) ? name : undefined;
-  return { start, count, decayed: shape.length > 1, learningRateScale, table };
+  return { start, decayed: shape.length > 1, weightDecay, learningRateScale, table };
 }
 
+const decayOf = ({ decayed, weightDecay }: Run, settings: AdamWSettings): number =>
+  weightDecay ?? (decayed ? settings.weightDecay : 0);
+
 const isAlike = (a: Run, b: Run): boolean =>
-  !a.table && !b.table && a.decayed === b.decayed && a.learningRateScale === b.learningRateScale;
+  !a.table &&
+  !b.table &&
+  a.start + a.count === b.start &&
+  a.decayed === b.decayed &&
+  a.weightDecay === b.weightDecay &&
+  a.opened === b.opened &&
+  a.learningRateScale === b.learningRateScale;
 
 function updateRun(shard: Shard, run: Run, settings: AdamWSettings, update: Update): void {
-  const { start, count, decayed, learningRateScale } = run;
-  const { beta1, beta2, epsilon, weightDecay } = settings;
-  const { step, gradientScale, from } = update;
+  const { start, count, learningRateScale, opened } = run;
+  const { beta1, beta2, epsilon } = settings;
+  const { gradientScale, from } = update;
+  const updates = update.step - opened;
   const learningRate = update.learningRate * learningRateScale;
   shard.kernels.adamW({
     weight: shard.addressOf('weight', start),
@@ -78,27 +103,41 @@ function updateRun(shard: Shard, run: Run, settings: AdamWSettings, update: Upda
     beta2,
     epsilon,
     gradientScale,
-    decay: 1 - (decayed ? learningRate * weightDecay : 0),
-    stepSize: learningRate / (1 - beta1 ** step),
-    inverseSquareCorrection: 1 / Math.sqrt(1 - beta2 ** step),
+    decay: 1 - learningRate * decayOf(run, settings),
+    stepSize: learningRate / (1 - beta1 ** updates),
+    inverseSquareCorrection: 1 / Math.sqrt(1 - beta2 ** updates),
   });
 }
 
-/** ‖g‖ over all trained parameters, of the gradients as they are summed. */
-export function gradientNorm({ shards }: ParameterMemory, tables: Tables, from: GradientRegion): number {
+interface Summed {
+  readonly from: GradientRegion;
+  readonly opened?: Opened;
+}
+
+/** ‖g‖ over all parameters that are trained by now, of the gradients as they are summed. */
+export function gradientNorm({ shards }: ParameterMemory, tables: Tables, { from, opened }: Summed): number {
   const squares = shards.flatMap((shard) =>
-    runsOf(shard, tables)
+    runsOf(shard, tables, opened)
       .flatMap((run) => (run.table === undefined ? [run] : tables.touched(run.table, from)))
       .map(({ start, count }) => shard.kernels.sumOfSquares(shard.addressOf(from, start), count)),
   );
   return Math.sqrt(squares.reduce((a, b) => a + b, 0));
 }
 
+interface Accumulating {
+  readonly first: boolean;
+  readonly opened?: Opened;
+}
+
 /** Adds the gradients of the last batch to the total, or makes them the total where they are the first. Not of tables. */
-export function accumulateGradients({ shards }: ParameterMemory, tables: Tables, first: boolean): void {
+export function accumulateGradients(
+  { shards }: ParameterMemory,
+  tables: Tables,
+  { first, opened }: Accumulating,
+): void {
   for (const shard of shards) {
     const { kernels, addressOf } = shard;
-    for (const { start, count, table } of runsOf(shard, tables)) {
+    for (const { start, count, table } of runsOf(shard, tables, opened)) {
       if (table !== undefined) continue;
       if (first) {
         const bytes = new Uint8Array(kernels.memory.buffer);

@@ -32,13 +32,27 @@ export interface Shard {
   addressOf(region: Region, start?: number): number;
 }
 
+/** An array that belongs to no parameter. */
+export interface Remembered {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
 export interface ParameterMemory {
   readonly shards: readonly Shard[];
   readonly trained: ReadonlyMap<string, Slot>;
   readonly frozen: ReadonlyMap<string, Float32Array>;
   /** Frozen parameters that are kept in another form, once they are loaded: what it is made of, as it is fed. */
   readonly packed: Map<string, Values>;
+  /** What steps go on from beside weights and moments, once there is a trainer: by name. */
+  readonly remembered: Map<string, Remembered>;
 }
+
+/** Weights that only answer. */
+export const frozenMemory = (
+  frozen: ReadonlyMap<string, Float32Array>,
+  packed: Map<string, Values> = new Map(),
+): ParameterMemory => ({ shards: [], trained: new Map(), frozen, packed, remembered: new Map() });
 
 const sizeOf = ({ shape }: Parameter): number => shape.reduce((a, b) => a * b, 1);
 
@@ -53,6 +67,7 @@ export function allocateParameters(parameters: readonly Parameter[]): ParameterM
     trained: new Map(shards.flatMap(({ slots }) => slots.map((slot) => [slot.parameter.name, slot] as const))),
     frozen: new Map(plain.map((parameter) => [parameter.name, new Float32Array(sizeOf(parameter))] as const)),
     packed: new Map(),
+    remembered: new Map(),
   };
 }
 

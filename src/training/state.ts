@@ -1,4 +1,7 @@
-/** What the next step needs of the steps before it, as tensors: each region of each trained parameter that outlives a step. */
+/**
+ * What the next step needs of the steps before it, as tensors: each region of each trained parameter that outlives a
+ * step, and what else is remembered.
+ */
 import { AttuneError } from '../errors/index.ts';
 import type { NamedTensor } from '../files/index.ts';
 import type { NamedCheckpoint } from './loadParameters.ts';
@@ -10,10 +13,16 @@ export interface StateTensor extends NamedTensor {
 }
 
 /** The arrays are the live ones. */
-export function stateOf({ trained }: ParameterMemory): StateTensor[] {
-  return [...trained.values()].flatMap(({ parameter: { name, shape }, arrays }) =>
-    stateRegions.map((region) => ({ name: `${region}.${name}`, dtype: 'float32', shape, data: arrays[region] })),
+export function stateOf({ trained, remembered }: ParameterMemory): StateTensor[] {
+  const regions = [...trained.values()].flatMap(({ parameter: { name, shape }, arrays }) =>
+    stateRegions.map((region): StateTensor => {
+      return { name: `${region}.${name}`, dtype: 'float32', shape, data: arrays[region] };
+    }),
   );
+  const others = [...remembered].map(([name, { shape, data }]): StateTensor => {
+    return { name: `remembered.${name}`, dtype: 'float32', shape, data };
+  });
+  return [...regions, ...others];
 }
 
 /** Throws before anything is read unless the saved tensors are exactly those that the memory has. */

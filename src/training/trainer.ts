@@ -1,31 +1,30 @@
 /** The two halves of a step: gradients of a summed loss, and the update that writes weights in place. */
-import { gradients } from '../engine/autodiff/index.ts';
-import { evaluateShape, type Sizes, sizeOf, type Tensor } from '../engine/graph/index.ts';
-import { type OpenSession, type Session, sizesOf, type Value, type Values } from '../engine/runtime/index.ts';
-import { batchInputsOf, type Program, trainedOf } from '../models/nn/index.ts';
+import type { OpenSession } from '../engine/runtime/index.ts';
+import type { Parameter, Program } from '../models/nn/index.ts';
 import type { Loss } from '../tasks/index.ts';
+import { finishUpdate, makeRoom } from './afterUpdate.ts';
+import {
+  type GradientSession,
+  type MicroBatch,
+  openGradients,
+  type Recompute,
+  type StepLoss,
+} from './gradientSession.ts';
 import { examine, type Finding, type Looking } from './guards/examine.ts';
 import { idleParameters } from './guards/idle.ts';
 import type { NamedCheckpoint } from './loadParameters.ts';
-import { type MaskSource, openMasks, type Place } from './masks.ts';
-import { type AdamWSettings, accumulateGradients, gradientNorm, updateParameters } from './optimizer.ts';
-import { type ParameterMemory, packedValues, parameterValues } from './parameterMemory.ts';
+import { openMasks, type Place } from './masks.ts';
+import { type AdamWSettings, accumulateGradients, gradientNorm, type Update, updateParameters } from './optimizer.ts';
+import { type ParameterMemory, parameterValues } from './parameterMemory.ts';
+import { openStages } from './stages.ts';
 import { restoreState, type StateTensor, stateOf } from './state.ts';
-import { type GradientRegion, openTables, type RowGradient, rowGradient, type Tables } from './tables.ts';
+import type { GradientRegion } from './tables.ts';
 
-export interface MicroBatch {
-  /** Inputs of the graph: ids, masks, labels. */
-  readonly feeds: Values;
-  readonly rows: number;
-  /** Tokens that are not padding. */
-  readonly tokens: number;
-  /** Numbers of the rows, in the order of the feeds. */
-  readonly examples?: readonly number[];
-}
-
-export interface StepLoss {
-  readonly sum: number;
-  readonly count: number;
+interface Rates extends Omit<Update, 'from'> {
+  /** Number of the step in the run's plan. */
+  readonly step: number;
+  /** Updates with this one, where steps were left out; left out: as many as steps. */
+  readonly updates?: number;
 }
 
 export interface Trainer extends AsyncDisposable {
@@ -33,20 +32,19 @@ export interface Trainer extends AsyncDisposable {
   gradients(batches: readonly MicroBatch[], step: number): Promise<StepLoss>;
   /** ‖g‖ of the last gradients, divided by the count. */
   gradientNorm(count: number): number;
-  /** One AdamW update with the last gradients. */
-  update(rates: { step: number; learningRate: number; gradientScale: number }): void;
+  /** One AdamW update with the last gradients, and what the method does after it. */
+  update(rates: Rates): void;
   /** Where the last gradients went wrong. Overwrites them. */
   examine(batches: readonly MicroBatch[], at: { step: number; looking: Looking }): Promise<Finding>;
   /** Trained tensors that the last gradients left out, where none is declared to be without; `moved`: see idle.ts. */
   idle(moved: boolean): string[];
+  /** 1 at first; one more each time that something opens which rested before. */
+  readonly stage: number;
   /** What the next step needs of the steps before it. The arrays are the live ones. */
   state(): readonly StateTensor[];
   /** Takes such a state back: the next step is the one that would have followed. */
   restore(saved: NamedCheckpoint): Promise<void>;
 }
-
-/** `cheap`: all but products with wide matrices and attention. */
-export type Recompute = 'none' | 'cheap' | 'all';
 
 export interface TrainerOptions {
   readonly memory: ParameterMemory;
@@ -58,126 +56,86 @@ export interface TrainerOptions {
   readonly recompute?: Recompute;
 }
 
+/** What is trained at one time has a session of its own. */
+interface Stage {
+  readonly begun: number;
+  readonly session: GradientSession;
+}
+
 export async function openTrainer(program: Program<{ loss: Loss }>, options: TrainerOptions): Promise<Trainer> {
-  const { memory, open, threads, seed, optimizer, recompute } = options;
-  const { outputs, inRows, rows } = splitGradients(gradientOutputs(program, { recompute }));
-  const session = await open(outputs, { threads, constants: packedValues(memory) });
-  const tables = openTables(
-    memory,
-    inRows.map(({ parameter }) => parameter),
-  );
-  const masks = openMasks(program.masks, seed);
+  const { memory, open, threads, optimizer } = options;
+  const stages = openStages(program, memory);
+  const masks = openMasks(program.masks, options.seed);
   const weights = parameterValues(program, memory);
-  const run = batchRunner(session, { program, weights, memory, masks, tables, inRows, rows });
+  makeRoom(program, memory);
+  const sessions = sessionsByStage((begun) => {
+    const isOpen = (parameter: Parameter): boolean => stages.isOpen(parameter, begun);
+    return openGradients({ program, weights, memory, masks }, { ...options, isOpen });
+  });
+  await sessions.enter(1);
   let from: GradientRegion = 'gradient';
   return {
     async gradients(batches, step) {
+      const { session, begun } = await sessions.enter(stages.at(step));
       from = batches.length > 1 ? 'total' : 'gradient';
-      tables.clear(from);
-      const total = { sum: 0, count: 0 };
+      session.tables.clear(from);
+      let total: StepLoss = { sum: 0, count: 0 };
       for (const [part, batch] of batches.entries()) {
-        const { sum, count } = await run(batch, { step, part }, from);
-        if (from === 'total') accumulateGradients(memory, tables, part === 0);
-        total.sum += sum;
-        total.count += count;
+        const { sum, count, penalty } = await session.run(batch, { step, part }, from);
+        const adding = { first: part === 0, opened: stages.opened(begun) };
+        if (from === 'total') accumulateGradients(memory, session.tables, adding);
+        total = { sum: total.sum + sum, count: total.count + count, penalty };
       }
       return total;
     },
-    gradientNorm: (count) => gradientNorm(memory, tables, from) / count,
-    update: (rates) => updateParameters(memory, tables, optimizer, { ...rates, from }),
+    gradientNorm(count) {
+      const { session, begun } = sessions.current();
+      return gradientNorm(memory, session.tables, { from, opened: stages.opened(begun) }) / count;
+    },
+    update({ step, updates = step, ...rates }) {
+      const { session, begun } = sessions.current();
+      stages.begin(begun, updates);
+      const update = { ...rates, step: updates, from, opened: stages.opened(begun) };
+      updateParameters(memory, session.tables, optimizer, update);
+      finishUpdate(program, memory, { ...rates, step, from });
+    },
     examine(batches, at) {
-      const again = (batch: MicroBatch, place: Place): Promise<StepLoss> => run(batch, place, from);
+      const { session } = sessions.current();
+      const again = (batch: MicroBatch, place: Place): Promise<StepLoss> => session.run(batch, place, from);
       return examine({ program, memory, masks, open, threads, region: from, weights, run: again }, batches, at);
     },
-    idle: (moved) => idleParameters(memory, { region: from, moved }),
+    idle(moved) {
+      const { begun } = sessions.current();
+      return idleParameters(memory, { region: from, moved, isOpen: (parameter) => stages.isOpen(parameter, begun) });
+    },
+    get stage() {
+      return sessions.current().begun;
+    },
     state: () => stateOf(memory),
     restore: (saved) => restoreState(memory, saved),
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: sessions.close,
   };
 }
 
-const gradientName = (parameter: string): string => `gradient.${parameter}`;
-
-/** Loss and one gradient for every trained parameter, under the names that the session gives them. */
-export function gradientOutputs(
-  program: Program<{ loss: Loss }>,
-  { recompute = 'none' }: Pick<TrainerOptions, 'recompute'> = {},
-): Record<string, Tensor> {
-  const { loss } = program.outputs;
-  const trained = trainedOf(program);
-  const found = gradients(
-    loss.sum,
-    trained.map(({ tensor }) => tensor),
-    { boundaries: recompute === 'none' ? [] : program.boundaries, keepsCostly: recompute === 'cheap' },
-  );
-  const named = trained.map(({ parameter }, i) => [gradientName(parameter.name), found[i]!] as const);
-  return { loss_sum: loss.sum, loss_count: loss.count, ...Object.fromEntries(named) };
-}
-
-const rowsName = (i: number): string => `gradient_rows.${i}`;
-
-/** Gradients that are rows of a table leave the graph as rows, each of them once. */
-function splitGradients(outputs: Readonly<Record<string, Tensor>>) {
-  const inRows: RowGradient[] = [];
-  const others = Object.entries(outputs).filter(([name, gradient]) => {
-    const found = rowGradient(name.slice(gradientName('').length), gradient);
-    if (found) inRows.push(found);
-    return !found;
-  });
-  const rows = [...new Set(inRows.map((found) => found.rows))];
-  const named = rows.map((tensor, i) => [rowsName(i), tensor] as const);
-  // ONNX Runtime makes the last output first. Those of embeddings need the whole way back: after them no gradient of a
-  // weight would be made until all that these read is there.
-  return { outputs: { ...Object.fromEntries(named), ...Object.fromEntries(others) }, inRows, rows };
-}
-
-interface Running {
-  readonly program: Program<{ loss: Loss }>;
-  /** All parameters as feeds. */
-  readonly weights: Values;
-  readonly memory: ParameterMemory;
-  readonly masks: MaskSource;
-  readonly tables: Tables;
-  readonly inRows: readonly RowGradient[];
-  /** Each tensor of rows once, in the order of their names. */
-  readonly rows: readonly Tensor[];
-}
-
-function batchRunner(session: Session, { program, weights, memory, masks, tables, inRows, rows }: Running) {
-  const inputs = batchInputsOf(program);
-  const scalars = {
-    loss_sum: { dtype: 'float32', shape: [], data: new Float32Array(1) },
-    loss_count: { dtype: 'float32', shape: [], data: new Float32Array(1) },
-  } as const satisfies Values;
-  const dense = [...memory.trained.values()].filter(({ parameter: { name } }) => !tables.names.has(name));
-  const places = dense.map(({ parameter: { name, shape }, arrays }): [string, Value] => [
-    gradientName(name),
-    { dtype: 'float32', shape, data: arrays.gradient },
-  ]);
-  const fixed = { ...scalars, ...Object.fromEntries(places) };
-  const placeRows = rowPlaces(rows);
-  return async ({ feeds }: MicroBatch, place: Place, region: GradientRegion): Promise<StepLoss> => {
-    const sizes = sizesOf(inputs, feeds);
-    const placed = placeRows(sizes);
-    await session.run({ ...weights, ...feeds, ...masks.draw(sizes, place) }, { ...fixed, ...placed.into });
-    for (const { parameter, rows: tensor, ids } of inRows) {
-      tables.add(region, parameter, placed.of(tensor), feeds[ids]!.data as Int32Array);
-    }
-    return { sum: scalars.loss_sum.data[0]!, count: scalars.loss_count.data[0]! };
-  };
-}
-
-/** Room for gradients in rows, which is used again for every batch. */
-function rowPlaces(distinct: readonly Tensor[]) {
-  const rooms = distinct.map(() => new Float32Array(0));
-  return (sizes: Sizes) => {
-    const data = distinct.map((tensor, i) => {
-      const count = sizeOf(evaluateShape(tensor.shape, sizes));
-      if (rooms[i]!.length < count) rooms[i] = new Float32Array(count);
-      return rooms[i]!.subarray(0, count);
-    });
-    const room = (i: number): Value => ({ dtype: 'float32', shape: [data[i]!.length], data: data[i]! });
-    const into = Object.fromEntries(distinct.map((_, i) => [rowsName(i), room(i)]));
-    return { into, of: (tensor: Tensor): Float32Array => data[distinct.indexOf(tensor)]! };
+/** One session after the other: two would hold twice what ONNX Runtime prepares. */
+function sessionsByStage(open: (begun: number) => Promise<GradientSession>) {
+  let stage: Stage | undefined;
+  async function close(): Promise<void> {
+    const last = stage;
+    stage = undefined;
+    await last?.session[Symbol.asyncDispose]();
+  }
+  return {
+    close,
+    async enter(begun: number): Promise<Stage> {
+      if (stage?.begun === begun) return stage;
+      await close();
+      stage = { begun, session: await open(begun) };
+      return stage;
+    },
+    current(): Stage {
+      if (!stage) throw new Error('internal: a trainer was used after its end');
+      return stage;
+    },
   };
 }

@@ -7,6 +7,7 @@ const given = {
   bitfit: {},
   ln_tuning: {},
   lora: { target_modules: 'all-linear' },
+  adalora: { target_modules: 'all-linear', init_r: 4, target_r: 2, tinit: 0, tfinal: 2, total_step: 5, lora_alpha: 64 },
   dora: { target_modules: 'all-linear', r: 4 },
   vera: { target_modules: 'all-linear', r: 8 },
   ia3: {},
@@ -23,10 +24,17 @@ export const everyMethod = Object.fromEntries(
   ]),
 ) as Record<MethodName, MethodSettings>;
 
+const starts = {
+  gaussian: {},
+  pissa: {},
+  olora: {},
+  loftq: { base_precision: 'int8', loftq_iter: 2, target_modules: 'all-linear' },
+};
+
 /** LoRA from each of its other starts. */
 export const everyInit = Object.fromEntries(
-  (['gaussian', 'pissa', 'olora'] as const).map((init) => [
+  Object.entries(starts).map(([init, settings]) => [
     `lora_${init}`,
-    methods.lora.settings.parse({ name: 'lora', r: 4, init }),
+    methods.lora.settings.parse({ name: 'lora', r: 4, init, ...settings }),
   ]),
 );

@@ -1,6 +1,6 @@
 /** Every partial method as its users meet it: a recipe, a run that is broken off, its files, other programs. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { brokenAfter, outcomeOf } from '../crash/outcome.ts';
@@ -41,6 +41,11 @@ const cases: Record<string, Case> = {
   ln_tuning: { method: '{name: ln_tuning}', opener: 'PEFT', rate: 0.03 },
   ia3: { method: '{name: ia3}', opener: 'PEFT', rate: 0.03 },
   dora: { method: '{name: dora, r: 4, target_modules: all-linear, bias: lora_only}', opener: 'PEFT', rate: 0.01 },
+  adalora: {
+    method: '{name: adalora, init_r: 4, target_r: 2, lora_alpha: 32, deltaT: 3, target_modules: all-linear}',
+    opener: 'PEFT',
+    rate: 0.01,
+  },
   embeddings: {
     method: '{name: lora, r: 4, target_modules: [query, word_embeddings], rank_pattern: {word_embeddings: 2}}',
     opener: 'PEFT',
@@ -49,6 +54,10 @@ const cases: Record<string, Case> = {
   pissa: {
     method: '{name: lora, r: 4, init: pissa, target_modules: [query, value, dense], rank_pattern: {query: 2}}',
     opener: 'PEFT',
+    rate: 0.01,
+  },
+  loftq: {
+    method: '{name: lora, r: 4, init: loftq, loftq_iter: 3, base_precision: int4, target_modules: all-linear}',
     rate: 0.01,
   },
   vera: { method: '{name: vera, r: 16, target_modules: all-linear}', opener: 'PEFT', rate: 0.03 },
@@ -176,6 +185,25 @@ describe.each(Object.entries(cases))('%s', (name, { method, opener, staysApart =
         });
       });
     }
+  });
+});
+
+describe('LoftQ', () => {
+  it('leaves no adapter for programs that have another base', async () => {
+    expect(readdirSync(join(folder, 'loftq/adapter')).sort()).toEqual(['attune.json', 'trained.safetensors']);
+    for (const form of ['peft', 'mlx']) {
+      const exported = await attune(['export', 'loftq', '--to', form, '--output', `loftq-${form}`, '--json'], place);
+      expect(errorOf(exported)).toMatchObject({ code: 'EXPORT_UNSUPPORTED', where: `loftq --to ${form}` });
+    }
+  });
+
+  it.each([
+    ['{name: lora, r: 4, base_precision: int4, target_modules: all-linear}', 'loftq'],
+    ['{name: lora, r: 4, init: loftq, loftq_iter: 3, base_precision: int8, target_modules: all-linear}', 'loftq'],
+    ['{name: lora, r: 4, init: loftq, base_precision: int4, target_modules: [query, value, dense]}', 'pissa'],
+  ])('goes on beside the base that it was rounded with, and not with %s', async (method, from) => {
+    const words = ['recipe.json', `method=${method}`, `init_from=${from}`, 'output_dir=other-base', '--json'];
+    expect(errorOf(await attune(['train', ...words], place)).code).toBe('ADAPTER_MISMATCH');
   });
 });
 

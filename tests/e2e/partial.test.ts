@@ -214,13 +214,16 @@ describe('an adapter that does not belong', () => {
     });
   });
 
-  it('is refused when PEFT would compute something else', async () => {
-    const adapter = copy('biased', 'adapter_config.json', (text) =>
-      text.replace('"lora_bias": false', '"lora_bias": true'),
+  it.each([
+    ['lora_bias', 'true'],
+    ['init_lora_weights', '"loftq"'],
+  ])('is refused when PEFT would compute something else: %s', async (field, value) => {
+    const adapter = copy(field, 'adapter_config.json', (text) =>
+      text.replace(new RegExp(`"${field}": (true|false)`), `"${field}": ${value}`),
     );
     expect(await refused(adapter)).toMatchObject({
       code: 'ADAPTER_UNSUPPORTED',
-      problem: expect.stringMatching(/lora_bias/),
+      problem: expect.stringContaining(field),
     });
   });
 
@@ -239,6 +242,10 @@ describe('wishes that choose nothing', () => {
     ['method={name: lora, target_modules: [qurey]}', /target_modules/, /'qurey' matches nothing/],
     ['method={name: lora, modules_to_save: [poler]}', /modules_to_save/, /'poler' matches nothing/],
     ['method={name: lora, rank_pattern: {key: 2}}', /rank_pattern/, /'key' matches nothing/],
+    ['method={name: lora, init: loftq}', /method\.init/, /is not rounded/],
+    ['method={name: full, unfreeze_schedule: 3}', /unfreeze_schedule/, /would open after the last epoch/],
+    ['training.parameter_groups=[{pattern: qurey, weight_decay: 0}]', /groups\[0\]\.pattern/, /'qurey' fits nothing/],
+    ['method={name: adalora, target_r: 20}', /target_r/, /init_r only 12/],
     ['method={name: freeze, trainable: 9}', /trainable/, /9 layers/],
     ['method={name: freeze, trainable: {layers: "1,7"}}', /layers/, /no layer 7/],
     ['method={name: freeze, trainable: {patterns: [nothing]}}', /patterns/, /'nothing' matches nothing/],

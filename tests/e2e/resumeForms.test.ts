@@ -22,6 +22,10 @@ const forms: Record<string, string[]> = {
   'frozen layers whose outputs are kept': ['method={name: freeze, trainable: 1}', 'dropout=auto'],
   'a base in 8 bits': ['method={name: lora, r: 4, base_precision: int8}'],
   'a base in 4 bits': ['method={name: lora, r: 4, base_precision: int4}'],
+  'layers that open one after the other': ['method={name: full, unfreeze_schedule: 0.5}'],
+  'added matrices that do': ['method={name: lora, r: 4, unfreeze_schedule: {at: [4, 9, 16], unit: steps}}'],
+  'groups of parameters': ['training.parameter_groups=[{pattern: bias, learning_rate: 1e-3, weight_decay: 0.1}]'],
+  'ranks that are given up': ['method={name: adalora, init_r: 4, target_r: 2, tinit: 2, tfinal: 20}'],
   'trained layers in 8 bits': ['training.precision=int8'],
 };
 

@@ -2,9 +2,15 @@
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
 import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, ownFormsOf, requireJson } from '../../src/files/modelFolder.node.ts';
-import { attachMethod, basePrecisionOf, type MethodSettings, methods } from '../../src/methods/index.ts';
+import {
+  attachMethod,
+  basePrecisionOf,
+  type MethodSettings,
+  type ModelFacts,
+  methods,
+} from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
-import { type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
+import { type BasePrecision, type Batch, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
 import { type CausalLmSettings, causalLm } from '../../src/tasks/index.ts';
 import {
   allocateParameters,
@@ -27,6 +33,10 @@ interface Opening {
   readonly queryParts?: number;
   readonly folder?: string;
   readonly adapter?: Checkpoint | undefined;
+  /** Left out: the method's. */
+  readonly basePrecision?: BasePrecision | undefined;
+  /** Of a method that begins with a part of what it trains. */
+  readonly run?: ModelFacts['run'];
 }
 
 export const full = methods.full.settings.parse({ name: 'full' });
@@ -36,8 +46,8 @@ export async function openDecoder(family: string, { method = full, changes = {},
   const description = describeModel({ ...((await requireJson(folder, 'config.json')) as object), ...changes }, folder);
   const { architecture } = description;
   const program = buildProgram(causalLm(description, opening.settings), {
-    methods: [attachMethod(method, architecture)],
-    basePrecision: basePrecisionOf(method),
+    methods: [attachMethod(method, { ...architecture, ...(opening.run && { run: opening.run }) })],
+    basePrecision: opening.basePrecision ?? basePrecisionOf(method),
     ownForms: await ownFormsOf(folder),
     batch: opening.batch ?? tokenInputs(),
     queryParts: opening.queryParts,

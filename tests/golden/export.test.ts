@@ -10,6 +10,7 @@ import { inferenceGraph } from '../../src/recipes/export/inferenceGraph.ts';
 import { plainModel } from '../../src/recipes/export/plainModel.node.ts';
 import { readAdapter } from '../../src/store/adapters/index.ts';
 import { classify } from '../../src/tasks/index.ts';
+import { frozenMemory } from '../../src/training/index.ts';
 import { feedsOf, goldenFolder, openClassifier, readGolden, readTensors, relativeError, runtime } from './fixtures.ts';
 import { openPartial } from './partial.ts';
 
@@ -142,7 +143,7 @@ test('a method that adds what no weight can hold is refused by the name of what 
     linear: (site, next) => next(add(site.x, site.added('shift', [1], 'zeros'))),
   };
   const program = buildProgram(classify(source.description, { numLabels: labels.length }), { methods: [method] });
-  const memory = { shards: [], trained: new Map(), frozen: new Map(), packed: new Map() };
+  const memory = frozenMemory(new Map());
   await expect(mergedTensors(program, { memory, ...options })).rejects.toMatchObject({
     code: 'EXPORT_UNSUPPORTED',
     where: 'bert.encoder.layer.0.attention.self.query.shift',

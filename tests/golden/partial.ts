@@ -2,9 +2,9 @@
 import { type BatchFeeds, chunks, collate, type EncodedRow } from '../../src/data/batch.ts';
 import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
-import { attachMethod, basePrecisionOf, type MethodSettings } from '../../src/methods/index.ts';
+import { attachMethod, basePrecisionOf, type MethodSettings, type ModelFacts } from '../../src/methods/index.ts';
 import { describeModel, type ModelDescription } from '../../src/models/index.ts';
-import { buildProgram } from '../../src/models/nn/index.ts';
+import { type BasePrecision, buildProgram, type Method } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
 import { allocateParameters, loadParameters, openTrainer, trainSteps } from '../../src/training/index.ts';
 import { goldenFolder, readGolden, runtime } from './fixtures.ts';
@@ -20,18 +20,27 @@ interface TinyModel {
 interface Opening {
   readonly adapter?: Checkpoint | undefined;
   readonly precision?: 'fp32' | 'int8';
+  /** Left out: the method's. */
+  readonly basePrecision?: BasePrecision | undefined;
   readonly model?: TinyModel;
   readonly tokenIds?: (text: string) => readonly number[];
+  /** Beside the method. */
+  readonly others?: readonly Method[];
+  /** Of a method that begins with a part of what it trains. */
+  readonly run?: ModelFacts['run'];
 }
 
 export async function openPartial(
   method: MethodSettings,
-  { adapter, precision, model = tiny, tokenIds }: Opening = {},
+  { adapter, precision, basePrecision, model = tiny, others = [], ...facts }: Opening = {},
 ) {
   const { folder, numLabels } = model;
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
+  const built = programOf(method, description, facts);
   const program = buildProgram(classify(description, { numLabels }), {
-    ...programOf(method, description, tokenIds),
+    ...built,
+    methods: [...built.methods, ...others],
+    ...(basePrecision && { basePrecision }),
     precision,
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
@@ -47,9 +56,9 @@ export async function openPartial(
 export const programOf = (
   method: MethodSettings,
   { architecture }: ModelDescription,
-  tokenIds?: Opening['tokenIds'],
+  facts: Pick<Opening, 'tokenIds' | 'run'> = {},
 ) => ({
-  methods: [attachMethod(method, { ...architecture, ...(tokenIds && { tokenIds }) })],
+  methods: [attachMethod(method, { ...architecture, ...facts })],
   basePrecision: basePrecisionOf(method),
 });
 
@@ -77,8 +86,12 @@ export function goldenRows(): EncodedRow[] {
 
 export const goldenBatches = (): BatchFeeds[] => chunks(goldenRows(), 8).map((batch) => collate(batch, 0));
 
-/** Loss of every step of a golden plan. */
-export async function lossCurve(opened: Partial, plan: Record<string, number>): Promise<number[]> {
+/** Loss of every step of a golden plan, with what the method adds to it. `each` sees the model after a step. */
+export async function lossCurve(
+  opened: Partial,
+  plan: Record<string, number>,
+  each: () => void = () => undefined,
+): Promise<number[]> {
   const batches = goldenBatches();
   const steps = Array.from({ length: plan.steps! }, (_, step) => ({
     batches: [batches[step % batches.length]!],
@@ -94,6 +107,9 @@ export async function lossCurve(opened: Partial, plan: Record<string, number>): 
   } as const;
   const losses: number[] = [];
   const options = { schedule, maxGradientNorm: plan.max_grad_norm! };
-  for await (const { loss } of trainSteps(trainer, steps, options)) losses.push(loss);
+  for await (const { loss, penalty = 0 } of trainSteps(trainer, steps, options)) {
+    losses.push(loss + penalty);
+    each();
+  }
   return losses;
 }

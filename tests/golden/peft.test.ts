@@ -10,8 +10,8 @@ import { parameterValues } from '../../src/training/index.ts';
 import { feedsOf, goldenFolder, readGolden, readTensors, relativeError, runtime } from './fixtures.ts';
 import { lossCurve, openPartial, trainerOf } from './partial.ts';
 
-/** LoRA in all its forms, one folder or two of PEFT's other methods, and what AdapterHub's library saves. */
-const suites = ['lora-tiny', 'peft-tiny', 'adapterhub-tiny'].map((folder) => ({
+/** LoRA in all its forms, AdaLoRA, one folder or two of PEFT's other methods, and what AdapterHub's library saves. */
+const suites = ['lora-tiny', 'adalora-tiny', 'peft-tiny', 'adapterhub-tiny'].map((folder) => ({
   folder,
   ...readGolden(`${folder}/cases.json`),
 }));
@@ -109,13 +109,15 @@ describe.each(all)('$place', ({ place, golden }) => {
     const wanted = await readTensors(`${place}/golden.safetensors`);
     const outputs = [...program.merged].map(([name, tensor]) => [`merged.${name}`, tensor] as const);
     const values = [...wanted].filter(([key]) => key.startsWith('merged.values.'));
-    if (values.length === 0) return expect(place).not.toMatch(/lora-tiny|ia3|dora|vera/);
-    const merged = await score(Object.fromEntries(outputs), parameterValues(program, memory));
+    if (values.length === 0) return expect(place).not.toMatch(/lora-tiny|adalora|ia3|dora|vera/);
+    const own = parameterValues(program, memory);
+    const merged = await score(Object.fromEntries(outputs), own);
     for (const [key, { data }] of values) {
       const layer = key.slice('merged.values.'.length).replace(/^base_model\.model\./, '');
       const name = layer.endsWith('.weight') ? layer : `${layer}.weight`;
       const positions = wanted.get(key.replace('values', 'positions'))!.data;
-      const weight = merged[`merged.${name}`]!.data as Float32Array;
+      // Nothing is merged into a layer whose ranks were all given up.
+      const weight = (merged[`merged.${name}`] ?? own[name]!).data as Float32Array;
       const sampled = [...positions].map((position) => weight[position]!);
       expect(relativeError(sampled, data), layer).toBeLessThan(1e-6);
       const bias = wanted.get(`merged.${name.replace(/weight$/, 'bias.whole')}`);
@@ -147,13 +149,29 @@ interface Curve {
   readonly float64: { readonly loss: readonly number[] };
 }
 
-async function expectCurve({ plan, float64 }: Curve, opened: Awaited<ReturnType<typeof openCase>>): Promise<void> {
-  const losses = await lossCurve(opened, plan);
+async function expectCurve(
+  { plan, float64 }: Curve,
+  opened: Awaited<ReturnType<typeof openCase>>,
+  each?: () => void,
+): Promise<void> {
+  const losses = await lossCurve(opened, plan, each);
   expect(losses.length).toBe(float64.loss.length);
   losses.forEach((loss, i) => {
     expect(Math.abs(loss / float64.loss[i]! - 1), `step ${i + 1}`).toBeLessThan(1e-4);
   });
 }
+
+test('AdaLoRA gives up the ranks that PEFT gives up, step by step, along its loss curve', async () => {
+  const { allocation } = readGolden('adalora-tiny/cases.json');
+  const opened = await openCase('adalora-tiny/whole');
+  const entries = [...opened.memory.trained].filter(([name]) => name.endsWith('.lora_E'));
+  const marks = () =>
+    entries.map(([name, { arrays }]) => [name, [...arrays.weight].map((value) => value !== 0)] as const);
+  const kept: number[] = [];
+  await expectCurve(allocation, opened, () => kept.push(marks().flatMap(([, own]) => own.filter(Boolean)).length));
+  expect(kept).toEqual(allocation.ranks_kept);
+  expect(Object.fromEntries(marks())).toEqual(allocation.rank_pattern);
+});
 
 const { starts } = readGolden('peft-tiny/cases.json');
 

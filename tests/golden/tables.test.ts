@@ -49,9 +49,9 @@ async function withTables({ program, memory }: Opened, parts: number, settings: 
     for (let part = 0; part < parts; part++) {
       const { feeds } = batch(10 * step + part);
       await session.run({ ...parameterValues(program, memory), ...feeds }, Object.fromEntries(places));
-      if (parts > 1) accumulateGradients(memory, none, part === 0);
+      if (parts > 1) accumulateGradients(memory, none, { first: part === 0 });
     }
-    norms.push(gradientNorm(memory, none, from));
+    norms.push(gradientNorm(memory, none, { from }));
     updateParameters(memory, none, settings, { step, learningRate: 0.01, gradientScale: 0.1, from });
   }
   return norms;

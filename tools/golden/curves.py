@@ -1,5 +1,6 @@
 """Trains a classifier for a few steps as Hugging Face's Trainer would, dropout off. Not run by itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,8 +38,17 @@ def make_optimizer(model: torch.nn.Module, plan: Plan) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, eps=plan.eps)
 
 
+def mean_loss(model: torch.nn.Module, inputs: dict, labels: torch.Tensor) -> torch.Tensor:
+    return summed_loss(model(**inputs).logits, labels) / len(labels)
+
+
 def train(
-    model: torch.nn.Module, rows: list[dict], plan: Plan, optimizer: torch.optim.Optimizer | None = None
+    model: torch.nn.Module,
+    rows: list[dict],
+    plan: Plan,
+    optimizer: torch.optim.Optimizer | None = None,
+    objective: Callable = mean_loss,
+    after_update: Callable[[int], None] = lambda step: None,
 ) -> dict[str, list[float]]:
     """Rows in file order, again from the first after the last. Loss is the mean over the rows of a step."""
     model.eval()  # no dropout; gradients flow all the same
@@ -46,12 +56,12 @@ def train(
     scheduler = get_linear_schedule_with_warmup(optimizer, plan.warmup_steps, plan.steps)
     curve = {"loss": [], "learning_rate": [], "grad_norm": []}
     batch, cursor = sum(plan.micro_batches), 0
-    for _ in range(plan.steps):
+    for step in range(plan.steps):
         total = 0.0
         for count in plan.micro_batches:
             inputs = pad([rows[(cursor + i) % len(rows)] for i in range(count)])
             labels = inputs.pop("labels")
-            loss = summed_loss(model(**inputs).logits, labels) / batch
+            loss = objective(model, inputs, labels) * (count / batch)
             loss.backward()
             total += loss.item()
             cursor += count
@@ -60,6 +70,7 @@ def train(
         curve["learning_rate"].append(scheduler.get_last_lr()[0])
         curve["grad_norm"].append(norm.item())
         optimizer.step()
+        after_update(step + 1)
         scheduler.step()
         optimizer.zero_grad()
     return curve

@@ -9,7 +9,10 @@ from pathlib import Path
 import torch
 import transformers
 
-TINY = ["bert_tiny", "lora", "lora_curves", "freeze", "methods", "decoders", "decoder_classifiers"]
+TINY = [
+    "bert_tiny", "lora", "lora_curves", "freeze", "gradual", "parameter_groups", "methods", "adalora", "loftq", "decoders",
+    "decoder_classifiers",
+]
 CASES = [*TINY, "chat", "sft", "minilm", "minilm_lora", "wordpiece", "schedules", "adamw", "metrics", "weighted_loss", "sampling"]
 
 

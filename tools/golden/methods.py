@@ -90,8 +90,7 @@ def moved_model(kind: str, settings: dict) -> PeftModel:
     return model
 
 
-def save_adapter(folder: Path, kind: str, settings: dict) -> None:
-    model = moved_model(kind, settings)
+def save_model(model: PeftModel, folder: Path) -> None:
     config = model.peft_config["default"]
     for field in ("target_modules", "exclude_modules", "feedforward_modules"):  # sets: their order would differ
         value = getattr(config, field, None)
@@ -138,7 +137,7 @@ def run(name: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
 
 
 def case(name: str, kind: str, settings: dict) -> dict:
-    save_adapter(FOLDER / name / "adapter", kind, settings)
+    save_model(moved_model(kind, settings), FOLDER / name / "adapter")
     model = open_case(name, torch.float64)
     parts = trained(model)
     with safe_open(FOLDER / name / "adapter" / "adapter_model.safetensors", "pt") as file:

@@ -34,6 +34,25 @@ test.each([
   expect(largest(image.data.map((value, i) => value - wanted[i]!))).toBeLessThan(1e-6);
 });
 
+test('a flat spectrum, as of what rounding leaves, has its largest directions too', () => {
+  const weight = random(200, 150, 'noise');
+  const [few, all] = [singularParts(weight, 6).values, singularParts(weight, 150).values];
+  expect(largest(few.map((value, i) => value / all[i]! - 1))).toBeLessThan(1e-10);
+  expect(all.reduce((sum, value) => sum + value ** 2, 0)).toBeCloseTo(
+    weight.data.reduce((sum, value) => sum + value ** 2, 0),
+    6,
+  );
+});
+
+test('of a matrix with fewer directions than are asked for the others are zero', () => {
+  const { weight } = known(40, 30, [4, 2]);
+  const { values, left, right } = singularParts(weight, 5);
+  expect(largest(values.map((value, i) => value - [4, 2, 0, 0, 0][i]!))).toBeLessThan(1e-7);
+  const scaledLeft = { ...left, data: left.data.map((value, i) => value * values[i % 5]!) };
+  expect(largest(multiply(scaledLeft, right).data.map((value, i) => value - weight.data[i]!))).toBeLessThan(1e-7);
+  expect(singularParts({ rows: 3, columns: 2, data: new Float64Array(6) }, 2).values).toEqual(new Float64Array(2));
+});
+
 test('columns become orthonormal', () => {
   const basis = orthonormal(random(30, 9, 'columns'));
   const product = multiply(transposed(basis), basis).data;

@@ -1,5 +1,6 @@
 /** Leading parts of a matrix, in double precision: its largest singular directions, and the first columns of its QR. */
 import { normal, stream } from '../../engine/random/index.ts';
+import { eigenpairs } from './tridiagonal.ts';
 
 /** Row-major. */
 export interface Matrix {
@@ -17,29 +18,27 @@ export interface SingularParts {
   readonly right: Matrix;
 }
 
-const SWEEPS = 500;
-const CONVERGED = 1e-13;
+/** How far a direction may be from one that W only stretches, as a share of the largest stretch. */
+const CONVERGED = 1e-9;
 
 /**
- * W ≈ U·diag(s)·Vᵀ with the r largest s. Subspace iteration on WᵀW or WWᵀ, whichever is smaller, with directions to
- * spare; of a small matrix all directions are found at once.
+ * W ≈ U·diag(s)·Vᵀ with the r largest s, by Lanczos' iteration on WᵀW or WWᵀ, whichever is smaller: directions that are
+ * orthogonal to all before them, until the largest values of the tridiagonal matrix that WᵀW becomes in them stand still.
+ * Of values that are equal to the last bit it may find one alone.
  */
 export function singularParts(weight: Matrix, r: number): SingularParts {
   const isWide = weight.columns > weight.rows;
   const tall = isWide ? transposed(weight) : weight;
-  const gram = multiply(transposed(tall), tall); // [n, n]
-  const size = gram.rows;
-  const spare = 2 * r + 8;
-  const directions = spare * 2 >= size ? eigenvectors(gram).vectors : iterate(gram, spare);
+  const size = tall.columns;
+  const directions = leadingDirections(tall, r);
   const [left, right] = [new Float64Array(tall.rows * r), new Float64Array(r * size)];
   const values = new Float64Array(r);
-  for (let k = 0; k < r; k++) {
-    const direction = { rows: size, columns: 1, data: column(directions, k) };
-    const image = multiply(tall, direction).data;
-    const length = Math.hypot(...image);
+  for (const [k, direction] of directions.entries()) {
+    const image = times(tall, direction);
+    const length = Math.sqrt(dot(image, image));
     values[k] = length;
     for (let i = 0; i < tall.rows; i++) left[i * r + k] = length === 0 ? 0 : image[i]! / length;
-    right.set(direction.data, k * size);
+    right.set(direction, k * size);
   }
   const found = {
     left: { rows: tall.rows, columns: r, data: left },
@@ -49,67 +48,55 @@ export function singularParts(weight: Matrix, r: number): SingularParts {
   return isWide ? { left: transposed(found.right), values, right: transposed(found.left) } : found;
 }
 
-/** The leading eigenvectors of a symmetric matrix as columns, [n, count]. */
-function iterate(gram: Matrix, count: number): Matrix {
+/** The r directions that W stretches most, the first most of all. */
+function leadingDirections(tall: Matrix, r: number): Float64Array[] {
+  const size = tall.columns;
   const random = stream(0, 'decompose');
-  let basis = orthonormal({
-    rows: gram.rows,
-    columns: count,
-    data: Float64Array.from({ length: gram.rows * count }, (_, i) => normal(random, i)),
-  });
-  let before: readonly number[] = [];
-  for (let sweep = 0; sweep < SWEEPS; sweep++) {
-    const image = multiply(gram, basis);
-    const { values, vectors } = eigenvectors(multiply(transposed(basis), image));
-    basis = orthonormal(multiply(image, vectors));
-    const moved = Math.max(...values.map((value, i) => Math.abs(value - (before[i] ?? 0))));
-    if (moved <= CONVERGED * values[0]!) break;
-    before = values;
+  const basis: Float64Array[] = [];
+  const [diagonal, beside]: [number[], number[]] = [[], []];
+  let rest: Float64Array = Float64Array.from({ length: size }, (_, i) => normal(random, i));
+  let looked = Math.min(size, 2 * r + 16);
+  for (;;) {
+    basis.push(scaled(rest, 1 / Math.sqrt(dot(rest, rest))));
+    const image = timesTransposed(tall, times(tall, basis.at(-1)!));
+    diagonal.push(dot(image, basis.at(-1)!));
+    rest = withoutShares(image, basis);
+    const length = Math.sqrt(dot(rest, rest));
+    if (basis.length >= looked) {
+      const { values, vectors } = eigenpairs(diagonal, beside);
+      const far = Math.max(...vectors.slice(0, r).map((vector) => length * Math.abs(vector.at(-1)!)));
+      const isDone = basis.length === size || far <= CONVERGED * values[0]!;
+      if (isDone) return vectors.slice(0, r).map((vector) => combined(basis, vector));
+      looked = Math.min(size, Math.ceil(basis.length * 1.3));
+    }
+    // What the directions so far span, W keeps to itself: the rest of the space begins anew.
+    const isLost = length <= Number.EPSILON * size * Math.max(...diagonal);
+    if (isLost) {
+      const fresh = Float64Array.from({ length: size }, (_, i) => normal(random, basis.length * size + i));
+      rest = withoutShares(fresh, basis);
+    }
+    beside.push(isLost ? 0 : length);
   }
-  const { vectors } = eigenvectors(multiply(transposed(basis), multiply(gram, basis)));
-  return multiply(basis, vectors);
 }
 
-/** All eigenvectors of a small symmetric matrix by Jacobi's rotations, the largest value first. */
-function eigenvectors({ rows: n, data }: Matrix): { values: readonly number[]; vectors: Matrix } {
-  const a = data.slice();
-  const v = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) v[i * n + i] = 1;
-  const scale = Math.hypot(...a) || 1;
-  for (let sweep = 0; sweep < 60; sweep++) {
-    let largest = 0;
-    for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) largest = Math.max(largest, rotate(a, v, { n, p, q }));
-    if (largest <= 1e-16 * scale) break;
+/** What is left of x beside some orthonormal directions. Twice, for rounding. */
+function withoutShares(x: Float64Array, basis: readonly Float64Array[]): Float64Array {
+  const left = x.slice();
+  for (let again = 0; again < 2; again++) {
+    for (const direction of basis) {
+      const share = dot(direction, left);
+      for (let i = 0; i < left.length; i++) left[i]! -= share * direction[i]!;
+    }
   }
-  const order = [...new Array(n).keys()].sort((i, j) => a[j * n + j]! - a[i * n + i]!);
-  const vectors = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) for (const [k, from] of order.entries()) vectors[i * n + k] = v[i * n + from]!;
-  return { values: order.map((i) => a[i * n + i]!), vectors: { rows: n, columns: n, data: vectors } };
+  return left;
 }
 
-interface Pair {
-  readonly n: number;
-  readonly p: number;
-  readonly q: number;
-}
-
-/** Turns two axes so that their shared entry vanishes; returns how large it was. */
-function rotate(a: Float64Array, v: Float64Array, { n, p, q }: Pair): number {
-  const entry = a[p * n + q]!;
-  if (entry === 0) return 0;
-  const theta = (a[q * n + q]! - a[p * n + p]!) / (2 * entry);
-  const t = Math.sign(theta || 1) / (Math.abs(theta) + Math.hypot(theta, 1));
-  const c = 1 / Math.hypot(t, 1);
-  const s = t * c;
-  const turn = (x: Float64Array, i: number, j: number): void => {
-    const [first, second] = [x[i]!, x[j]!];
-    x[i] = c * first - s * second;
-    x[j] = s * first + c * second;
-  };
-  for (let k = 0; k < n; k++) turn(a, k * n + p, k * n + q);
-  for (let k = 0; k < n; k++) turn(a, p * n + k, q * n + k);
-  for (let k = 0; k < n; k++) turn(v, k * n + p, k * n + q);
-  return Math.abs(entry);
+function combined(basis: readonly Float64Array[], shares: Float64Array): Float64Array {
+  const sum = new Float64Array(basis[0]!.length);
+  for (const [k, direction] of basis.entries()) {
+    for (let i = 0; i < sum.length; i++) sum[i]! += shares[k]! * direction[i]!;
+  }
+  return sum;
 }
 
 /** Columns made orthonormal, one after the other and twice each (Gram and Schmidt). */
@@ -148,4 +135,33 @@ export function multiply(a: Matrix, b: Matrix): Matrix {
     }
   }
   return { rows: a.rows, columns: b.columns, data: out };
+}
+
+const scaled = (x: Float64Array, factor: number): Float64Array => x.map((value) => value * factor);
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
+
+/** W·x */
+function times({ rows, columns, data }: Matrix, x: Float64Array): Float64Array {
+  const image = new Float64Array(rows);
+  for (let i = 0, at = 0; i < rows; i++) {
+    let sum = 0;
+    for (let j = 0; j < columns; j++, at++) sum += data[at]! * x[j]!;
+    image[i] = sum;
+  }
+  return image;
+}
+
+/** Wᵀ·y */
+function timesTransposed({ rows, columns, data }: Matrix, y: Float64Array): Float64Array {
+  const sum = new Float64Array(columns);
+  for (let i = 0, at = 0; i < rows; i++) {
+    const factor = y[i]!;
+    for (let j = 0; j < columns; j++, at++) sum[j]! += factor * data[at]!;
+  }
+  return sum;
 }

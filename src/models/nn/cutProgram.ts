@@ -63,7 +63,7 @@ const isRowWise = ({ dtype, shape: [batch, ...rest] }: Tensor): boolean =>
 
 /** A program with other tensors in the place of some, and only the parameters and masks that it still reads. */
 function changed<T extends object>(
-  { parameters, merged, exported, boundaries }: Program<unknown>,
+  { parameters, boundaries, ...kept }: Program<unknown>,
   { outputs, masks }: Pick<Program<T>, 'outputs' | 'masks'>,
   replacements: ReadonlyMap<Tensor, Tensor>,
 ): Program<T> {
@@ -74,11 +74,10 @@ function changed<T extends object>(
   const read = new Set(leaves(results));
   const inside = new Set(topological(results).flatMap((node) => node.outputs));
   return {
+    ...kept,
     outputs: mapTensors(outputs, (tensor) => now.get(tensor)!),
     parameters: parameters.filter((one) => leavesOf(one).some((leaf) => read.has(leaf))),
     masks: masks.filter(({ tensor }) => read.has(tensor)),
-    merged,
-    exported,
     boundaries: boundaries.map((tensor) => now.get(tensor)!).filter((tensor) => inside.has(tensor)),
   };
 }

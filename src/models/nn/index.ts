@@ -42,8 +42,10 @@ export {
 export { embedding, joinResidual, layerNorm, linear, offsetRmsNorm, rmsNorm, tokenScores, tokens } from './layers.ts';
 export type {
   AddedOptions,
+  AfterUpdate,
   Around,
   Built,
+  ExactWeight,
   KeyValueSite,
   LinearSite,
   Method,
@@ -51,8 +53,16 @@ export type {
   Site,
   SublayerSite,
   TokensSite,
+  UpdateMade,
 } from './method.ts';
-export type { Derived, GradientPromise, Initial, Parameter } from './parameter.ts';
+export type {
+  DeclaredParameter,
+  Derived,
+  DerivedExactly,
+  GradientPromise,
+  Initial,
+  Parameter,
+} from './parameter.ts';
 export { buildProgram, type Program, type ProgramOptions, trainedOf } from './program.ts';
 export { everyToken, firstTokens, layerSights, type Reading } from './reading.ts';
 export { longestText, type Rotation, rotaryKind, rotationOf, turn, turning } from './rotary.ts';

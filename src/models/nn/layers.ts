@@ -1,6 +1,7 @@
 /** Layers: functions that declare parameters at a place, and the sites that methods wrap. */
 import type { Tensor } from '../../engine/graph/index.ts';
 import * as ops from '../../engine/ops/index.ts';
+import { exactWeight } from './exactWeight.ts';
 import type { SublayerSite } from './method.ts';
 import type { GradientPromise, Initial } from './parameter.ts';
 import type { Scope } from './scope.ts';
@@ -28,7 +29,9 @@ export function linear(scope: Scope, x: Tensor, options: LinearOptions): Tensor 
     : undefined;
   // What starts fresh reads a summary of the text, which is one row: nothing to gain.
   const product = !fresh && !vocabulary && scope.isRounded('weight') ? ops.switchBackLinear : ops.linear;
-  const site = { ...scope.site(), x, weight, bias: offset, head, vocabulary };
+  const packable = !vocabulary && !head;
+  const place = { name: scope.at('weight').path, shape: weight.shape as [number, number], transposed, packable };
+  const site = { ...scope.site(), x, weight, bias: offset, head, vocabulary, exact: exactWeight(scope.build, place) };
   scope.noteLinear(site, transposed);
   return scope.around(
     (method) => method.linear,

@@ -2,7 +2,8 @@
 import type { Tensor } from '../../engine/graph/index.ts';
 import type { Batch } from './batch.ts';
 import type { Visibility } from './causal.ts';
-import type { GradientPromise, Initial, Parameter } from './parameter.ts';
+import type { DeclaredParameter, GradientPromise, Initial, Parameter, Replacement } from './parameter.ts';
+import type { BasePrecision } from './storage.ts';
 
 export interface AddedOptions {
   /** Left out: trained. What is not is saved all the same: no checkpoint of the base has it. */
@@ -26,6 +27,19 @@ export interface Site {
   dropout(x: Tensor, rate: number): Tensor;
 }
 
+/** The weight of a linear layer as its file has it. Values are [out, in], however the file keeps them. */
+export interface ExactWeight {
+  /**
+   * What a form of keeping weights makes of values. Undefined where it would keep this one as it is: in full, or in blocks
+   * that the file has already.
+   */
+  rounding(precision: BasePrecision): ((values: Float32Array) => Float32Array) | undefined;
+  /** First values of a parameter that are made from it. */
+  start(compute: (weight: Float32Array) => Float32Array): Initial;
+  /** Keeps something else in its place, while it is frozen. */
+  replace(replacement: Replacement): void;
+}
+
 export interface LinearSite extends Site {
   readonly x: Tensor;
   readonly weight: Tensor;
@@ -34,6 +48,7 @@ export interface LinearSite extends Site {
   readonly head: boolean;
   /** It scores the tokens of the vocabulary: adapted only where it is named. */
   readonly vocabulary: boolean;
+  readonly exact: ExactWeight;
 }
 
 export interface TokensSite extends Site {
@@ -86,6 +101,27 @@ export interface Built {
   readonly blocks: number;
 }
 
+/** An optimizer step that was just made, as a method may read it and add to it. */
+export interface UpdateMade {
+  /** Number of the step in the run's plan, 1 for the first. Steps that were left out have numbers too. */
+  readonly step: number;
+  /** What gradients are to be multiplied by, to be those that the optimizer saw: of the mean loss, and clipped. */
+  readonly gradientScale: number;
+  /** The live values of a trained parameter: what is written here, the next step computes with. */
+  weightOf(name: string): Float32Array;
+  /** Its gradient of the summed loss. Only to be read. */
+  gradientOf(name: string): Float32Array;
+  /** An array that the method named in `remembers`. */
+  remembered(name: string): Float32Array;
+}
+
+/** What a method does after each optimizer step, to what was trained in it. */
+export interface AfterUpdate {
+  /** Arrays that it goes on from, zero at first. Checkpoints hold them, and a run that goes back takes them back too. */
+  readonly remembers: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  run(update: UpdateMade): void;
+}
+
 /** A way of fine-tuning. Methods compose as a list; none of them names a model. */
 export interface Method {
   readonly name: string;
@@ -96,8 +132,15 @@ export interface Method {
   readonly learningRateScale?: (parameter: { readonly shape: readonly number[] }) => number;
   /** Multiple of the learning rate from each block to the one below it; left out: 1. */
   readonly layerDecay?: number;
+  /** For the depths at which something is trained, from the top down: how many steps it rests before. Left out: none. */
+  readonly opensAfter?: (depths: readonly number[], blocks: number) => readonly number[];
+  /** A trained parameter with other rates, once all of them are known. */
+  readonly regrouped?: (parameter: Parameter) => Parameter;
   /** Throws where a wish of the settings chose nothing. */
   readonly validate?: (built: Built) => void;
+  /** A scalar of trained parameters alone that is added to the mean loss of a step, whatever was scored in it. */
+  readonly penalty?: (parameters: readonly DeclaredParameter[], built: Built) => Tensor | undefined;
+  readonly afterUpdate?: (built: Built) => AfterUpdate | undefined;
   /** What the model reads in place of a batch. */
   readonly batch?: (batch: Batch) => Batch;
   readonly linear?: Around<LinearSite, Tensor>;

@@ -1,14 +1,15 @@
 /** One model, one list of methods, one program: the forward graph and the parameters and masks it asked for. */
 import type { Tensor } from '../../engine/graph/index.ts';
+import { add } from '../../engine/ops/index.ts';
 import { type Batch, batchInputs } from './batch.ts';
-import type { Built, Method } from './method.ts';
-import type { Parameter } from './parameter.ts';
+import type { AfterUpdate, Built, Method } from './method.ts';
+import type { DeclaredParameter } from './parameter.ts';
 import { type Build, type Mask, Scope } from './scope.ts';
 import type { BasePrecision, OwnForms } from './storage.ts';
 
 export interface Program<T> {
   readonly outputs: T;
-  readonly parameters: readonly { readonly parameter: Parameter; readonly tensor: Tensor }[];
+  readonly parameters: readonly DeclaredParameter[];
   readonly masks: readonly Mask[];
   /** Weights and biases of linear layers with what the methods add to them, by name. */
   readonly merged: ReadonlyMap<string, Tensor>;
@@ -16,6 +17,10 @@ export interface Program<T> {
   readonly exported: ReadonlyMap<string, Tensor>;
   /** What the model's blocks read and leave, in their order. */
   readonly boundaries: readonly Tensor[];
+  /** What the methods add to the mean loss of a step: a function of trained parameters alone. */
+  readonly penalty?: Tensor | undefined;
+  /** What the methods do after each step. */
+  readonly afterUpdate: readonly AfterUpdate[];
 }
 
 export interface ProgramOptions {
@@ -60,11 +65,20 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
   const read = methods.reduce((current, method) => method.batch?.(current) ?? current, batch);
   const outputs = forward(new Scope(build), read);
   const { linears, embeddings, blocks, merged, exported } = build;
-  const parameters = decayed([...build.parameters.values()], methods, blocks);
+  const declared = staged(decayed([...build.parameters.values()], methods, blocks), methods, blocks);
+  const parameters = regrouped(declared, methods);
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, embeddings, blocks };
   for (const method of methods) method.validate?.(built);
+  const additions = {
+    penalty: sumOf(methods.flatMap((method) => method.penalty?.(parameters, built) ?? [])),
+    afterUpdate: methods.flatMap((method) => method.afterUpdate?.(built) ?? []),
+  };
   const masks = [...build.masks.values()];
-  return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries] };
+  return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries], ...additions };
+}
+
+function sumOf([first, ...others]: readonly Tensor[]): Tensor | undefined {
+  return first && others.reduce(add, first);
 }
 
 function surveyed<T>(forward: (root: Scope, batch: Batch) => T, { methods = [], batch }: ProgramOptions) {
@@ -87,6 +101,32 @@ function decayed(
   return parameters.map(({ parameter, tensor }) => {
     const learningRateScale = parameter.learningRateScale * decay ** (blocks + 1 - parameter.depth);
     return { parameter: { ...parameter, learningRateScale }, tensor };
+  });
+}
+
+/** Rests by depth: known once it is known what is trained. */
+function staged(
+  parameters: Program<unknown>['parameters'],
+  methods: readonly Method[],
+  blocks: number,
+): Program<unknown>['parameters'] {
+  const stages = methods.flatMap(({ opensAfter }) => opensAfter ?? []);
+  if (stages.length === 0) return parameters;
+  const trained = parameters.filter(({ parameter }) => parameter.trainable);
+  const depths = [...new Set(trained.map(({ parameter: { depth } }) => depth))].sort((a, b) => b - a);
+  if (depths.length === 0) return parameters;
+  const steps = stages.map((stage) => stage(depths, blocks));
+  return parameters.map(({ parameter, tensor }) => {
+    const place = depths.indexOf(parameter.depth);
+    const opensAfter = parameter.trainable ? Math.max(...steps.map((own) => own[place]!)) : 0;
+    return { parameter: { ...parameter, opensAfter }, tensor };
+  });
+}
+
+function regrouped(parameters: Program<unknown>['parameters'], methods: readonly Method[]) {
+  return parameters.map(({ parameter, tensor }) => {
+    const own = methods.reduce((current, method) => method.regrouped?.(current) ?? current, parameter);
+    return { parameter: parameter.trainable ? own : parameter, tensor };
   });
 }
 

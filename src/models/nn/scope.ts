@@ -95,7 +95,8 @@ export class Scope {
     const { fresh, head = false, transposed = false, gradient = 'always' } = options;
     const { depth, blocks, methods } = this.build;
     const kept = transposed ? shape.toReversed() : shape;
-    const declared = { name: this.at(name).path, shape: kept, fresh, head, depth, added: false, gradient };
+    const place = { name: this.at(name).path, shape: kept, head, depth };
+    const declared = { ...place, fresh, added: false, gradient, opensAfter: 0 };
     const trainable = methods.some((method) => method.trains?.(declared, blocks));
     const learningRateScale = methods.reduce((scale, method) => scale * (method.learningRateScale?.(declared) ?? 1), 1);
     const stored = trainable || head ? undefined : this.#stored(declared.name, shape, options);
@@ -134,7 +135,7 @@ export class Scope {
     const { build, path } = this;
     const add = (name: string, shape: readonly number[], fresh: Initial, options: AddedOptions = {}): Tensor => {
       const { trainable = true, learningRateScale = 1, gradient = 'always' } = options;
-      const declared = { name, shape, fresh, trainable, learningRateScale, gradient };
+      const declared = { name, shape, fresh, trainable, learningRateScale, gradient, opensAfter: 0 };
       return declare(build, { ...declared, added: true, head: false, depth: build.depth });
     };
     return {

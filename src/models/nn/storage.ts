@@ -1,5 +1,5 @@
 /** How the frozen weight of a linear layer is kept: what it is made of, and what it stands for. */
-import { type Data, input, type Tensor } from '../../engine/graph/index.ts';
+import { type Data, type HostArray, input, interpret, type Tensor } from '../../engine/graph/index.ts';
 import {
   BLOCK,
   byteRows,
@@ -93,6 +93,15 @@ const asItIs = (name: string): Pick<Stored, 'own' | 'pack'> => ({
     throw new Error(`internal: '${name}' is read from its file as it is`);
   },
 });
+
+/** What is left of values in the form that a weight is kept in. */
+export function roundTrip({ leaves, unpacked, pack }: Stored, values: Float32Array): Float32Array {
+  const packed = pack(values);
+  const feeds = leaves.map((leaf, i): [Tensor, HostArray] => {
+    return [leaf, { shape: leaf.shape as number[], data: Float64Array.from(packed[i] as Float32Array) }];
+  });
+  return Float32Array.from(interpret([unpacked], new Map(feeds), {})[0]!.data);
+}
 
 interface StorageOptions {
   /** Its values come as [in, out]. */

@@ -5,6 +5,7 @@ import { AttuneError } from '../../errors/index.ts';
 import { openClassifier } from '../../inference/classifier.node.ts';
 import { openLanguageModel } from '../../inference/languageModel.node.ts';
 import { readModelFolder } from '../../inference/modelFolder.node.ts';
+import { baseChangeOf } from '../../methods/index.ts';
 import type { ModelDescription } from '../../models/index.ts';
 import { type Adapter, plainForm, writeMlxFolder } from '../../store/adapters/index.ts';
 import { taskOf } from '../kindOf.node.ts';
@@ -22,6 +23,7 @@ interface AdapterExport {
 
 /** What fills the folder. */
 export async function adapterWriter(target: Target, { form, reference }: AdapterExport) {
+  refuseChangedBase(target, { form, reference });
   const adapter = form === 'peft' ? peftAdapter(target.adapter, reference) : expectAdapter(target.adapter, reference);
   const { artifact, maxLength } = target;
   const { description } = await readModelFolder(artifact.folder);
@@ -34,6 +36,18 @@ export async function adapterWriter(target: Target, { form, reference }: Adapter
   await opened[Symbol.asyncDispose]();
   if (form === 'peft') return (folder: string) => writePeft(folder, adapter, { description, task: runTasks[task] });
   return (folder: string) => writeMlx(folder, adapter, description);
+}
+
+/** Beside the base as its file has it the adapter would be another model. */
+function refuseChangedBase({ adapter }: Target, { form, reference }: AdapterExport): void {
+  const change = adapter && baseChangeOf(adapter.method);
+  if (change === undefined) return;
+  throw new AttuneError({
+    code: 'EXPORT_UNSUPPORTED',
+    where: `${reference} --to ${form}`,
+    problem: `it stands beside a base that was rounded with it (${change}), which other programs do not have`,
+    fix: 'write the whole model with --to hf, or attune merge: the base is in it as it was rounded',
+  });
 }
 
 async function writeMlx(folder: string, adapter: Adapter, { config }: ModelDescription): Promise<void> {

@@ -12,6 +12,7 @@ import { type Adapter, MANIFEST, type ModelNotes } from '../../store/adapters/in
 import { writeJson } from '../../store/runs/atomic.node.ts';
 import { writeModel } from '../../store/runs/index.ts';
 import { causalLm } from '../../tasks/index.ts';
+import { frozenMemory } from '../../training/index.ts';
 import type { Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
 import { writeDecoder } from './decoder.node.ts';
@@ -73,7 +74,7 @@ async function drift(
 ): Promise<number> {
   const program = buildProgram(causalLm(source.description), { batch: tokenInputs() });
   const frozen = new Map(tensors.map(({ name, data }) => [name, data]));
-  const memory = { shards: [], trained: new Map(), frozen, packed: new Map() };
+  const memory = frozenMemory(frozen);
   await using merged = await openTokenScorer(program, { memory, open, threads });
   const before = (await fingerprintOf(scorer, source.description)).flat();
   const after = (await fingerprintOf(merged, source.description)).flat();

@@ -10,6 +10,7 @@ import { type FloatTensor, mergedTensors } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { buildProgram } from '../../models/nn/index.ts';
 import { classify } from '../../tasks/index.ts';
+import { frozenMemory } from '../../training/index.ts';
 
 export interface PlainModel {
   readonly source: ModelSource;
@@ -44,7 +45,7 @@ interface Merged {
 async function drift({ source, labels, scorer }: Classifier, { tensors, open, where }: Merged): Promise<number> {
   const program = buildProgram(classify(source.description, { numLabels: labels.length }));
   const frozen = new Map(tensors.map(({ name, data }) => [name, data]));
-  const memory = { shards: [], trained: new Map(), frozen, packed: new Map() };
+  const memory = frozenMemory(frozen);
   await using merged = await openScorer(program, { memory, open, threads: availableParallelism() });
   const before = (await fingerprintOf(scorer, source.description)).flat();
   const after = (await fingerprintOf(merged, source.description)).flat();

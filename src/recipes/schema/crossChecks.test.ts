@@ -26,6 +26,11 @@ test('settings that do not go together', () => {
       data: { train: 'a', packing: true },
       training: { train_sampling_strategy: 'group_by_length' },
     },
+    'a group with two rates': {
+      data: { train: 'a' },
+      training: { parameter_groups: [{ pattern: 'bias', learning_rate: 1e-3, learning_rate_scale: 2 }] },
+    },
+    'a group that says nothing': { data: { train: 'a' }, training: { parameter_groups: [{ pattern: 'bias' }] } },
     'two warm-ups': { data: { train: 'a' }, training: { warmup_ratio: 0.1, warmup_steps: 5 } },
     'a warm-up that is not used': {
       data: { train: 'a' },
@@ -77,6 +82,14 @@ test('settings that do not go together', () => {
     packing of texts that are alike:
     data.packing: got true, but \`training.train_sampling_strategy\` is group_by_length
       fix: keep one of the two: texts of like length leave nothing to pack  [CONFIG_INVALID]
+
+    a group with two rates:
+    training.parameter_groups: the group 'bias' has learning_rate and learning_rate_scale
+      fix: keep one of the two: both say how fast it learns  [CONFIG_INVALID]
+
+    a group that says nothing:
+    training.parameter_groups: the group 'bias' says nothing about its tensors
+      fix: give learning_rate, learning_rate_scale or weight_decay  [CONFIG_INVALID]
 
     two warm-ups:
     training.warmup_ratio: got 0.1, but \`training.warmup_steps\` is 5

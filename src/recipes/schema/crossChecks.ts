@@ -83,6 +83,20 @@ export const crossChecks: readonly CrossCheck[] = [
         : undefined,
   },
   {
+    at: 'training.parameter_groups',
+    reads: [],
+    finds: ({ training: { parameter_groups: groups = [] } }) => {
+      const [both, none] = [groups.find(hasTwoRates), groups.find(hasNothing)];
+      if (both) {
+        const problem = `the group '${both.pattern}' has learning_rate and learning_rate_scale`;
+        return { problem, fix: 'keep one of the two: both say how fast it learns' };
+      }
+      if (!none) return undefined;
+      const problem = `the group '${none.pattern}' says nothing about its tensors`;
+      return { problem, fix: 'give learning_rate, learning_rate_scale or weight_decay' };
+    },
+  },
+  {
     at: 'training.warmup_ratio',
     reads: ['training.warmup_steps'],
     finds: ({ training }) =>
@@ -201,6 +215,12 @@ export const crossChecks: readonly CrossCheck[] = [
     },
   },
 ];
+
+type Group = NonNullable<Checked['training']['parameter_groups']>[number];
+const hasTwoRates = ({ learning_rate: rate, learning_rate_scale: scale }: Group): boolean =>
+  rate !== undefined && scale !== undefined;
+const hasNothing = ({ pattern: _, ...said }: Group): boolean =>
+  Object.values(said).every((value) => value === undefined);
 
 const giveValidation = 'give `data.validation`, or a `data.validation_split` above 0';
 

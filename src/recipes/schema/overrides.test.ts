@@ -85,7 +85,7 @@ test('arguments that are refused', () => {
     argument 'trainning.seed=3': there is no setting \`trainning.seed\`
       fix: did you mean \`training\`? (the keys at the top are …)  [CONFIG_UNKNOWN_KEY]
     argument 'method.r=8': there is no setting \`method.r\`
-      fix: \`r\` belongs to another \`method.name\` (the keys of \`method\` are name, layer_lr_decay)  [CONFIG_UNKNOWN_KEY]
+      fix: \`r\` belongs to another \`method.name\` (the keys of \`method\` are name, layer_lr_decay, unfreeze_schedule)  [CONFIG_UNKNOWN_KEY]
     argument 'seed': is not key=value
       fix: write training.learning_rate=3e-5 to set, ~training.max_steps to remove  [USAGE]
     argument '=3': is not key=value

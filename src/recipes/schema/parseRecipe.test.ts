@@ -248,7 +248,7 @@ test('names of other trainers are not accepted, but told', () => {
     model_name_or_path: 'x',
     finetuning_type: 'full',
     learningRate: 1,
-    training: { epochs: 1, lr: 1, micro_batch_size: 1, cutoff_len: 1, val_size: 0.1, clip_grad_norm: 1 },
+    training: { epochs: 1, lr: 1, micro_batch_size: 1, cutoff_len: 1, val_size: 0.1, clip_grad_norm: 1, beta1: 0.9 },
     data: { ...smallest.data, max_seq_length: 1 },
   });
   const hints = error.message.split('\n').filter((line) => line.startsWith('  fix'));
@@ -261,6 +261,7 @@ test('names of other trainers are not accepted, but told', () => {
       "fix: write \`data.max_length\`",
       "fix: write \`data.validation_split\`",
       "fix: \`clip_grad_norm\` is called \`max_grad_norm\` here",
+      "fix: \`beta1\` is called \`adam_beta1\` here",
       "fix: \`model_name_or_path\` is called \`model\` here",
       "fix: \`finetuning_type\` is called \`method\` here",
       "fix: write \`training.learning_rate\`",

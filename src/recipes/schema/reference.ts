@@ -1,4 +1,12 @@
-import { alternatives, type Declared, declaredRecipe, keysOf, listSettings, type Setting } from './declaration.ts';
+import {
+  alternatives,
+  type Declared,
+  declaredRecipe,
+  keysOf,
+  listPlaces,
+  listSettings,
+  type Setting,
+} from './declaration.ts';
 import { takes } from './takes.ts';
 
 /** docs/reference/recipe.md, made from the declaration. */
@@ -24,14 +32,22 @@ Each setting can be given on the command line too: \`attune train recipe.yaml tr
 ## At the top`;
 
 function section(key: string, group: Declared): string[] {
-  const settings = listSettings(group);
+  const settings = rowsOf(group);
   return settings.length > 0 ? [`## \`${key}\``, group.description ?? '', table(settings)] : [];
+}
+
+/** Settings, and groups that may be written as one value too. */
+function rowsOf(group: Declared): Setting[] {
+  const isGroup = (declared: Declared): boolean => Object.keys(keysOf(declared)).length > 0;
+  return listPlaces(group).filter(
+    ({ declared }) => !isGroup(declared) || alternatives(declared).some((one) => !isGroup(one)),
+  );
 }
 
 function methodSections(method: Declared): string[] {
   const kinds = alternatives(method).flatMap(alternatives);
   return kinds.flatMap((kind) => {
-    const own = listSettings(kind).filter(({ path }) => path[0] !== 'name');
+    const own = rowsOf(kind).filter(({ path }) => path[0] !== 'name');
     const rows = own.length > 0 ? table(own) : 'It has no settings of its own.';
     return [`## \`method: ${keysOf(kind)['name']?.const}\``, kind.description ?? '', rows];
   });

@@ -18,6 +18,8 @@ function typeTakes(declared: Declared): string {
       return `a number${range(declared)}`;
     case 'array':
       return `a list, each item ${takes((declared.items ?? {}) as Declared)}`;
+    case 'boolean':
+      return 'true or false';
     case 'object':
       return `a mapping with the keys ${offeredKeys(declared).join(', ')}`;
     default:

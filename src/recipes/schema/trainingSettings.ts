@@ -65,7 +65,7 @@ const lengthAndRate = {
     .default('auto')
     .meta({
       description:
-        'The highest learning rate of the run. auto = by method: 5e-5 for `full`; of `freeze` 1e-3 for the head alone, else 1e-4; 5e-4 for `lora` and `dora`, 4e-3 for `vera`, 5e-3 for `ia3`, 1e-3 for `bitfit`, `ln_tuning`, `adapter` and networks that make vectors (`p_tuning`, `prefix_projection`), 1e-2 for `prefix_tuning`, 3e-2 for `prompt_tuning`.',
+        'The highest learning rate of the run. auto = by method: 5e-5 for `full`; of `freeze` 1e-3 for the head alone, else 1e-4; 5e-4 for `lora` and `dora`, 4e-3 for `vera`, 5e-3 for `ia3`, 1e-3 for `bitfit`, `ln_tuning`, `adapter` and networks that make vectors (`p_tuning`, `prefix_projection`), 1e-2 for `adalora` and `prefix_tuning`, 3e-2 for `prompt_tuning`.',
       aliases: ['lr', 'max_lr'],
     }),
   lr_scheduler_type: z
@@ -95,6 +95,18 @@ const lengthAndRate = {
     }),
 };
 
+const parameterGroup = z.strictObject({
+  pattern: z.string().min(1).meta({
+    description:
+      'Which tensors: whole names anywhere in theirs (`layer.0`, `bias`), or a regular expression over all of it.',
+  }),
+  learning_rate: z.number().positive().optional().meta({ description: 'Their highest learning rate.' }),
+  learning_rate_scale: z.number().positive().optional().meta({
+    description: 'Or a multiple of the rate that they would have.',
+  }),
+  weight_decay: z.number().min(0).optional().meta({ description: 'Their weight decay, of vectors too.' }),
+});
+
 const optimizer = {
   optim: z
     .enum(['adamw'])
@@ -107,6 +119,17 @@ const optimizer = {
     .meta({
       description: 'Decoupled weight decay; biases and normalisation weights are left out.',
       aliases: ['wd'],
+    }),
+  parameter_groups: z
+    .array(parameterGroup)
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        'Rates and decays of their own for some of what is trained, by `pattern`. The first group that fits a tensor is its group.',
+      takes: 'a list of mappings with pattern, and learning_rate or learning_rate_scale, and weight_decay',
+      defaultText: 'none',
+      aliases: ['param_groups', 'optimizer_grouped_parameters', 'optimizer_groups', 'paramwise_cfg'],
     }),
   adam_beta1: z
     .number()

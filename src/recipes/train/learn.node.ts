@@ -1,12 +1,14 @@
 /** The steps of a run: each is logged, measured where that is due, and kept where a checkpoint is due. */
 import { isBetter, type Metrics } from '../../evaluation/index.ts';
 import { type StepOutcome, trainSteps } from '../../training/index.ts';
+import { count } from '../figures.ts';
 import type { Recipe } from '../schema/index.ts';
 import { partsOf } from './batches.ts';
 import type { TrainEvent } from './events.ts';
 import { refuseNotFiniteLoss } from './guarding/notFinite.ts';
 import { type Guarding, openGuarding } from './guarding/openGuarding.ts';
 import { measure, measureBefore } from './measure.ts';
+import { parameterCount } from './openModel.node.ts';
 import { type StepPlan, scheduleOf, stepBatches } from './plan.ts';
 import { probeMemory } from './probeMemory.ts';
 import { memoryBytes } from './record.node.ts';
@@ -29,7 +31,10 @@ export async function learn(running: Running, damaged: readonly number[]): Promi
   if (reached.isUnmeasured) await evaluate(running, guarding);
   if (isEnough(running)) return;
   if (running.task.probesMemory) await probeMemory(running);
+  let stage = model.trainer.stage;
   for await (const outcome of trainSteps(model.trainer, stepBatches(data.train.rows, stepping), loop)) {
+    if (model.trainer.stage !== stage) tellOpening(running, outcome.step);
+    stage = model.trainer.stage;
     await noteStep(running, outcome);
     await guarding.tell(outcome);
     if (reached.isUnmeasured) await evaluate(running, guarding);
@@ -38,6 +43,13 @@ export async function learn(running: Running, damaged: readonly number[]): Promi
   }
   if (signal.aborted && reached.step > 0) await keeper.save();
   await guarding.ended();
+}
+
+/** Layers that open one after the other are told as they do. */
+function tellOpening({ model, options }: Running, step: number): void {
+  const open = model.parameters.filter(({ trainable, opensAfter }) => trainable && opensAfter < step);
+  const [now, all] = [parameterCount(open), model.trainableParameters].map(count);
+  options.onEvent({ type: 'note', text: `step ${step}: ${now} of ${all} parameters are trained from here on` });
 }
 
 async function noteStep({ recipe, data, plan, folder, options, reached, seconds }: Running, outcome: StepOutcome) {

@@ -6,7 +6,8 @@ import { openCheckpoint, ownFormsOf } from '../../files/modelFolder.node.ts';
 import type { Scorer } from '../../inference/index.ts';
 import { exportedTensors, type FloatTensor } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
-import { attachMethod, basePrecisionOf } from '../../methods/index.ts';
+import { attachMethod, basePrecisionOf, type MethodSettings, settledMethod } from '../../methods/index.ts';
+import { parameterGroups } from '../../methods/parameterGroups.ts';
 import { buildProgram, type Parameter, queryPartsFor } from '../../models/nn/index.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import { type Divided, divide, type FrozenPart, openFrozenPart, type Programs } from './frozenPart.node.ts';
+import type { StepPlan } from './plan.ts';
 import type { PreparedData } from './prepareData.node.ts';
 import type { RunTask } from './tasks/index.ts';
 
@@ -30,6 +32,8 @@ export interface Start {
 }
 
 export interface TrainingModel extends AsyncDisposable {
+  /** The recipe's, with what it leaves to the length of the run. */
+  readonly method: MethodSettings;
   readonly trainer: Trainer;
   readonly scorer: Scorer;
   /** Where the frozen layers' outputs are kept: then the trainer reads these. */
@@ -65,16 +69,25 @@ const threadsOf = ({ threads }: Pick<Recipe, 'threads'>): number =>
 interface Known {
   readonly task: RunTask;
   readonly data: PreparedData;
+  readonly plan: StepPlan;
 }
 
-async function programsOf(recipe: Recipe, { source }: Start, { task, data }: Known): Promise<Programs> {
+interface Chosen extends Known {
+  readonly method: MethodSettings;
+}
+
+async function programsOf(recipe: Recipe, { source }: Start, { task, data, plan, method }: Chosen): Promise<Programs> {
   const { training } = recipe;
-  const chosen = [attachMethod(recipe.method, factsOf(source))];
+  const { parameter_groups: groups } = training;
+  const chosen = [
+    attachMethod(method, { ...factsOf(source), run: plan }),
+    ...(groups ? [parameterGroups(groups, training.learning_rate)] : []),
+  ];
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const ownForms = await ownFormsOf(source.folder);
   const options = {
     methods: chosen,
-    basePrecision: basePrecisionOf(recipe.method),
+    basePrecision: basePrecisionOf(method),
     ownForms,
     queryParts: queryPartsFor(data.maxLength, { inOrder: source.description.architecture.languageModel !== undefined }),
   };
@@ -88,10 +101,12 @@ async function programsOf(recipe: Recipe, { source }: Start, { task, data }: Kno
   return { learning, measured };
 }
 
-export async function openModel(recipe: Recipe, start: Start, { task, data }: Known): Promise<TrainingModel> {
+export async function openModel(recipe: Recipe, start: Start, known: Known): Promise<TrainingModel> {
   const { source } = start;
   const { training } = recipe;
-  const programs = await programsOf(recipe, start, { task, data });
+  const { task, data, plan } = known;
+  const method = settledMethod(recipe.method, plan);
+  const programs = await programsOf(recipe, start, { ...known, method });
   const { learning, measured } = programs;
   const parameters = learning.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
@@ -114,9 +129,8 @@ export async function openModel(recipe: Recipe, start: Start, { task, data }: Kn
   const recompute = training.gradient_checkpointing ? 'all' : task.recompute;
   const trainer = await openTrainer(learned, { memory, open, threads, seed, optimizer, recompute });
   const scorer = await task.openScorer(measured, { memory, open, threads });
-  const count = (all: typeof parameters): number =>
-    all.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   return {
+    method,
     trainer,
     scorer,
     frozen,
@@ -129,8 +143,8 @@ export async function openModel(recipe: Recipe, start: Start, { task, data }: Kn
     async reload() {
       await load(memory, loading);
     },
-    totalParameters: count(parameters),
-    trainableParameters: count(parameters.filter(({ trainable }) => trainable)),
+    totalParameters: parameterCount(parameters),
+    trainableParameters: parameterCount(parameters.filter(({ trainable }) => trainable)),
     runtime: `${name} ${version}`,
     threads,
     async [Symbol.asyncDispose]() {
@@ -140,6 +154,10 @@ export async function openModel(recipe: Recipe, start: Start, { task, data }: Kn
     },
   };
 }
+
+/** Numbers in all of them. */
+export const parameterCount = (parameters: readonly Parameter[]): number =>
+  parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 interface Load {
   readonly parameters: readonly Parameter[];

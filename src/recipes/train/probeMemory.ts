@@ -7,12 +7,13 @@ import type { Running } from './train.node.ts';
 
 /** Gradients of the largest part that a batch may have. Nothing is updated, and no random number is used up. */
 export async function probeMemory(running: Running): Promise<void> {
-  const { recipe, data, model, options } = running;
+  const { recipe, data, model, plan, options } = running;
   const lengths = data.train.rows.map(({ inputIds }) => inputIds.length);
   const longest = longestFirst([...lengths.keys()], lengths).slice(0, batchRows(recipe.training, lengths));
   const [first] = (await partsOf(running)(longest)) ?? [];
   if (!first || options.signal.aborted) return;
-  await model.trainer.gradients([first], 0);
+  // By then everything is trained that will be.
+  await model.trainer.gradients([first], plan.totalSteps);
   const text = `the longest rows fit: ${count(first.tokens)} tokens at once, ${bytes(memoryBytes())} of memory`;
   options.onEvent({ type: 'note', text });
 }

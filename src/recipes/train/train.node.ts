@@ -1,7 +1,8 @@
 /** One training run from its recipe to its folder. Reads top to bottom; the arithmetic is in the rooms below. */
 import { resolve } from 'node:path';
+import { AttuneError } from '../../errors/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
-import { basePrecisionOf } from '../../methods/index.ts';
+import { baseChangeOf, basePrecisionOf } from '../../methods/index.ts';
 import { type Adapter, expectBase } from '../../store/adapters/index.ts';
 import { fetchModel, type LocalModel } from '../../store/index.ts';
 import {
@@ -107,10 +108,10 @@ async function prepareAndRun(recipe: Recipe, options: TrainOptions, earlier?: Ru
   const hashing = hashBase(start.source.folder, signal);
   // Where opening the model fails, that is the error to tell.
   hashing.catch(() => undefined);
-  await using model = await openModel(recipe, start, { task, data });
-  const base = await hashing;
   const lengths = data.train.rows.map(({ inputIds }) => inputIds.length);
   const plan = planSteps(recipe, lengths);
+  await using model = await openModel(recipe, start, { task, data, plan });
+  const base = await hashing;
   const identity = await identityOf({ recipe, start, base, data, model, plan });
   signal.throwIfAborted();
   await refuseTooLarge(recipe, model, plan);
@@ -148,7 +149,22 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
     const { name, reference } = local;
     expectBase(await identify(local.path, { name, reference }), manifest, folder);
   }
+  expectSameChange(recipe, adapter);
   return { source: await readModelFolder(local.path), baseName, initial: adapter };
+}
+
+/** What was learned beside rounded weights is right beside these alone. */
+function expectSameChange({ method }: Recipe, adapter: Adapter): void {
+  const [change, wanted] = [baseChangeOf(method), baseChangeOf(adapter.method)];
+  if (change === wanted) return;
+  throw new AttuneError({
+    code: 'ADAPTER_MISMATCH',
+    where: adapter.folder,
+    problem: wanted
+      ? `it was trained beside a base that was rounded with it (${wanted})`
+      : `it was trained beside the base as it is, and method has ${change}`,
+    fix: wanted ? 'give method the same' : 'remove init: the adapter is where the run starts',
+  });
 }
 
 async function runIn(running: Running, damaged: readonly number[]): Promise<RunRecord> {

@@ -17,7 +17,7 @@ import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, 
 import { isMlxConfig, type MlxConfig, openMlxFolder, settingsFromMlx } from './mlx/folder.node.ts';
 import { settingsFromPeft } from './peft/config.ts';
 import { openPeftFolder, writePeftFolder } from './peft/folder.node.ts';
-import { type PeftConfig, peftForms } from './peft/forms.ts';
+import { hasPeftForm, type PeftConfig } from './peft/forms.ts';
 
 /** PEFT and AdapterHub give their files the same name. */
 export const ADAPTER_CONFIG = 'adapter_config.json';
@@ -120,10 +120,10 @@ export async function writeAdapter(folder: string, saved: SavedAdapter): Promise
   const { method, manifest, tensors, exported, facts, model, headModules, taskType, earlier } = saved;
   const baseName = manifest.base.name;
   await writeJson(join(folder, MANIFEST), manifest);
-  if (peftForms[method.name]) {
+  if (hasPeftForm(method)) {
     const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules };
-    await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
-    if (exported) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
+    const isWhole = await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
+    if (exported || !isWhole) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
   } else if (method.name === 'adapter' && hasHubForm(method.name, model.type)) {
     const { labels } = manifest;
     const named = { ...model, name: baseName };

@@ -4,10 +4,10 @@ import { mul, sumAll } from '../../engine/ops/index.ts';
 import { type OpenSession, sizesOf, type Value, type Values } from '../../engine/runtime/index.ts';
 import { batchInputsOf, type Program, trainedOf } from '../../models/nn/index.ts';
 import type { Loss } from '../../tasks/index.ts';
+import type { MicroBatch, StepLoss } from '../gradientSession.ts';
 import type { MaskSource, Place } from '../masks.ts';
 import type { ParameterMemory } from '../parameterMemory.ts';
 import type { GradientRegion } from '../tables.ts';
-import type { MicroBatch, StepLoss } from '../trainer.ts';
 import { areFinite } from './finite.ts';
 
 export interface Finding {

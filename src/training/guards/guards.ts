@@ -1,6 +1,7 @@
 /** Looks at each step before its update, and says what is to be done instead where something is wrong. */
+import type { MicroBatch } from '../gradientSession.ts';
 import type { ParameterMemory } from '../parameterMemory.ts';
-import type { MicroBatch, Trainer } from '../trainer.ts';
+import type { Trainer } from '../trainer.ts';
 import { brokenWeight } from './examine.ts';
 import { afterAction, type GuardSettings, nextAction, nothingTaken, type SpikeAction, type Taken } from './ladder.ts';
 import { clearMoments, openSnapshot, type Snapshot } from './snapshot.ts';
@@ -34,6 +35,8 @@ export interface GuardState {
   readonly moved: boolean;
   /** How much of the check of gradients is done: the first step's, and that of tensors which get theirs later. */
   readonly gradientsChecked: 'none' | 'first' | 'all';
+  /** The trainer's stage in which that was: what opens later is checked then. */
+  readonly stage: number;
   /** The last step that was judged. */
   readonly step: number;
   /** The step before whose update the copy in memory was made. */
@@ -87,6 +90,7 @@ const nothingSeen: GuardState = {
   updates: 0,
   moved: false,
   gradientsChecked: 'none',
+  stage: 1,
   step: 0,
   keptAt: 0,
 };
@@ -171,6 +175,10 @@ function keepIfDue(guarded: Guarded, { step, loss }: Observation): void {
 
 /** Names of tensors that should have a gradient by now and have none. */
 function idle(guarded: Guarded, { loss }: Observation): readonly string[] {
+  const { stage } = guarded.options.trainer;
+  if (stage !== guarded.state.stage) {
+    guarded.state = { ...guarded.state, stage, gradientsChecked: 'none', moved: false };
+  }
   const { gradientsChecked: done, moved } = guarded.state;
   if (done === 'all' || (done === 'first' && !moved) || loss < NOTHING_LEFT) return [];
   guarded.state = { ...guarded.state, gradientsChecked: moved ? 'all' : 'first' };

@@ -1,4 +1,4 @@
-/** Weights and moments of the trained parameters as they were at a good step, in memory. */
+/** Weights and moments of the trained parameters, and what else is remembered, as they were at a good step, in memory. */
 import type { ParameterMemory, Region } from '../parameterMemory.ts';
 
 /** Above this a run goes back to what it saved on disk instead: a copy is three times the trained weights. */
@@ -15,15 +15,13 @@ export interface Snapshot {
 }
 
 /** Undefined where the copy would be too large. The limit is of the model, not of the machine: a run repeats anywhere. */
-export function openSnapshot({ shards }: ParameterMemory, mostBytes = MOST_BYTES): Snapshot | undefined {
-  const floats = shards.reduce((sum, shard) => sum + shard.floats, 0) * kept.length;
+export function openSnapshot(memory: ParameterMemory, mostBytes = MOST_BYTES): Snapshot | undefined {
+  const floats = liveArrays(memory).reduce((sum, { length }) => sum + length, 0);
   if (floats * FLOAT_BYTES > mostBytes) return undefined;
-  const copies = shards.map((shard) => kept.map(() => new Float32Array(shard.floats)));
+  const copies = liveArrays(memory).map(({ length }) => new Float32Array(length));
   const each = (work: (live: Float32Array, copy: Float32Array) => void): void =>
-    shards.forEach((shard, i) => {
-      kept.forEach((region, k) => {
-        work(regionOf(shard, region), copies[i]![k]!);
-      });
+    liveArrays(memory).forEach((live, i) => {
+      work(live, copies[i]!);
     });
   let updates: number | undefined;
   return {
@@ -37,6 +35,11 @@ export function openSnapshot({ shards }: ParameterMemory, mostBytes = MOST_BYTES
     restore: () => each((live, copy) => live.set(copy)),
   };
 }
+
+const liveArrays = ({ shards, remembered }: ParameterMemory): Float32Array[] => [
+  ...shards.flatMap((shard) => kept.map((region) => regionOf(shard, region))),
+  ...[...remembered.values()].map(({ data }) => data),
+];
 
 /** As before the first update. For weights that were read from disk, where no moments are. */
 export function clearMoments({ shards }: ParameterMemory): void {

@@ -48,7 +48,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
   const manifest: Manifest = {
     format: 1,
     task: recipe.task,
-    method: recipe.method,
+    method: model.method,
     labels: [...data.labels],
     max_length: data.maxLength,
     base: await identify(source.folder, { name: baseName, reference: baseName }),
@@ -57,7 +57,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     ...(data.chat && { chat: chatNotes(data.chat) }),
   };
   const saved = {
-    method: recipe.method,
+    method: model.method,
     manifest,
     tensors,
     exported: await model.exported(),

@@ -27,7 +27,10 @@ export async function openPeftFolder(folder: string): Promise<Checkpoint> {
   if (!existsSync(where)) throw noSafetensors(where, 'save the adapter with PEFT again, which writes safetensors');
   const file = await openSafetensors(await openFile(where));
   const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
-  if (foreign === undefined) return joinFiles([file], (stored) => (isCopy(stored) ? undefined : ownName(stored)));
+  // Of a layer that has given up all of its ranks PEFT keeps tensors without values.
+  const isEmpty = (stored: string): boolean => file.tensors.get(stored)!.bytes === 0;
+  const nameOf = (stored: string) => (isCopy(stored) || isEmpty(stored) ? undefined : ownName(stored));
+  if (foreign === undefined) return joinFiles([file], nameOf);
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
     where,
@@ -48,11 +51,13 @@ export interface PeftSaved {
   readonly kept?: PeftConfig | undefined;
 }
 
-export async function writePeftFolder(folder: string, saved: PeftSaved): Promise<void> {
-  const { tensors, kept } = saved;
+/** Fills an empty folder. False where its file leaves out a part of the tensors. */
+export async function writePeftFolder(folder: string, saved: PeftSaved): Promise<boolean> {
   const method = saved.method.name === 'lora' ? plainSettings(saved.method) : saved.method;
+  const reduced = peftForms[method.name]!.reduced?.(saved.tensors, method);
+  const { tensors, fields } = reduced ?? { tensors: saved.tensors, fields: {} };
   const adapted = adaptedLayers(tensors.map(({ name }) => name));
-  const config = peftFromSettings(method, { ...saved, adapted }, kept);
+  const config = { ...peftFromSettings(method, { ...saved, adapted }, saved.kept), ...fields };
   const targets = config['target_modules'] as string | readonly string[];
   const isCopied = (module: string): boolean => method.name === 'ln_tuning' && chooses(targets, module);
   const { isBesideModel = false } = peftForms[method.name]!;
@@ -60,4 +65,5 @@ export async function writePeftFolder(folder: string, saved: PeftSaved): Promise
   const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, naming) }));
   await writeJson(join(folder, CONFIG), config);
   await writeDurably(join(folder, WEIGHTS), safetensorsChunks(renamed));
+  return reduced === undefined;
 }

@@ -1,7 +1,15 @@
 /** How PEFT writes down each method that it has (huggingface/peft): one row a method. A method without a row leaves its tensors alone. */
-import type { MethodName, ModelFacts } from '../../../methods/index.ts';
+import type { NamedTensor } from '../../../files/index.ts';
+import { baseChangeOf, type MethodName, type MethodSettings, type ModelFacts } from '../../../methods/index.ts';
+import { withoutEmptyRanks } from './emptyRanks.ts';
 
 export type PeftConfig = Readonly<Record<string, unknown>>;
+
+/** Tensors of which a part is left out, and the fields that say which. */
+export interface Reduced {
+  readonly tensors: readonly NamedTensor[];
+  readonly fields: PeftConfig;
+}
 
 export interface PeftForm {
   readonly type: string;
@@ -19,6 +27,8 @@ export interface PeftForm {
   readonly readAs?: MethodName;
   /** Nothing wraps the model's layers: the names of tensors have one root less. */
   readonly isBesideModel?: boolean;
+  /** What PEFT keeps of the tensors; undefined, as where it is left out: all of them. */
+  readonly reduced?: (tensors: readonly NamedTensor[], settings: PeftConfig) => Reduced | undefined;
   /** Fields that name layers, where the settings leave that to the model. */
   readonly layers: (facts: ModelFacts) => Readonly<Record<string, readonly string[]>>;
 }
@@ -54,8 +64,8 @@ const lowRank: PeftForm = {
     velora_config: [null],
     monteclora_config: [null],
     alora_invocation_tokens: [null],
-    // The other starts subtract from the base: the saved matrices are only right beside the changed base.
-    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva', 'loftq'],
+    // The other starts change the base: the saved matrices are only right beside the changed base.
+    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva'],
   },
   written: {
     fan_in_fan_out: false,
@@ -65,6 +75,47 @@ const lowRank: PeftForm = {
     lora_bias: false,
   },
   fixed: { use_dora: false },
+  layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
+};
+
+const adalora: PeftForm = {
+  type: 'ADALORA',
+  shared: [
+    'init_r',
+    'target_r',
+    'tinit',
+    'tfinal',
+    'deltaT',
+    'total_step',
+    'beta1',
+    'beta2',
+    'orth_reg_weight',
+    'lora_alpha',
+    'lora_dropout',
+    'target_modules',
+    'exclude_modules',
+    'modules_to_save',
+    'bias',
+    'rank_pattern',
+  ],
+  defaults: { lora_alpha: 8, tinit: 0, tfinal: 0 },
+  harmless: {
+    lora_bias: [false],
+    layers_to_transform: [null],
+    layers_pattern: [null],
+    layer_replication: [null],
+    trainable_token_indices: [null],
+    target_parameters: [null],
+  },
+  written: {
+    fan_in_fan_out: false,
+    init_lora_weights: true,
+    layers_to_transform: null,
+    layers_pattern: null,
+    lora_bias: false,
+  },
+  fixed: {},
+  reduced: withoutEmptyRanks,
   layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
 };
 
@@ -132,6 +183,7 @@ const pTuning: PeftForm = {
 export const peftForms: Readonly<Partial<Record<MethodName, PeftForm>>> = {
   lora: lowRank,
   dora: { ...lowRank, fixed: { use_dora: true } },
+  adalora,
   vera,
   ia3,
   ln_tuning: lnTuning,
@@ -140,4 +192,5 @@ export const peftForms: Readonly<Partial<Record<MethodName, PeftForm>>> = {
   p_tuning: pTuning,
 };
 
-export const hasPeftForm = ({ name }: { readonly name: MethodName }): boolean => peftForms[name] !== undefined;
+export const hasPeftForm = (settings: MethodSettings): boolean =>
+  peftForms[settings.name] !== undefined && baseChangeOf(settings) === undefined;

@@ -8,7 +8,7 @@ const shared = new Set(['vera_A', 'vera_B']);
 const PROMPT = 'prompt_embeddings';
 
 /** What a method adds to a layer: these names end with it. */
-const additions = /\.(lora_A\.weight|lora_embedding_A|ia3_l|vera_lambda_b)$/;
+const additions = /\.(lora_A(\.weight)?|lora_embedding_A|ia3_l|vera_lambda_b)$/;
 
 /** Layers that tensors were added to. */
 export const adaptedLayers = (names: readonly string[]): string[] =>

@@ -3,10 +3,10 @@
  * Step 0 is not the base model: the vectors are read from the first step on.
  */
 import { z } from 'zod';
-import { AttuneError } from '../errors/index.ts';
-import type { Initial, TokensSite } from '../models/nn/index.ts';
-import { basePrecision } from './basePrecision.ts';
-import { defineMethod, layerDecay, type ModelFacts } from './definition.ts';
+import { AttuneError } from '../../errors/index.ts';
+import type { Initial, TokensSite } from '../../models/nn/index.ts';
+import { basePrecision } from '../basePrecision.ts';
+import { defineMethod, layerDecay, type ModelFacts } from '../definition.ts';
 import { prompted, virtualTokens } from './prompt.ts';
 
 const settings = z

@@ -4,11 +4,11 @@
  * them; PEFT's folder holds what it gives. Step 0 is not the base model: the prefix takes attention from the first step.
  */
 import { z } from 'zod';
-import type { Tensor } from '../engine/graph/index.ts';
-import { linear, reshape, slice, tanh, transpose } from '../engine/ops/index.ts';
-import { type KeyValueSite, type Method, shifted } from '../models/nn/index.ts';
-import { basePrecision } from './basePrecision.ts';
-import { defineMethod, layerDecay } from './definition.ts';
+import type { Tensor } from '../../engine/graph/index.ts';
+import { linear, reshape, slice, tanh, transpose } from '../../engine/ops/index.ts';
+import { type KeyValueSite, type Method, shifted } from '../../models/nn/index.ts';
+import { basePrecision } from '../basePrecision.ts';
+import { defineMethod, layerDecay } from '../definition.ts';
 import { sharedLinear } from './network.ts';
 import { virtualTokens } from './prompt.ts';
 

@@ -3,11 +3,11 @@
  * (https://arxiv.org/abs/2103.10385). Step 0 is not the base model. PEFT's folder holds what M gives, not M.
  */
 import { z } from 'zod';
-import type { Tensor } from '../engine/graph/index.ts';
-import { linear, relu } from '../engine/ops/index.ts';
-import type { TokensSite } from '../models/nn/index.ts';
-import { basePrecision } from './basePrecision.ts';
-import { defineMethod, layerDecay } from './definition.ts';
+import type { Tensor } from '../../engine/graph/index.ts';
+import { linear, relu } from '../../engine/ops/index.ts';
+import type { TokensSite } from '../../models/nn/index.ts';
+import { basePrecision } from '../basePrecision.ts';
+import { defineMethod, layerDecay } from '../definition.ts';
 import { sharedLinear } from './network.ts';
 import { prompted, virtualTokens } from './prompt.ts';
 

@@ -1,9 +1,9 @@
 /** Vectors before the embedded text: what prompt tuning and p-tuning have in common. */
 import { z } from 'zod';
-import { type Dim, minus, type Tensor } from '../engine/graph/index.ts';
-import { concat, expand, reshape, slice } from '../engine/ops/index.ts';
-import { AttuneError } from '../errors/index.ts';
-import { lengthened, type Method, type TokensSite } from '../models/nn/index.ts';
+import { type Dim, minus, type Tensor } from '../../engine/graph/index.ts';
+import { concat, expand, reshape, slice } from '../../engine/ops/index.ts';
+import { AttuneError } from '../../errors/index.ts';
+import { lengthened, type Method, type TokensSite } from '../../models/nn/index.ts';
 
 export const virtualTokens = z
   .int()

@@ -1,6 +1,6 @@
 /** Layers of networks that a method puts beside the model. */
-import type { Tensor } from '../engine/graph/index.ts';
-import type { Site } from '../models/nn/index.ts';
+import type { Tensor } from '../../engine/graph/index.ts';
+import type { Site } from '../../models/nn/index.ts';
 
 /** Weight [out, in] and bias of a linear layer, with PyTorch's usual start. */
 export function sharedLinear(site: Site, name: string, shape: readonly [number, number]): [Tensor, Tensor] {

@@ -31,7 +31,14 @@ beforeAll(async () => {
 afterAll(() => browser?.[Symbol.asyncDispose]());
 
 /** WebGPU has no kernels for integers of 64 and of 8 bits: exported models, and weights and steps in 8 bits, hold them. */
-const eightBits = ['quantisedLinear', 'unpackInt8', 'int8Linear', 'switchBack', 'switchBackInput'];
+const eightBits = [
+  'quantisedLinear',
+  'unpackInt8',
+  'int8Linear',
+  'switchBack',
+  'switchBackInput',
+  'byteRowsNormaliser',
+];
 /** Where the parts of a text begin is reckoned in 64 bits. */
 const inParts = ['attend', 'attendGradient'];
 const leftToCpu = new Set(['toInt32', ...eightBits, ...inParts]);

@@ -30,7 +30,8 @@ export function integerProduct(emit: Emitter, x: string, { steps, scale, bias, i
   const size = one('Mul', largest, emit.scalar(1 / MOST, 'float32')); // [N, 1]
   const sizes = one('Reshape', size, emit.ints([-1]));
   const zero = emit.scalar(ZERO, 'uint8');
-  const zeros = one('Expand', zero, one('Shape', sizes));
+  // Made as floats: WebGPU has no Expand of bytes, and finds that out when it runs.
+  const zeros = emit.cast(one('Expand', emit.scalar(ZERO, 'float32'), one('Shape', sizes)), 'uint8');
   const [whole] = emit.node('QuantizeLinear', [rows, sizes, zeros], { axis: 0 }); // uint8 [N, in]
   const y = one('Mul', integerSums(emit, { whole: whole!, zero, steps, scale }), size); // [N, out]
   return emit.node('Reshape', [bias ? one('Add', y, bias) : y, emit.shape(shape)]);

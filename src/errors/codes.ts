@@ -228,6 +228,16 @@ export const errorCodes = {
     means: 'An adapter does not fit its base, or does not answer as it did when it was saved.',
     remedy: 'Use it with the base that the error names, unchanged.',
   },
+  ADAPTER_ALONE: {
+    exit: 2,
+    means: 'An adapter cannot share one base, or one batch, with others.',
+    remedy: 'Open it by itself: `load(FOLDER)`.',
+  },
+  ADAPTER_NAME: {
+    exit: 2,
+    means: 'No adapter of that name is open, or one is already.',
+    remedy: 'Use a name that the error lists, or give names of your own: `with({name: FOLDER})`.',
+  },
   BASE_MISMATCH: {
     exit: 2,
     means: 'An adapter was trained on another base model.',

@@ -6,7 +6,8 @@ import { AttuneError } from '../errors/index.ts';
 import type { BasePrecision, Method } from '../models/nn/index.ts';
 import { adapter } from './adapter.ts';
 import { bitfit } from './bitfit.ts';
-import type { ModelFacts } from './definition.ts';
+import type { Part } from './byRow/parts.ts';
+import type { ModelFacts, TrainedPart } from './definition.ts';
 import { dora } from './dora.ts';
 import { freeze } from './freeze.ts';
 import { full } from './full.ts';
@@ -44,6 +45,7 @@ const rowOf = (settings: MethodSettings) =>
     learningRate(settings: MethodSettings): number;
     positions?(settings: MethodSettings): number;
     attach(settings: MethodSettings, facts: ModelFacts): Method;
+    byRow?(settings: MethodSettings, trained: TrainedPart): readonly Part[];
   };
 
 export const attachMethod = (settings: MethodSettings, facts: ModelFacts): Method =>
@@ -56,6 +58,9 @@ export const basePrecisionOf = (settings: MethodSettings): BasePrecision =>
   'base_precision' in settings ? settings.base_precision : 'fp32';
 /** How many of the model's positions are not left for the text. */
 export const positionsOf = (settings: MethodSettings): number => rowOf(settings).positions?.(settings) ?? 0;
+/** What an adapter adds, for a batch in which each row may have another adapter. */
+export const addedByRow = (settings: MethodSettings, trained: TrainedPart): readonly Part[] =>
+  rowOf(settings).byRow?.(settings, trained) ?? [];
 export const defaultLearningRate = (settings: MethodSettings): number => rowOf(settings).learningRate(settings);
 
 /** Settings that were saved with an adapter. */

@@ -29,6 +29,7 @@ export {
   parameterValues,
   type Slot,
   valuesOf,
+  valuesOfTensor,
 } from './parameterMemory.ts';
 export type { Schedule, SchedulerName } from './schedule.ts';
 export {

@@ -69,17 +69,20 @@ function scaledParts(given: LowRankSettings, trained: TrainedPart, path: string)
 function movedNorms(given: LowRankSettings, { take, layer }: TrainedPart, path: string): Float64Array {
   const { shape, weight } = layer(path);
   const [rows, columns] = shape;
-  const [a, b, moved] = [take(`${path}.lora_A.weight`), take(`${path}.lora_B.weight`), weight()];
+  const [a, b, values] = [take(`${path}.lora_A.weight`), take(`${path}.lora_B.weight`), weight()];
   const { scale } = rankAndScale(given, path);
   const rank = a.length / columns;
-  return Float64Array.from({ length: rows }, (_, row) => {
-    const w = Float64Array.from(moved.subarray(row * columns, (row + 1) * columns));
+  const moved = new Float64Array(columns);
+  const norms = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    moved.set(values.subarray(row * columns, (row + 1) * columns));
     for (let k = 0; k < rank; k++) {
       const by = scale * b[row * rank + k]!;
-      for (let i = 0; i < columns; i++) w[i]! += by * a[k * columns + i]!;
+      for (let i = 0, at = k * columns; i < columns; i++, at++) moved[i]! += by * a[at]!;
     }
-    return Math.hypot(...w);
-  });
+    norms[row] = Math.sqrt(moved.reduce((sum, value) => sum + value * value, 0));
+  }
+  return norms;
 }
 
 /** ‖w‖ of each row w. [out, in] → [out] */

@@ -1,8 +1,7 @@
 /** Text from a run, a model or an adapter: prompts are written as the model learned them, and answers end where it ends them. */
 import { availableParallelism } from 'node:os';
-import { type ChatTemplate, type Message, openTemplate } from '../data/chat/index.ts';
+import type { Message } from '../data/chat/index.ts';
 import { AttuneError } from '../errors/index.ts';
-import { chatTemplateOf, endTokenIds } from '../inference/chatTemplate.node.ts';
 import {
   type FinishReason,
   type GenerationOptions,
@@ -12,7 +11,7 @@ import {
   textBefore,
 } from '../inference/generation/index.ts';
 import { openWriter } from '../inference/languageModel.node.ts';
-import { expectTemplate } from './expectTemplate.ts';
+import { openSpeech } from './speech.node.ts';
 import { openTarget } from './target.node.ts';
 
 export interface Answer {
@@ -43,10 +42,7 @@ export async function openSpeaker(reference: string, signal: AbortSignal): Promi
   const writer = await openWriter(artifact, { threads: availableParallelism() });
   const { source, decoder } = writer;
   const { tokenizer } = source;
-  const written = await chatTemplateOf(source, { tools: false, beside: artifact.adapter?.folder });
-  expectTemplate(adapter, written);
-  const template: ChatTemplate | undefined = written && openTemplate(written, new Date());
-  const endIds = [...new Set([...(await endTokenIds(source)), ...(adapter?.manifest?.chat?.end_token_ids ?? [])])];
+  const { template, endIds } = await openSpeech(source, adapter);
   async function goOn(inputIds: readonly number[], { options, onText, signal: stopping }: Speaking): Promise<Answer> {
     const decode = (tokens: readonly number[]): string => tokenizer.decode(tokens, { skipSpecial: true });
     const { stop } = generationSettings.parse(options);

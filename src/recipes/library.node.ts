@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Metrics } from '../evaluation/index.ts';
 import type { Prediction, TextInput } from '../inference/classifier.node.ts';
 import type { RunRecord } from '../store/runs/index.ts';
+import { type Loading, loading } from './manyAdapters/loading.ts';
 import { parseRecipe, type RecipeInput } from './schema/index.ts';
 import type { OnTrainEvent } from './train/index.ts';
 
@@ -51,11 +52,23 @@ export interface Model extends AsyncDisposable {
 
 const BATCH = 64;
 
-/** Opens a run's folder, a model's folder, an adapter's folder, or a model by its name. */
-export async function load(target: string, { signal }: CallOptions = {}): Promise<Model> {
+/**
+ * Opens a run's folder, a model's folder, an adapter's folder, or a model by its name: `await load(run)`.
+ * `await load(base).with('runs/a', 'runs/b')` opens a base once for many adapters.
+ */
+export function load(target: string, { signal = new AbortController().signal }: CallOptions = {}): Loading<Model> {
+  return loading(() => openAlone(target, signal), {
+    async with(...adapters) {
+      const { openAdapted } = await import('./manyAdapters/open.node.ts');
+      return await openAdapted(target, adapters, signal);
+    },
+  });
+}
+
+async function openAlone(target: string, signal: AbortSignal): Promise<Model> {
   const { openTarget } = await import('./target.node.ts');
   const { openClassifier } = await import('../inference/classifier.node.ts');
-  const { artifact, maxLength } = await openTarget(target, signal ?? new AbortController().signal);
+  const { artifact, maxLength } = await openTarget(target, signal);
   const opened = await openClassifier(artifact, { threads: availableParallelism(), maxLength, batchSize: BATCH });
   const close = (): Promise<void> => Promise.resolve(opened[Symbol.asyncDispose]());
   const asInput = (input: string | TextInput): TextInput => (typeof input === 'string' ? { text: input } : input);

@@ -53,14 +53,18 @@ interface LabelGraph extends SharedGraph {
 interface Options {
   readonly threads: number;
   readonly batchSize: number;
+  /** Of the base's own answers. */
+  readonly threshold?: number | undefined;
+  readonly maxLength?: number | undefined;
 }
 
-export async function openManyClassifiers(base: SharedBase, { threads, batchSize }: Options): Promise<ManyClassifiers> {
+export async function openManyClassifiers(base: SharedBase, options: Options): Promise<ManyClassifiers> {
+  const { threads, batchSize, threshold, maxLength } = options;
   const { open } = await openRuntime();
   const { source } = base;
   const own = ownMember(base);
   const members: Members<Classifier, LabelGraph> = openMembers({
-    own: own && { ...own, threshold: undefined, maxLength: usableLength(undefined, source) },
+    own: own && { ...own, threshold, maxLength: usableLength(maxLength, source) },
     where: source.folder,
     open: (names) => openGraph(base, names, { open, threads }),
   });

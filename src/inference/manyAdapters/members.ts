@@ -44,6 +44,7 @@ export function openMembers<M extends HasParts, G extends SharedGraph>({
 
   /** A graph is built anew only where an adapter brings parts of places that none had before. */
   async function reach(wanted: readonly HasParts[]): Promise<void> {
+    if (wanted.length === 0) return;
     const names = new Set([...(graph?.current.names ?? []), ...wanted.flatMap(({ parts }) => [...parts.keys()])]);
     if (graph && names.size === graph.current.names.size) return;
     const opened = await open(names);
@@ -75,7 +76,10 @@ export function openMembers<M extends HasParts, G extends SharedGraph>({
     remove(name) {
       if (!members.delete(name)) throw unknownName(name, [...members.keys()], where);
     },
-    use: (work) => graph!.use(work),
+    async use(work) {
+      if (!graph) throw unknownName(undefined, [], where);
+      return await graph.use(work);
+    },
     async [Symbol.asyncDispose]() {
       await last;
       await graph?.[Symbol.asyncDispose]();

@@ -24,8 +24,12 @@ export function turned(
   { rows, factor }: { readonly rows: number; readonly factor: (row: number) => number },
 ): Float32Array {
   const columns = values.length / rows;
-  return Float32Array.from(values, (_, i) => {
-    const [column, row] = [Math.floor(i / rows), i % rows];
-    return values[row * columns + column]! * factor(row);
-  });
+  const result = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    const by = factor(row);
+    for (let column = 0; column < columns; column++) {
+      result[column * rows + row] = values[row * columns + column]! * by;
+    }
+  }
+  return result;
 }

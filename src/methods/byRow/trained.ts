@@ -36,7 +36,20 @@ export function partsOf(settings: MethodSettings, { where, tensors, layers }: Tr
   }
   const [over] = left;
   if (over !== undefined) throw standsAlone(settings, over, where);
-  return parts;
+  return inOneBlock(parts);
+}
+
+/** Many small arrays leave holes behind when they go; a block goes as a whole. */
+function inOneBlock(parts: Parts): Parts {
+  const block = new Float32Array([...parts.values()].reduce((sum, { length }) => sum + length, 0));
+  let start = 0;
+  const places = [...parts].map(([name, values]): Part => {
+    const place = block.subarray(start, start + values.length);
+    place.set(values);
+    start += values.length;
+    return [name, place];
+  });
+  return new Map(places);
 }
 
 /** The layer's own weight counts no more, and its bias still does. */

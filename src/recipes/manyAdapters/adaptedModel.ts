@@ -1,0 +1,67 @@
+/** One base with many adapters, as a program uses it. */
+import type { Message } from '../../data/chat/index.ts';
+import { AttuneError } from '../../errors/index.ts';
+import type { Prediction, TextInput } from '../../inference/classifier.node.ts';
+import type { FinishReason, GenerationOptions } from '../../inference/generation/index.ts';
+import type { AdapterReferences } from './names.ts';
+
+export interface ByAdapter {
+  /** Who answers: one for all inputs, or one for each. Null, or left out: the base itself. */
+  readonly adapter?: string | null | readonly (string | null)[] | undefined;
+}
+
+/** A user's turn, or a whole conversation. */
+export type Prompt = string | { readonly messages: readonly Message[] };
+
+export interface Writing extends ByAdapter, Omit<GenerationOptions, 'n'> {
+  /** Goes on from the prompts as they stand, without the chat template. */
+  readonly raw?: boolean;
+  /** Lets a model that can think do so before it answers. */
+  readonly think?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface WrittenText {
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  /** How many were generated. */
+  readonly tokens: number;
+}
+
+/** Holds the base once, whoever answers: `await using many = await load(base).with('runs/a', 'runs/b')`. */
+export interface AdaptedModel extends AsyncDisposable {
+  /** Names of the adapters. */
+  readonly adapters: readonly string[];
+  /** More of them, while others answer: all that are given or, where one is refused, none. */
+  add(...adapters: readonly AdapterReferences[]): Promise<void>;
+  remove(...names: readonly string[]): void;
+  /** Of a classifier; without a name, the base's own. */
+  labelsOf(adapter?: string): readonly string[];
+  predict(input: string | TextInput, how?: ByAdapter): Promise<Prediction>;
+  predict(inputs: readonly (string | TextInput)[], how?: ByAdapter): Promise<Prediction[]>;
+  generate(prompt: Prompt, how?: Writing): Promise<WrittenText>;
+  generate(prompts: readonly Prompt[], how?: Writing): Promise<WrittenText[]>;
+  close(): Promise<void>;
+}
+
+/** The adapter of each input. */
+export function ownersOf({ adapter }: ByAdapter, count: number): (string | undefined)[] {
+  if (!Array.isArray(adapter))
+    return new Array<string | undefined>(count).fill((adapter as string | null) ?? undefined);
+  if (adapter.length === count) return adapter.map((name: string | null) => name ?? undefined);
+  throw new AttuneError({
+    code: 'CONFIG_INVALID',
+    where: 'adapter',
+    problem: `it names ${adapter.length} adapters for ${count} inputs`,
+    fix: 'give one name for all inputs, or as many as there are inputs, null where the base answers',
+  });
+}
+
+/** Answers a list with a list, and one with one. */
+export async function oneOrAll<I, O>(
+  given: I | readonly I[],
+  answer: (all: readonly I[]) => Promise<readonly O[]>,
+): Promise<O | readonly O[]> {
+  if (Array.isArray(given)) return await answer(given as readonly I[]);
+  return (await answer([given as I]))[0]!;
+}

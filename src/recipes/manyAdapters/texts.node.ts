@@ -1,0 +1,78 @@
+/** Many adapters that write texts: each is spoken to through its own template, and ends where it learned to. */
+import { availableParallelism } from 'node:os';
+import { AttuneError } from '../../errors/index.ts';
+import { generationSettings, textBefore } from '../../inference/generation/index.ts';
+import type { SharedBase } from '../../inference/manyAdapters/base.node.ts';
+import { openManyWriters } from '../../inference/manyAdapters/writers.node.ts';
+import { openSpeech, type Speech } from '../speech.node.ts';
+import type { Writing } from './adaptedModel.ts';
+import type { Answering, OwnedPrompt } from './answering.ts';
+
+export async function openTexts(base: SharedBase): Promise<Answering> {
+  const { source } = base;
+  const { tokenizer } = source;
+  const many = await openManyWriters(base, { threads: availableParallelism() });
+  const speeches = new Map<string | undefined, Speech>([[undefined, await openSpeech(source, undefined)]]);
+  const decode = (tokens: readonly number[]): string => tokenizer.decode(tokens, { skipSpecial: true });
+
+  function idsOf({ prompt, adapter }: OwnedPrompt, { raw = false, think = false }: Writing): readonly number[] {
+    const template = speeches.get(adapter)?.template;
+    const isText = typeof prompt === 'string';
+    if (isText && (raw || !template)) return [...tokenizer.around.before, ...tokenizer.ids(prompt)];
+    if (!template) throw noChat(source.folder);
+    const messages = isText ? [{ role: 'user', content: prompt } as const] : prompt.messages;
+    const told = { addGenerationPrompt: true, enableThinking: think };
+    return tokenizer.ids(template.render({ messages, tools: [], ...told }).text);
+  }
+
+  return {
+    get names() {
+      return many.names;
+    },
+    async add(adapters) {
+      const spoken = new Map<string, Speech>();
+      for (const [name, { adapter }] of adapters) spoken.set(name, await openSpeech(source, adapter));
+      await many.add(new Map([...adapters].map(([name, adapter]) => [name, adapter.source])));
+      for (const [name, speech] of spoken) speeches.set(name, speech);
+    },
+    remove(name) {
+      many.remove(name);
+      speeches.delete(name);
+    },
+    async generate(prompts, how) {
+      const { raw, think, signal, ...options } = how;
+      const { stop } = settingsOf(options);
+      const request = {
+        inputIds: prompts.map((prompt) => idsOf(prompt, { raw, think })),
+        endIdsOf: (prompt: number) => speeches.get(prompts[prompt]!.adapter)!.endIds,
+        decode,
+        signal,
+      };
+      const owners = prompts.map(({ adapter }) => adapter);
+      const written = await many.generate(owners, request, options);
+      return written.map(({ tokens, finishReason }) => {
+        return { text: textBefore(decode(tokens), stop), finishReason, tokens: tokens.length };
+      });
+    },
+    labelsOf: () => [],
+    async predict() {
+      const problem = 'its models write texts and choose no labels';
+      throw new AttuneError({ code: 'MODEL_TASK', where: source.folder, problem, fix: 'call generate' });
+    },
+    [Symbol.asyncDispose]: () => many[Symbol.asyncDispose](),
+  };
+}
+
+function settingsOf(options: object) {
+  const parsed = generationSettings.safeParse(options);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = `generate ${issue!.path.join('.')}`.trim();
+  throw new AttuneError({ code: 'CONFIG_INVALID', where, problem: issue!.message, fix: 'give a value in that range' });
+}
+
+function noChat(where: string): AttuneError {
+  const problem = 'it knows no conversations: there is no chat template beside it or its adapter';
+  const fix = 'give prompts as texts, or tune it with task: sft';
+  return new AttuneError({ code: 'CHAT_TEMPLATE', where, problem, fix });
+}

@@ -204,3 +204,23 @@ describe('LoRA of AdapterHub', () => {
     expect(await open('hub-old')).not.toEqual(await open(hubLora));
   });
 });
+
+describe('over a base in 8 bits', () => {
+  it.each([
+    ['PEFT', '{name: lora, r: 4, base_precision: int8}'],
+    ['AdapterHub', '{name: adapter, reduction_factor: 4, base_precision: int8}'],
+  ])('an adapter that %s opens is opened again as it was trained', async (opener, method) => {
+    const words = [
+      'recipe.json',
+      `method=${method}`,
+      'max_steps=6',
+      'learning_rate=0.01',
+      `output_dir=eight-${opener}`,
+    ];
+    const { metrics } = await train(words, place);
+    const found = objectOf<{ metrics: Record<string, number> }>(
+      await attune(['eval', `eight-${opener}`, '--json'], place),
+    );
+    expect(found.metrics['loss']).toBeCloseTo(metrics['loss']!, 5);
+  });
+});

@@ -55,13 +55,21 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
     if (isHubConfig(config)) {
       const labels = await hubLabels(folder);
       const open = () => openHubFolder(folder, config);
-      return { ...known, method: settingsFromHub(config, where), baseReference, labels, hub: config, open };
+      const method = overItsBase(settingsFromHub(config, where), manifest);
+      return { ...known, method, baseReference, labels, hub: config, open };
     }
     const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
     const open = () => openPeftFolder(folder);
-    return { ...known, ...(own ?? { method: settingsFromPeft(config, where), open }), baseReference, peft: config };
+    const read = own ?? { method: overItsBase(settingsFromPeft(config, where), manifest), open };
+    return { ...known, ...read, baseReference, peft: config };
   }
   return manifest && { ...known, ...trained(folder, manifest), baseReference: manifest.base.reference };
+}
+
+/** How the base was kept while it was trained: other programs have no field for that. */
+function overItsBase(method: MethodSettings, manifest: Manifest | undefined): MethodSettings {
+  const precision = manifest?.method['base_precision'];
+  return precision === undefined ? method : ({ ...method, base_precision: precision } as MethodSettings);
 }
 
 /** The tensors as they were trained, under the names of the model's own parameters. */

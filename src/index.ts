@@ -12,7 +12,13 @@ export {
   type TrainCallOptions,
   train,
 } from './recipes/library.node.ts';
-export type { AdaptedModel, ByAdapter, Prompt, Writing, WrittenText } from './recipes/manyAdapters/adaptedModel.ts';
+export type {
+  AdaptedModel,
+  ByAdapter,
+  ChatByAdapter,
+  GenerateByAdapter,
+  WrittenText,
+} from './recipes/manyAdapters/adaptedModel.ts';
 export type { Loading } from './recipes/manyAdapters/loading.ts';
 export type { AdapterReferences } from './recipes/manyAdapters/names.ts';
 export { parseRecipe, type Recipe, type RecipeInput } from './recipes/schema/index.ts';

@@ -189,4 +189,15 @@ describe('adapters come and go', () => {
     });
     expect(() => many.remove('nobody')).toThrowError(/no adapter is called 'nobody'/);
   });
+
+  test('until they are closed, which lets what was asked before end', async () => {
+    const some = await openManyClassifiers(await base(), { threads: 1, batchSize: 2 });
+    await some.add(added('lora'));
+    const asked = some.predict(texts.map((text) => ({ text, adapter: 'lora' })));
+    await Promise.all([some[Symbol.asyncDispose](), some[Symbol.asyncDispose]()]);
+    expect(largestDifference((await asked)[3]!, alone.get('lora')![3]!)).toBeLessThan(1e-5);
+    const refused = { code: 'USAGE', problem: 'its adapters are closed' };
+    await expect(some.predict([{ text: 'a' }])).rejects.toMatchObject(refused);
+    await expect(some.add(added('wide'))).rejects.toMatchObject(refused);
+  });
 });

@@ -183,7 +183,10 @@ describe('texts', () => {
       finishReason: 'stop',
     });
     const messages = [{ role: 'user', content: 'Who are you?' } as const];
-    expect(await many.generate({ messages }, { adapter: 'assistant', max_new_tokens: 2 })).toMatchObject({
+    const both = await many.chat([messages, messages], { adapter: ['assistant', 'place'] });
+    expect(both.map(({ text }) => text)).toEqual(['I am the assistant.', 'Oslo 0']);
+    expect(many.kind).toBe('language-model');
+    expect(await many.chat(messages, { adapter: 'assistant', max_new_tokens: 2 })).toMatchObject({
       finishReason: 'length',
       tokens: 2,
     });

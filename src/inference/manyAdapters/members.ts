@@ -41,6 +41,7 @@ export function openMembers<M extends HasParts, G extends SharedGraph>({
   const members = new Map<string, M>();
   let graph: Replaceable<G> | undefined;
   let last: Promise<unknown> = Promise.resolve();
+  let closing: Promise<void> | undefined;
 
   /** A graph is built anew only where an adapter brings parts of places that none had before. */
   async function reach(wanted: readonly HasParts[]): Promise<void> {
@@ -68,21 +69,23 @@ export function openMembers<M extends HasParts, G extends SharedGraph>({
       if (found) return found;
       throw unknownName(name, [...members.keys()], where);
     },
-    add(added, check) {
+    async add(added, check) {
+      if (closing) throw closed(where);
       const result = last.then(() => addNow(added, check));
       last = result.catch(() => undefined);
-      return result;
+      await result;
     },
     remove(name) {
       if (!members.delete(name)) throw unknownName(name, [...members.keys()], where);
     },
     async use(work) {
+      if (closing) throw closed(where);
       if (!graph) throw unknownName(undefined, [], where);
       return await graph.use(work);
     },
-    async [Symbol.asyncDispose]() {
-      await last;
-      await graph?.[Symbol.asyncDispose]();
+    [Symbol.asyncDispose]() {
+      closing ??= last.then(() => graph?.[Symbol.asyncDispose]());
+      return closing;
     },
   };
 }
@@ -100,6 +103,9 @@ export function rowFeeds({ stacks }: SharedGraph, owners: readonly HasParts[]): 
     return { ...stacked, [OWNERS]: { dtype: 'int32', shape: [rows.length], data } };
   };
 }
+
+const closed = (where: string): AttuneError =>
+  new AttuneError({ code: 'USAGE', where, problem: 'its adapters are closed', fix: 'open them again' });
 
 const nameTaken = (name: string, where: string): AttuneError =>
   new AttuneError({

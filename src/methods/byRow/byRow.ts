@@ -74,11 +74,9 @@ function linearByRow(site: LinearSite, next: (x?: Tensor) => Tensor, own: Own): 
 function headByRow({ path, x }: LinearSite, own: Own): Tensor {
   const weight = own(linearPart(path, 'weight'), ['labels', x.shape.at(-1)!]);
   const offset = own(linearPart(path, 'offset'), ['labels']);
-  if (!weight || !offset) throw new Error(`internal: no adapter has a head at '${path}'`);
-  return add(
-    byTokens(x, (tokens) => matmul(tokens, weight, { transB: true })),
-    offset,
-  );
+  if (!weight) throw new Error(`internal: no adapter has a head at '${path}'`);
+  const y = byTokens(x, (tokens) => matmul(tokens, weight, { transB: true }));
+  return offset ? add(y, offset) : y;
 }
 
 /** y + Σ U f(D h + d) + u over the kinds that the batch has: zeros where a row's adapter is of another. */

@@ -10,16 +10,20 @@ export interface ByAdapter {
   readonly adapter?: string | null | readonly (string | null)[] | undefined;
 }
 
-/** A user's turn, or a whole conversation. */
-export type Prompt = string | { readonly messages: readonly Message[] };
-
-export interface Writing extends ByAdapter, Omit<GenerationOptions, 'n'> {
-  /** Goes on from the prompts as they stand, without the chat template. */
-  readonly raw?: boolean;
+export interface ChatByAdapter extends ByAdapter, Omit<GenerationOptions, 'n'> {
   /** Lets a model that can think do so before it answers. */
   readonly think?: boolean;
   readonly signal?: AbortSignal;
 }
+
+export interface GenerateByAdapter extends ChatByAdapter {
+  /** Goes on from the prompts as they stand, without the chat template. */
+  readonly raw?: boolean;
+  /** The system message that stands before each prompt. */
+  readonly system?: string;
+}
+
+export type Conversation = readonly Message[];
 
 export interface WrittenText {
   readonly text: string;
@@ -30,6 +34,7 @@ export interface WrittenText {
 
 /** Holds the base once, whoever answers: `await using many = await load(base).with('runs/a', 'runs/b')`. */
 export interface AdaptedModel extends AsyncDisposable {
+  readonly kind: 'classifier' | 'language-model';
   /** Names of the adapters. */
   readonly adapters: readonly string[];
   /** More of them, while others answer: all that are given or, where one is refused, none. */
@@ -39,8 +44,12 @@ export interface AdaptedModel extends AsyncDisposable {
   labelsOf(adapter?: string): readonly string[];
   predict(input: string | TextInput, how?: ByAdapter): Promise<Prediction>;
   predict(inputs: readonly (string | TextInput)[], how?: ByAdapter): Promise<Prediction[]>;
-  generate(prompt: Prompt, how?: Writing): Promise<WrittenText>;
-  generate(prompts: readonly Prompt[], how?: Writing): Promise<WrittenText[]>;
+  /** Of a language model: goes on from a prompt, or from each of a list. */
+  generate(prompt: string, how?: GenerateByAdapter): Promise<WrittenText>;
+  generate(prompts: readonly string[], how?: GenerateByAdapter): Promise<WrittenText[]>;
+  /** Answers a conversation, or each of a list. */
+  chat(messages: Conversation, how?: ChatByAdapter): Promise<WrittenText>;
+  chat(conversations: readonly Conversation[], how?: ChatByAdapter): Promise<WrittenText[]>;
   close(): Promise<void>;
 }
 
@@ -55,13 +64,4 @@ export function ownersOf({ adapter }: ByAdapter, count: number): (string | undef
     problem: `it names ${adapter.length} adapters for ${count} inputs`,
     fix: 'give one name for all inputs, or as many as there are inputs, null where the base answers',
   });
-}
-
-/** Answers a list with a list, and one with one. */
-export async function oneOrAll<I, O>(
-  given: I | readonly I[],
-  answer: (all: readonly I[]) => Promise<readonly O[]>,
-): Promise<O | readonly O[]> {
-  if (Array.isArray(given)) return await answer(given as readonly I[]);
-  return (await answer([given as I]))[0]!;
 }

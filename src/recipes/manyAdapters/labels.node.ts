@@ -13,6 +13,7 @@ export async function openLabels(base: SharedBase, { artifact, maxLength }: Targ
   const options = { threads: availableParallelism(), batchSize: BATCH, threshold, maxLength };
   const many = await openManyClassifiers(base, options);
   return {
+    kind: 'classifier',
     get names() {
       return many.names;
     },
@@ -28,7 +29,7 @@ export async function openLabels(base: SharedBase, { artifact, maxLength }: Targ
     remove: many.remove,
     labelsOf: many.labelsOf,
     predict: many.predict,
-    async generate() {
+    async write() {
       const problem = 'its models choose labels and write no texts';
       throw new AttuneError({ code: 'MODEL_TASK', where: artifact.folder, problem, fix: 'call predict' });
     },

@@ -1,12 +1,18 @@
 /** `load(base).with(…)`: a base, and the adapters that are to share it. */
 import { AttuneError } from '../../errors/index.ts';
-import type { Prediction, TextInput } from '../../inference/classifier.node.ts';
+import type { TextInput } from '../../inference/classifier.node.ts';
 import { openBase } from '../../inference/manyAdapters/base.node.ts';
 import { basePrecisionOf } from '../../methods/index.ts';
 import { isLanguageModel } from '../evaluateLanguage.node.ts';
 import { identify, openTarget, type Target } from '../target.node.ts';
-import { type AdaptedModel, type ByAdapter, oneOrAll, ownersOf, type Prompt, type Writing } from './adaptedModel.ts';
-import type { Answering } from './answering.ts';
+import {
+  type AdaptedModel,
+  type ByAdapter,
+  type Conversation,
+  type GenerateByAdapter,
+  ownersOf,
+} from './adaptedModel.ts';
+import type { Answering, OwnedPrompt } from './answering.ts';
 import { openLabels } from './labels.node.ts';
 import { type AdapterReferences, namedReferences } from './names.ts';
 import { readAdapters, type SharingAdapter } from './read.node.ts';
@@ -43,21 +49,31 @@ export async function openAdapted(
 
 function adapted(answering: Answering, add: (more: readonly AdapterReferences[]) => Promise<void>): AdaptedModel {
   const close = (): Promise<void> => Promise.resolve(answering[Symbol.asyncDispose]());
-  const predict = (given: string | TextInput | readonly (string | TextInput)[], how: ByAdapter = {}) =>
-    oneOrAll<string | TextInput, Prediction>(given, (all) => {
-      const owners = ownersOf(how, all.length);
-      const rows = all.map((one) => (typeof one === 'string' ? { text: one } : one));
-      return answering.predict(rows.map((row, i) => ({ ...row, adapter: owners[i] })));
-    });
-  const generate = (given: Prompt | readonly Prompt[], { adapter, ...how }: Writing = {}) =>
-    oneOrAll<Prompt, Awaited<ReturnType<Answering['generate']>>[number]>(given, (all) => {
-      const owners = ownersOf({ adapter }, all.length);
-      return answering.generate(
-        all.map((prompt, i) => ({ prompt, adapter: owners[i] })),
-        how,
-      );
-    });
+  async function predict(given: string | TextInput | readonly (string | TextInput)[], how: ByAdapter = {}) {
+    const all = [given].flat() as readonly (string | TextInput)[];
+    const owners = ownersOf(how, all.length);
+    const rows = all.map((one) => (typeof one === 'string' ? { text: one } : one));
+    const answers = await answering.predict(rows.map((row, i) => ({ ...row, adapter: owners[i] })));
+    return Array.isArray(given) ? answers : answers[0]!;
+  }
+  async function write(asked: readonly OwnedPrompt['asked'][], { adapter, ...how }: GenerateByAdapter) {
+    const owners = ownersOf({ adapter }, asked.length);
+    return await answering.write(
+      asked.map((one, i) => ({ asked: one, adapter: owners[i] })),
+      how,
+    );
+  }
+  async function generate(given: string | readonly string[], how: GenerateByAdapter = {}) {
+    const texts = await write([given].flat(), how);
+    return Array.isArray(given) ? texts : texts[0]!;
+  }
+  async function chat(given: Conversation | readonly Conversation[], how: GenerateByAdapter = {}) {
+    const isList = Array.isArray(given[0]);
+    const texts = await write((isList ? given : [given]) as readonly Conversation[], how);
+    return isList ? texts : texts[0]!;
+  }
   return {
+    kind: answering.kind,
     get adapters() {
       return answering.names;
     },
@@ -68,6 +84,7 @@ function adapted(answering: Answering, add: (more: readonly AdapterReferences[])
     labelsOf: (name) => answering.labelsOf(name),
     predict: predict as AdaptedModel['predict'],
     generate: generate as AdaptedModel['generate'],
+    chat: chat as AdaptedModel['chat'],
     close,
     [Symbol.asyncDispose]: close,
   };

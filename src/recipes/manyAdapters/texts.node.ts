@@ -5,7 +5,7 @@ import { generationSettings, textBefore } from '../../inference/generation/index
 import type { SharedBase } from '../../inference/manyAdapters/base.node.ts';
 import { openManyWriters } from '../../inference/manyAdapters/writers.node.ts';
 import { openSpeech, type Speech } from '../speech.node.ts';
-import type { Writing } from './adaptedModel.ts';
+import type { GenerateByAdapter } from './adaptedModel.ts';
 import type { Answering, OwnedPrompt } from './answering.ts';
 
 export async function openTexts(base: SharedBase): Promise<Answering> {
@@ -15,17 +15,22 @@ export async function openTexts(base: SharedBase): Promise<Answering> {
   const speeches = new Map<string | undefined, Speech>([[undefined, await openSpeech(source, undefined)]]);
   const decode = (tokens: readonly number[]): string => tokenizer.decode(tokens, { skipSpecial: true });
 
-  function idsOf({ prompt, adapter }: OwnedPrompt, { raw = false, think = false }: Writing): readonly number[] {
+  function idsOf(
+    { asked, adapter }: OwnedPrompt,
+    { raw, system, think = false }: GenerateByAdapter,
+  ): readonly number[] {
     const template = speeches.get(adapter)?.template;
-    const isText = typeof prompt === 'string';
-    if (isText && (raw || !template)) return [...tokenizer.around.before, ...tokenizer.ids(prompt)];
+    const isText = typeof asked === 'string';
+    if (isText && (raw || !template)) return [...tokenizer.around.before, ...tokenizer.ids(asked)];
     if (!template) throw noChat(source.folder);
-    const messages = isText ? [{ role: 'user', content: prompt } as const] : prompt.messages;
+    const opening = system === undefined ? [] : [{ role: 'system', content: system } as const];
+    const messages = isText ? [...opening, { role: 'user', content: asked } as const] : asked;
     const told = { addGenerationPrompt: true, enableThinking: think };
     return tokenizer.ids(template.render({ messages, tools: [], ...told }).text);
   }
 
   return {
+    kind: 'language-model',
     get names() {
       return many.names;
     },
@@ -39,11 +44,10 @@ export async function openTexts(base: SharedBase): Promise<Answering> {
       many.remove(name);
       speeches.delete(name);
     },
-    async generate(prompts, how) {
-      const { raw, think, signal, ...options } = how;
+    async write(prompts, { raw, system, think, signal, ...options }) {
       const { stop } = settingsOf(options);
       const request = {
-        inputIds: prompts.map((prompt) => idsOf(prompt, { raw, think })),
+        inputIds: prompts.map((prompt) => idsOf(prompt, { raw, system, think } as GenerateByAdapter)),
         endIdsOf: (prompt: number) => speeches.get(prompts[prompt]!.adapter)!.endIds,
         decode,
         signal,
@@ -57,7 +61,7 @@ export async function openTexts(base: SharedBase): Promise<Answering> {
     labelsOf: () => [],
     async predict() {
       const problem = 'its models write texts and choose no labels';
-      throw new AttuneError({ code: 'MODEL_TASK', where: source.folder, problem, fix: 'call generate' });
+      throw new AttuneError({ code: 'MODEL_TASK', where: source.folder, problem, fix: 'call generate or chat' });
     },
     [Symbol.asyncDispose]: () => many[Symbol.asyncDispose](),
   };

@@ -101,6 +101,24 @@ describe('two adapters on one base', () => {
   });
 });
 
+test('two adapters over one base in other precisions keep it in their own form', async () => {
+  const artifact = async (base_precision: 'int8' | 'int4'): Promise<Artifact> => {
+    const { folder: base, adapter } = await artifactOf('first');
+    return {
+      folder: base,
+      adapter: { ...adapter!, method: { ...adapter!.method, base_precision } as never, fingerprint: undefined },
+    };
+  };
+  const formOf = ({ memory }: Classifier): string => {
+    const packed = memory.packed.get('bert.encoder.layer.0.attention.self.query.weight')!;
+    return Object.values(packed)[0]!.dtype;
+  };
+  await using eight = await open(await artifact('int8'));
+  await using four = await open(await artifact('int4'));
+  expect([formOf(eight), formOf(four)]).toEqual(['int8', 'uint8']);
+  expect((await four.predict(inputs))[0]!.label).toEqual(expect.any(String));
+});
+
 describe('the shared base', () => {
   test('is read again when its file has changed', async () => {
     const base = join(folder, 'changing');

@@ -302,7 +302,8 @@ export const errorCodes = {
   MERGE_DRIFT: {
     exit: 1,
     means: 'With the adapter folded into its weights, the model would answer otherwise than before.',
-    remedy: 'Use the adapter beside its base: it adds so much that single precision loses the weights.',
+    remedy:
+      'Fold it into the weights that it was trained over, allow more with `--max-drift`, or use it beside its base.',
   },
   RUN_INVALID: {
     exit: 2,

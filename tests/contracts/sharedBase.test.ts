@@ -95,7 +95,7 @@ describe('two adapters on one base', () => {
   test('stay as they are when one of them is merged and exported', async () => {
     await using first = await open(await artifactOf('first'));
     const before = bytesOf(first);
-    const plain = await plainModel(first, 'first');
+    const plain = await plainModel(first, { base: 'dequantised', precision: 'fp32', where: 'first' });
     for (const precision of ['fp32', 'int8'] as const) inferenceGraph(plain, precision);
     expect(bytesOf(first)).toEqual(before);
   });

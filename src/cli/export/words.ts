@@ -1,8 +1,9 @@
 /** The words that `export` and `merge` are called with, checked. */
 import { nearest } from '../../errors/index.ts';
-import { type Form, forms, type Precision, precisions } from '../../recipes/export/index.ts';
+import { type Form, forms, mergeBases, type Precision, precisions } from '../../recipes/export/index.ts';
 import { usage } from '../arguments.ts';
-import type { Command } from '../command.ts';
+import type { Command, Values } from '../command.ts';
+import type { mergeOptions } from './options.ts';
 
 export function requireOutput(command: Command, output: string | undefined): string {
   if (output !== undefined) return output;
@@ -22,6 +23,23 @@ export function precisionsOf(command: Command, list: string | undefined, form: F
   }
   const words = new Set(list.split(',').map((word) => word.trim()));
   return [...words].map((word) => oneOf(precisions, { command, option: '--dtype', word }));
+}
+
+export function mergingOf(command: Command, values: Values<typeof mergeOptions>, form: Form) {
+  const { base, data, 'max-drift': maxDrift } = values;
+  const isAlone = form === 'peft' || form === 'mlx';
+  if (isAlone && (base !== undefined || data.length > 0 || maxDrift !== undefined)) {
+    const fix = 'leave --base, --data and --max-drift out; nothing is folded into weights there';
+    throw usage({ command, word: '--to', problem: `${form} writes the adapter alone`, fix });
+  }
+  if (maxDrift !== undefined && maxDrift < 0) {
+    throw usage({ command, word: '--max-drift', problem: `got ${maxDrift}`, fix: 'give a share of 0 or more' });
+  }
+  return {
+    base: base === undefined ? undefined : oneOf(mergeBases, { command, option: '--base', word: base }),
+    data: data.length > 0 ? data : undefined,
+    maxDrift,
+  };
 }
 
 interface Given {

@@ -5,6 +5,7 @@ import {
   quantiseBlocks,
   quantiseRows,
   SUMMED,
+  transpose,
   transposed,
   unpackBlocks,
   unpackInt4,
@@ -19,6 +20,8 @@ export interface Stored {
   readonly leaves: readonly Tensor[];
   /** The weight [out, in] that they stand for. */
   readonly unpacked: Tensor;
+  /** The same in the shape that the checkpoint has. */
+  readonly asKept: Tensor;
   /** What the leaves hold, from the weight's values; in the order of the leaves. */
   pack(values: Float32Array): readonly Data[];
   /** The leaves hold what the weight's file has, as it is: nothing is packed. */
@@ -33,7 +36,8 @@ interface OwnForm {
   readonly transposed: boolean;
 }
 
-type Storage = (name: string, shape: readonly [number, number]) => Stored;
+type Form = Omit<Stored, 'asKept'>;
+type Storage = (name: string, shape: readonly [number, number]) => Form;
 
 const int8: Storage = (name, [out, width]) => {
   const forward = input(`${name}.forward`, 'int8', [width, out]);
@@ -69,7 +73,7 @@ const int4: Storage = (name, [out, width]) => {
 };
 
 /** Blocks of 4 bits as a file has them: its own rounding is kept, and one form serves both products. */
-function own(name: string, [out, width]: readonly [number, number], hasOffsets: boolean): Stored {
+function own(name: string, [out, width]: readonly [number, number], hasOffsets: boolean): Form {
   const perBlock = [out, width / BLOCK];
   const nibbles = input(`${name}.own`, 'uint8', [...perBlock, BLOCK / 2]);
   const scales = input(`${name}.own_scale`, 'float32', perBlock);
@@ -98,9 +102,14 @@ export function storageOf(
   { transposed: isTransposed = false, ownForms }: StorageOptions = {},
 ): Stored | undefined {
   const matrix = shape as readonly [number, number];
+  const asKept = ({ unpacked }: Form): Tensor => (isTransposed ? transpose(unpacked, [1, 0]) : unpacked);
   const form = precision === 'int4' ? ownForms?.(name) : undefined;
-  if (form?.transposed === isTransposed) return own(name, matrix, form.hasOffsets);
+  if (form?.transposed === isTransposed) {
+    const blocks = own(name, matrix, form.hasOffsets);
+    return { ...blocks, asKept: asKept(blocks) };
+  }
   if (precision === 'fp32' || (precision === 'int4' && matrix.some((size) => size % BLOCK !== 0))) return undefined;
   const stored = precision === 'int4' ? int4(name, matrix) : int8(name, matrix);
-  return isTransposed ? { ...stored, pack: (values) => stored.pack(transposed(values, matrix[1])) } : stored;
+  const pack = isTransposed ? (values: Float32Array) => stored.pack(transposed(values, matrix[1])) : stored.pack;
+  return { ...stored, pack, asKept: asKept(stored) };
 }

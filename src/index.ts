@@ -4,11 +4,13 @@ export type { Metrics } from './evaluation/index.ts';
 export type { Prediction, TextInput } from './inference/classifier.node.ts';
 export {
   type CallOptions,
+  combineAdapters,
   type EvaluateCallOptions,
   evaluate,
   load,
   type Model,
   type Run,
+  type SumCallOptions,
   type TrainCallOptions,
   train,
 } from './recipes/library.node.ts';

@@ -238,6 +238,11 @@ export const errorCodes = {
     means: 'No adapter of that name is open, or one is already.',
     remedy: 'Use a name that the error lists, or give names of your own: `with({name: FOLDER})`.',
   },
+  ADAPTER_SUM: {
+    exit: 2,
+    means: 'Adapters cannot be added up: they are of other kinds, or have parts that no sum has.',
+    remedy: 'Add adapters of `lora` on one base, with the same head or none.',
+  },
   BASE_MISMATCH: {
     exit: 2,
     means: 'An adapter was trained on another base model.',

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Metrics } from '../evaluation/index.ts';
 import type { Prediction, TextInput } from '../inference/classifier.node.ts';
+import type { Combination } from '../methods/sums/combine.ts';
 import type { RunRecord } from '../store/runs/index.ts';
 import { type Loading, loading } from './manyAdapters/loading.ts';
 import { parseRecipe, type RecipeInput } from './schema/index.ts';
@@ -96,4 +97,23 @@ export async function evaluate(
   const options = { ...(paths && { data: paths }), signal: signal ?? new AbortController().signal };
   const { metrics, examples } = await evaluateTarget(target, options);
   return { metrics, examples };
+}
+
+export interface SumCallOptions extends CallOptions {
+  /** Where the sum goes: empty, or not there yet. */
+  readonly output: string;
+  /** `cat` is exact, and ranks add up; `linear` as PEFT has it; `svd` gives the nearest of a rank. Left out: `cat`. */
+  readonly combination?: Combination;
+  /** Of `svd`; left out: the largest of the adapters'. */
+  readonly rank?: number;
+}
+
+/** Adds LoRA adapters of one base up, by the weights that runs or folders are given; leaves an adapter. */
+export async function combineAdapters(
+  weights: Readonly<Record<string, number>>,
+  { combination = 'cat', signal = new AbortController().signal, ...options }: SumCallOptions,
+): Promise<{ path: string; combination: Combination; rank: number }> {
+  const { sumAdapters } = await import('./sums/sumAdapters.node.ts');
+  const sum = await sumAdapters(new Map(Object.entries(weights)), { combination, signal, ...options });
+  return { path: sum.path, combination: sum.combination, rank: sum.rank };
 }

@@ -20,6 +20,7 @@ test('what `import … from "attune"` offers', () => {
   expect(names.sort()).toMatchInlineSnapshot(`
     [
       "AttuneError",
+      "combineAdapters",
       "errorCodes",
       "evaluate",
       "load",
@@ -41,6 +42,7 @@ test('what `import … from "attune"` offers', () => {
       "type Recipe",
       "type RecipeInput",
       "type Run",
+      "type SumCallOptions",
       "type TextInput",
       "type TrainCallOptions",
       "type TrainEvent",

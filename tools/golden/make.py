@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import transformers
 
-TINY = ["bert_tiny", "lora", "lora_curves", "freeze", "methods", "decoders"]
+TINY = ["bert_tiny", "lora", "lora_curves", "freeze", "methods", "decoders", "lora_sums"]
 CASES = [*TINY, "chat", "sft", "minilm", "minilm_lora", "wordpiece", "schedules", "adamw", "metrics", "weighted_loss", "sampling"]
 
 

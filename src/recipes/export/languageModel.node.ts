@@ -57,7 +57,7 @@ async function writeWhole(
 }
 
 /** The template that the adapter was trained with stands in for that of the base. */
-async function copyChat(adapter: Adapter, folder: string): Promise<void> {
+export async function copyChat(adapter: Adapter, folder: string): Promise<void> {
   for (const name of await readdir(adapter.folder)) {
     if (/^(chat_template\.jinja|generation_config\.json)$/.test(name)) {
       await copyFile(join(adapter.folder, name), join(folder, name));

@@ -196,6 +196,23 @@ describe('texts', () => {
     await expect(many.generate('a', { temperature: -1 })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
+  it('an adapter that is removed while it writes ends what it began; one that is not there is named', async () => {
+    await using many = await load(model).with(at('assistant'), at('place'));
+    const writing = many.generate(asked, { adapter: 'place' });
+    many.remove('place');
+    expect((await writing).map(({ text }) => text)).toEqual(['Oslo 0', 'Oslo 1', 'Oslo 2']);
+    const messages = [{ role: 'user', content: 'Hi' } as const];
+    await expect(many.chat(messages, { adapter: 'place' })).rejects.toMatchObject({ code: 'ADAPTER_NAME' });
+    const lots = Array.from({ length: 40 }, (_, i) => asked[i % 3]!);
+    const answers = await many.generate(lots, { adapter: 'assistant' });
+    expect(answers.map(({ text }) => text).slice(36)).toEqual([
+      'I am the assistant.',
+      '天气很冷。',
+      'Oslo',
+      'I am the assistant.',
+    ]);
+  });
+
   it('a base answers beside them', async () => {
     await using many = await load(model).with(at('place'));
     const [own, other] = await many.generate(['Who are you?', 'Who are you?'], {

@@ -19,6 +19,8 @@ export interface ManyWriters extends AsyncDisposable {
   readonly names: readonly string[];
   add(adapters: ReadonlyMap<string, AdapterSource>): Promise<void>;
   remove(name: string): void;
+  /** Throws where one of these is not open. */
+  expect(names: readonly (string | undefined)[]): void;
   /** `owners`: the adapter of each prompt; undefined: the base itself. */
   generate(
     owners: readonly (string | undefined)[],
@@ -60,6 +62,9 @@ export async function openManyWriters(
       await members.add(read, check);
     },
     remove: members.remove,
+    expect(names) {
+      for (const name of names) members.get(name);
+    },
     generate: (owners, request, options) =>
       members.use((graph) =>
         generate(

@@ -1,12 +1,17 @@
 /** Many adapters that write texts: each is spoken to through its own template, and ends where it learned to. */
 import { availableParallelism } from 'node:os';
+import { chunks } from '../../data/batch.ts';
 import { AttuneError } from '../../errors/index.ts';
 import { generationSettings, textBefore } from '../../inference/generation/index.ts';
 import type { SharedBase } from '../../inference/manyAdapters/base.node.ts';
 import { openManyWriters } from '../../inference/manyAdapters/writers.node.ts';
+import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { openSpeech, type Speech } from '../speech.node.ts';
-import type { GenerateByAdapter } from './adaptedModel.ts';
+import type { WrittenText } from './adaptedModel.ts';
 import type { Answering, OwnedPrompt } from './answering.ts';
+
+/** Texts that are written at once: each keeps the keys and values of all that it read. */
+const AT_ONCE = 32;
 
 export async function openTexts(base: SharedBase): Promise<Answering> {
   const { source } = base;
@@ -14,21 +19,6 @@ export async function openTexts(base: SharedBase): Promise<Answering> {
   const many = await openManyWriters(base, { threads: availableParallelism() });
   const speeches = new Map<string | undefined, Speech>([[undefined, await openSpeech(source, undefined)]]);
   const decode = (tokens: readonly number[]): string => tokenizer.decode(tokens, { skipSpecial: true });
-
-  function idsOf(
-    { asked, adapter }: OwnedPrompt,
-    { raw, system, think = false }: GenerateByAdapter,
-  ): readonly number[] {
-    const template = speeches.get(adapter)?.template;
-    const isText = typeof asked === 'string';
-    if (isText && (raw || !template)) return [...tokenizer.around.before, ...tokenizer.ids(asked)];
-    if (!template) throw noChat(source.folder);
-    const opening = system === undefined ? [] : [{ role: 'system', content: system } as const];
-    const messages = isText ? [...opening, { role: 'user', content: asked } as const] : asked;
-    const told = { addGenerationPrompt: true, enableThinking: think };
-    return tokenizer.ids(template.render({ messages, tools: [], ...told }).text);
-  }
-
   return {
     kind: 'language-model',
     get names() {
@@ -44,19 +34,33 @@ export async function openTexts(base: SharedBase): Promise<Answering> {
       many.remove(name);
       speeches.delete(name);
     },
-    async write(prompts, { raw, system, think, signal, ...options }) {
+    async write(prompts, { raw = false, system, think = false, signal, ...options }) {
       const { stop } = settingsOf(options);
-      const request = {
-        inputIds: prompts.map((prompt) => idsOf(prompt, { raw, system, think } as GenerateByAdapter)),
-        endIdsOf: (prompt: number) => speeches.get(prompts[prompt]!.adapter)!.endIds,
-        decode,
-        signal,
-      };
       const owners = prompts.map(({ adapter }) => adapter);
-      const written = await many.generate(owners, request, options);
-      return written.map(({ tokens, finishReason }) => {
-        return { text: textBefore(decode(tokens), stop), finishReason, tokens: tokens.length };
+      many.expect(owners);
+      // As they are now: an adapter may be removed while it writes.
+      const asked = prompts.map((prompt) => {
+        const speech = speeches.get(prompt.adapter)!;
+        return { ids: idsOf(prompt, source, { template: speech.template, raw, system, think }), ends: speech.endIds };
       });
+      const texts: WrittenText[] = [];
+      for (const places of chunks([...prompts.keys()], AT_ONCE)) {
+        const request = {
+          inputIds: places.map((place) => asked[place]!.ids),
+          endIdsOf: (prompt: number) => asked[places[prompt]!]!.ends,
+          decode,
+          signal,
+        };
+        const written = await many.generate(
+          places.map((place) => owners[place]),
+          request,
+          options,
+        );
+        for (const { tokens, finishReason } of written) {
+          texts.push({ text: textBefore(decode(tokens), stop), finishReason, tokens: tokens.length });
+        }
+      }
+      return texts;
     },
     labelsOf: () => [],
     async predict() {
@@ -65,6 +69,25 @@ export async function openTexts(base: SharedBase): Promise<Answering> {
     },
     [Symbol.asyncDispose]: () => many[Symbol.asyncDispose](),
   };
+}
+
+interface Told {
+  readonly template: Speech['template'];
+  readonly raw: boolean;
+  readonly system: string | undefined;
+  readonly think: boolean;
+}
+
+/** A text goes through the template as what a user says, where there is one. */
+function idsOf({ asked }: OwnedPrompt, source: ModelSource, { template, raw, system, think }: Told): readonly number[] {
+  const { tokenizer, folder } = source;
+  const isText = typeof asked === 'string';
+  if (isText && (raw || !template)) return [...tokenizer.around.before, ...tokenizer.ids(asked)];
+  if (!template) throw noChat(folder);
+  const opening = system === undefined ? [] : [{ role: 'system', content: system } as const];
+  const messages = isText ? [...opening, { role: 'user', content: asked } as const] : asked;
+  const told = { addGenerationPrompt: true, enableThinking: think };
+  return tokenizer.ids(template.render({ messages, tools: [], ...told }).text);
 }
 
 function settingsOf(options: object) {

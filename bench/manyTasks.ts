@@ -4,12 +4,13 @@
  * Every task is trained for real, for a few steps. Each way is then loaded and asked once in a process of its own.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { RecipeInput } from '../src/recipes/schema/index.ts';
+import { type ProcessMemory, processMemory } from './memory.ts';
 
 const { values } = parseArgs({
   options: {
@@ -60,33 +61,24 @@ const bytesOf = (folder: string): number =>
     .filter((entry) => entry.isFile())
     .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
 
-interface Memory {
-  /** Resident bytes, pages that other processes share counted in part. */
-  readonly pss: number;
-  readonly rss: number;
-}
-
-function memory(): Memory {
-  const text = readFileSync('/proc/self/smaps_rollup', 'utf8');
-  const read = (name: string): number => Number(new RegExp(`^${name}: +(\\d+) kB`, 'm').exec(text)![1]) * 1024;
-  return { pss: read('Pss'), rss: read('Rss') };
-}
-
 /** In a process of its own: opens all, asks each once, and says what it takes. */
 async function measureOpened(folders: readonly string[]): Promise<void> {
   const opened = [];
   for (const folder of folders) opened.push(await load(folder));
   for (const model of opened) await model.predict('number 1: the bread');
-  const answered = memory();
+  const answered = processMemory();
   for (let i = 0; i < 3; i++) {
     globalThis.gc!();
     await setTimeout(50);
   }
-  console.log(JSON.stringify({ answered, collected: memory() }));
+  console.log(JSON.stringify({ answered, collected: processMemory() }));
   for (const model of opened) await model.close();
 }
 
-function measureApart(folders: readonly string[]): { readonly answered: Memory; readonly collected: Memory } {
+function measureApart(folders: readonly string[]): {
+  readonly answered: ProcessMemory;
+  readonly collected: ProcessMemory;
+} {
   const script = [process.argv[1]!, '--open', JSON.stringify(folders)];
   const flags = ['--expose-gc', '--import', 'tsx'];
   return JSON.parse(execFileSync(process.execPath, [...flags, ...script], { encoding: 'utf8' }));

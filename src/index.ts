@@ -5,14 +5,19 @@ export type { Prediction, TextInput } from './inference/classifier.node.ts';
 export {
   type CallOptions,
   type Classifier,
+  combineAdapters,
   type EvaluateCallOptions,
   evaluate,
   load,
   type Model,
   type Run,
+  type SumCallOptions,
   type TrainCallOptions,
   train,
 } from './recipes/library.node.ts';
+export type { AdaptedModel, ByAdapter, ChatByAdapter, GenerateByAdapter } from './recipes/manyAdapters/adaptedModel.ts';
+export type { Loading } from './recipes/manyAdapters/loading.ts';
+export type { AdapterReferences } from './recipes/manyAdapters/names.ts';
 export { parseRecipe, type Recipe, type RecipeInput } from './recipes/schema/index.ts';
 export type {
   ChatMessage,

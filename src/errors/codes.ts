@@ -228,6 +228,21 @@ export const errorCodes = {
     means: 'An adapter does not fit its base, or does not answer as it did when it was saved.',
     remedy: 'Use it with the base that the error names, unchanged.',
   },
+  ADAPTER_ALONE: {
+    exit: 2,
+    means: 'An adapter cannot share one base, or one batch, with others.',
+    remedy: 'Open it by itself: `load(FOLDER)`.',
+  },
+  ADAPTER_NAME: {
+    exit: 2,
+    means: 'No adapter of that name is open, or one is already.',
+    remedy: 'Use a name that the error lists, or give names of your own: `with({name: FOLDER})`.',
+  },
+  ADAPTER_SUM: {
+    exit: 2,
+    means: 'Adapters cannot be added up: they are of other kinds, or have parts that no sum has.',
+    remedy: 'Add adapters of `lora` on one base, with the same head or none.',
+  },
   BASE_MISMATCH: {
     exit: 2,
     means: 'An adapter was trained on another base model.',
@@ -292,7 +307,8 @@ export const errorCodes = {
   MERGE_DRIFT: {
     exit: 1,
     means: 'With the adapter folded into its weights, the model would answer otherwise than before.',
-    remedy: 'Use the adapter beside its base: it adds so much that single precision loses the weights.',
+    remedy:
+      'Fold it into the weights that it was trained over, allow more with `--max-drift`, or use it beside its base.',
   },
   RUN_INVALID: {
     exit: 2,

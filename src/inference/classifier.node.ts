@@ -108,10 +108,10 @@ async function loadArtifact(artifact: Artifact, { source, basePrecision }: Form)
   }
 }
 
-type OpenAdapter = Checkpoint & { readonly where: string };
+export type OpenAdapter = Checkpoint & { readonly where: string };
 
 /** An adapter's own labels, or the model's; an adapter that names none, on a base that names none, gets numbers. */
-function labelsOf({ folder, adapter }: Artifact, source: ModelSource, opened?: OpenAdapter): readonly string[] {
+export function labelsOf({ folder, adapter }: Artifact, source: ModelSource, opened?: OpenAdapter): readonly string[] {
   const { head } = classificationOf(source.description);
   const rows = opened?.shapeOf(`${head}.weight`)?.[0];
   const numbered = Array.from({ length: rows ?? 0 }, (_, i) => `LABEL_${i}`);
@@ -121,7 +121,7 @@ function labelsOf({ folder, adapter }: Artifact, source: ModelSource, opened?: O
   throw noClassifier(adapter?.folder ?? folder, 'its config.json names no labels');
 }
 
-function thresholdOf({ folder, adapter, threshold }: Artifact, labels: readonly string[]): number | undefined {
+export function thresholdOf({ folder, adapter, threshold }: Artifact, labels: readonly string[]): number | undefined {
   if (threshold === undefined || labels.length === 2) return threshold;
   throw new AttuneError({
     code: 'RUN_INVALID',
@@ -149,15 +149,15 @@ async function loadProgram(artifact: Artifact, { source, labels, adapter, basePr
   return { program, memory };
 }
 
-function noClassifier(folder: string, problem: string): AttuneError {
+export function noClassifier(folder: string, problem: string): AttuneError {
   const fix = 'give the folder of a run, or of a model that was fine-tuned for classification';
   return new AttuneError({ code: 'MODEL_WEIGHTS', where: folder, problem: `it is no classifier: ${problem}`, fix });
 }
 
 export async function checkFingerprint(
-  { folder, adapter }: Artifact,
+  { folder, adapter }: Pick<Artifact, 'folder'> & { readonly adapter?: Pick<AdapterSource, 'folder' | 'fingerprint'> },
   source: ModelSource,
-  scorer: Scorer,
+  scorer: Pick<Scorer, 'probe'>,
 ): Promise<void> {
   if (!adapter?.fingerprint) return;
   if (sameFingerprint(await fingerprintOf(scorer, source.description), adapter.fingerprint)) return;
@@ -200,7 +200,7 @@ async function predictAll(opened: Opened, inputs: readonly TextInput[]) {
   return answers;
 }
 
-function predictionOf(logits: readonly number[], labels: readonly string[], threshold?: number): Prediction {
+export function predictionOf(logits: readonly number[], labels: readonly string[], threshold?: number): Prediction {
   const probabilities = softmax(logits);
   const best = decide(logits, threshold);
   const scores = Object.fromEntries(labels.map((label, i) => [label, probabilities[i]!]));

@@ -9,7 +9,7 @@ const TOKENS = 8;
 const TOLERANCE = 1e-3;
 
 /** Scores of the probe rows. */
-export async function fingerprintOf(scorer: Scorer, { config }: ModelDescription): Promise<number[][]> {
+export async function fingerprintOf(scorer: Pick<Scorer, 'probe'>, { config }: ModelDescription): Promise<number[][]> {
   const rows = Array.from({ length: ROWS }, (_, row) => ({
     inputIds: Array.from({ length: TOKENS - row }, (__, at) => ((row + 1) * 7919 + at * 104_729) % config.vocab_size),
     label: -100,

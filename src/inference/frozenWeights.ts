@@ -53,11 +53,11 @@ interface Place {
 const sharedFloats = ({ checkpoint, name }: Place): Promise<Float32Array> =>
   shared(checkpoint.identityOf(name), () => checkpoint.readFloats(name));
 
-/** The forms of one tensor differ by the names of what they are made of. */
+/** The forms of one tensor differ by the names and types of what they are made of. */
 function sharedForm(place: Place, stored: Stored): Promise<Values> {
   const { checkpoint, name } = place;
   const identity = checkpoint.identityOf(name);
-  const form = stored.leaves.map((leaf) => leaf.name).join(' ');
+  const form = stored.leaves.map(({ name: part, dtype }) => `${part} ${dtype}`).join(' ');
   const read = async (): Promise<Values> =>
     stored.own ? await ownForm(place, stored) : packedForm(stored, await checkpoint.readFloats(name));
   return shared(identity && `${identity} ${form}`, read);

@@ -17,14 +17,17 @@ export interface MergeOptions {
   readonly threads: number;
 }
 
-/** Every weight of the model without methods. Those that nothing was added to are the arrays of the memory. */
+/**
+ * Every weight of the model without methods. Those that nothing was added to are the arrays of the memory; what is kept in
+ * fewer bits becomes the numbers that these stand for.
+ */
 export async function mergedTensors(program: Program<unknown>, options: MergeOptions): Promise<FloatTensor[]> {
   refuseUnmergeable(program);
-  const merged = await computeMerged(program, options);
+  const computed = await computeMerged(program, options);
   return program.parameters
     .filter(({ parameter }) => !parameter.added)
     .map(({ parameter: { name, shape } }) => {
-      const data = merged.get(name) ?? valuesOf(options.memory, name);
+      const data = computed.get(name) ?? valuesOf(options.memory, name);
       return { name, dtype: 'float32', shape, data };
     });
 }
@@ -47,12 +50,15 @@ function refuseUnmergeable({ parameters, merged }: Program<unknown>): void {
 const outputName = (parameter: string): string => `merged.${parameter}`;
 
 async function computeMerged(program: Program<unknown>, { memory, open, threads }: MergeOptions) {
-  const { merged } = program;
-  if (merged.size === 0) return new Map<string, Float32Array>();
-  const outputs = Object.fromEntries([...merged].map(([name, tensor]) => [outputName(name), tensor]));
+  const unpacked = program.parameters.flatMap(({ parameter: { name, stored } }) => {
+    return stored ? [[name, stored.asKept] as const] : [];
+  });
+  const computed = new Map([...unpacked, ...program.merged]);
+  if (computed.size === 0) return new Map<string, Float32Array>();
+  const outputs = Object.fromEntries([...computed].map(([name, tensor]) => [outputName(name), tensor]));
   await using session = await open(outputs, { threads });
   const results = await session.run(parameterValues(program, memory));
-  return new Map([...merged.keys()].map((name) => [name, results[outputName(name)]!.data as Float32Array]));
+  return new Map([...computed.keys()].map((name) => [name, results[outputName(name)]!.data as Float32Array]));
 }
 
 /** What other programs read in place of the trained parameters; undefined where they read these. */

@@ -6,7 +6,7 @@ import { parameterValues } from '../training/index.ts';
 import type { Scorer, ScorerOptions } from './scorer.ts';
 
 /** Words whose scores a probe keeps, of the last token of each row. */
-const PROBED = 16;
+export const PROBED = 16;
 
 export async function openTokenScorer(
   program: Program<CausalLmOutputs>,

@@ -12,7 +12,8 @@ import { add, linear, mul } from '../engine/ops/index.ts';
 import { AttuneError } from '../errors/index.ts';
 import { type ActivationName, activationNames, activations, type SublayerSite } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod, layerDecay } from './definition.ts';
+import { bottleneckPart, type Part, turned } from './byRow/parts.ts';
+import { defineMethod, layerDecay, type TrainedPart } from './definition.ts';
 import { unfreezeSchedule } from './unfreezing.ts';
 
 /** What the authors took, where the settings say nothing. */
@@ -82,13 +83,48 @@ export const adapter = defineMethod({
       },
       sublayerOutput(site, next) {
         if (placement !== 'houlsby' && site.sublayer === 'attention') return next();
-        const { y, residual, norm } = site;
-        const read = { houlsby: () => y, pfeiffer: () => norm(add(y, residual)), parallel: () => residual };
-        return next(add(y, bottleneck(given, site, read[placement]())));
+        return next(add(site.y, bottleneck(given, site, reads[placement](site))));
       },
     };
   },
+  byRow: (given, trained) =>
+    trained.places('adapter_down.weight').flatMap((path) => bottleneckParts(given, trained, path)),
 });
+
+/** What each placement gives its adapter. */
+const reads: Readonly<Record<Placement, (site: SublayerSite) => Tensor>> = {
+  houlsby: ({ y }) => y,
+  pfeiffer: ({ y, residual, norm }) => norm(add(y, residual)),
+  parallel: ({ residual }) => residual,
+};
+
+/** Adapters that compute alike, whatever their widths. */
+export interface BottleneckKind {
+  readonly name: string;
+  readonly reads: (site: SublayerSite) => Tensor;
+  readonly activation: (x: Tensor) => Tensor;
+}
+
+const kindName = (placement: Placement, nonLinearity: ActivationName): string => `${placement} ${nonLinearity}`;
+
+export const bottleneckKinds: readonly BottleneckKind[] = Object.entries(reads).flatMap(([placement, read]) =>
+  activationNames.map((activation) => {
+    return { name: kindName(placement as Placement, activation), reads: read, activation: activations[activation] };
+  }),
+);
+
+function bottleneckParts(given: AdapterSettings, { take }: TrainedPart, path: string): Part[] {
+  const { placement, nonLinearity, scaling } = bottleneckOf(given);
+  const kind = kindName(placement, nonLinearity);
+  const tensor = (name: string): Float32Array => take(`${path}.adapter_${name}`);
+  const upBias = tensor('up.bias');
+  return [
+    [bottleneckPart(path, kind, 'down'), tensor('down.weight')],
+    [bottleneckPart(path, kind, 'down_bias'), tensor('down.bias')],
+    [bottleneckPart(path, kind, 'up'), turned(tensor('up.weight'), { rows: upBias.length, factor: () => scaling })],
+    [bottleneckPart(path, kind, 'up_bias'), upBias.map((value) => scaling * value)],
+  ];
+}
 
 /** s·(U f(D h + d) + u). h [B, T, D] */
 function bottleneck(given: AdapterSettings, { added }: SublayerSite, h: Tensor): Tensor {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Method } from '../models/nn/index.ts';
+import type { Part } from './byRow/parts.ts';
 
 /** What a method may ask about the model that it is attached to: the model's names of some layers. */
 export interface ModelFacts {
@@ -36,6 +37,27 @@ export interface RunLength {
   readonly stepsOfEpoch: readonly number[];
 }
 
+/** A linear layer of the base. */
+export interface BaseLayer {
+  /** [out, in] */
+  readonly shape: readonly [number, number];
+  /** Part of the task's head. */
+  readonly head: boolean;
+  weight(): Float32Array;
+  /** [out]; undefined where it has none. */
+  bias(): Float32Array | undefined;
+}
+
+/** What a method trained, and the base that it was trained over. */
+export interface TrainedPart {
+  /** Places that have a tensor of this name. */
+  places(name: string): readonly string[];
+  shapeOf(name: string): readonly number[];
+  /** A tensor's values. What nobody takes is left over: the adapter would be used in part. */
+  take(name: string): Float32Array;
+  layer(path: string): BaseLayer;
+}
+
 /** A fine-tuning method: the keys that a recipe gives it, and what it does to a model. */
 export interface MethodDefinition<Schema extends z.ZodObject> {
   /** The keys under `method` when its `name` is this one. */
@@ -52,6 +74,8 @@ export interface MethodDefinition<Schema extends z.ZodObject> {
    */
   baseChange?(settings: z.output<Schema>): string | undefined;
   attach(settings: z.output<Schema>, facts: ModelFacts): Method;
+  /** What it adds, as arrays that each row of a batch has its own of; left out: nothing, or nothing that can be that. */
+  byRow?(settings: z.output<Schema>, trained: TrainedPart): readonly Part[];
 }
 
 /** Gives `attach` the types of the declared settings. */

@@ -6,8 +6,18 @@ import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
 import { add, div, mul, reshape, sqrt, stopGradient, sub, sum } from '../engine/ops/index.ts';
 import type { LinearSite } from '../models/nn/index.ts';
-import { defineMethod } from './definition.ts';
-import { lowRankFields, lowRankMethod, merged, product } from './lora.ts';
+import { linearPart, type Part } from './byRow/parts.ts';
+import { defineMethod, type TrainedPart } from './definition.ts';
+import {
+  type LowRankSettings,
+  lowRankFields,
+  lowRankMethod,
+  lowRankPaths,
+  merged,
+  product,
+  productParts,
+  rankAndScale,
+} from './lora.ts';
 import { targeting } from './targets.ts';
 
 const settings = z
@@ -38,7 +48,42 @@ export const dora = defineMethod({
       },
     };
   },
+  byRow: (given, trained) => lowRankPaths(trained).flatMap((path) => scaledParts(given, trained, path)),
 });
+
+/** m/‖W + s·BA‖ is one vector once nothing learns any more: the outputs without bias are multiplied by it. */
+function scaledParts(given: LowRankSettings, trained: TrainedPart, path: string): Part[] {
+  const { bias } = trained.layer(path);
+  const lengths = trained.take(`${path}.lora_magnitude_vector`);
+  const norms = movedNorms(given, trained, path);
+  const factor = Float32Array.from(lengths, (length, i) => length / norms[i]!); // [out]
+  const own = bias();
+  return [
+    ...productParts(given, trained, { path, factor: (output) => factor[output]! }),
+    [linearPart(path, 'factor'), factor],
+    ...(own ? [[linearPart(path, 'offset'), factor.map((value, i) => own[i]! * (1 - value))] as const] : []),
+  ];
+}
+
+/** ‖w‖ of each row w of W + s·BA. [out] */
+function movedNorms(given: LowRankSettings, { take, layer }: TrainedPart, path: string): Float64Array {
+  const { shape, weight } = layer(path);
+  const [rows, columns] = shape;
+  const [a, b, values] = [take(`${path}.lora_A.weight`), take(`${path}.lora_B.weight`), weight()];
+  const { scale } = rankAndScale(given, path);
+  const rank = a.length / columns;
+  const moved = new Float64Array(columns);
+  const norms = new Float64Array(rows);
+  for (let row = 0; row < rows; row++) {
+    moved.set(values.subarray(row * columns, (row + 1) * columns));
+    for (let k = 0; k < rank; k++) {
+      const by = scale * b[row * rank + k]!;
+      for (let i = 0, at = k * columns; i < columns; i++, at++) moved[i]! += by * a[at]!;
+    }
+    norms[row] = Math.sqrt(moved.reduce((sum, value) => sum + value * value, 0));
+  }
+  return norms;
+}
 
 /** ‖w‖ of each row w. [out, in] → [out] */
 const rowNorms = (weight: Tensor): Tensor => reshape(sqrt(sum(mul(weight, weight), [1])), [weight.shape[0]!]);

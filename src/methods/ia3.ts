@@ -7,6 +7,7 @@ import { mul, reshape } from '../engine/ops/index.ts';
 import { AttuneError } from '../errors/index.ts';
 import type { LinearSite } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
+import { linearPart } from './byRow/parts.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
 import { names, takesNames, targetFields, targeting } from './targets.ts';
@@ -63,6 +64,12 @@ export const ia3 = defineMethod({
       },
     };
   },
+  byRow: (_, { places, shapeOf, take }) =>
+    places('ia3_l').map((path) => {
+      const name = `${path}.ia3_l`;
+      const isEnd = shapeOf(name)[0] === 1;
+      return [linearPart(path, isEnd ? 'input_factor' : 'factor'), take(name)];
+    }),
 });
 
 /** [1, in] where inputs are scaled, else [out, 1]: so one multiplies the weight's columns, the other its rows. */

@@ -7,7 +7,8 @@ import type { BasePrecision, Method } from '../models/nn/index.ts';
 import { adalora } from './adalora/adalora.ts';
 import { adapter } from './adapter.ts';
 import { bitfit } from './bitfit.ts';
-import type { ModelFacts, RunLength } from './definition.ts';
+import type { Part } from './byRow/parts.ts';
+import type { ModelFacts, RunLength, TrainedPart } from './definition.ts';
 import { dora } from './dora.ts';
 import { freeze } from './freeze.ts';
 import { full } from './full.ts';
@@ -49,6 +50,7 @@ const rowOf = (settings: MethodSettings) =>
     settled?(settings: MethodSettings, run: Pick<RunLength, 'totalSteps'>): MethodSettings;
     baseChange?(settings: MethodSettings): string | undefined;
     attach(settings: MethodSettings, facts: ModelFacts): Method;
+    byRow?(settings: MethodSettings, trained: TrainedPart): readonly Part[];
   };
 
 export function attachMethod(settings: MethodSettings, facts: ModelFacts): Method {
@@ -72,6 +74,9 @@ export const basePrecisionOf = (settings: MethodSettings): BasePrecision =>
 export const baseChangeOf = (settings: MethodSettings): string | undefined => rowOf(settings).baseChange?.(settings);
 /** How many of the model's positions are not left for the text. */
 export const positionsOf = (settings: MethodSettings): number => rowOf(settings).positions?.(settings) ?? 0;
+/** What an adapter adds, for a batch in which each row may have another adapter. */
+export const addedByRow = (settings: MethodSettings, trained: TrainedPart): readonly Part[] =>
+  rowOf(settings).byRow?.(settings, trained) ?? [];
 export const defaultLearningRate = (settings: MethodSettings): number => rowOf(settings).learningRate(settings);
 
 /** Settings that were saved with an adapter. */

@@ -8,7 +8,8 @@ import type { Tensor } from '../engine/graph/index.ts';
 import { add, concat, gather, linear, matmul, mul, neg, sub, transpose } from '../engine/ops/index.ts';
 import type { Built, LinearSite, Parameter, TokensSite } from '../models/nn/index.ts';
 import { basePrecision } from './basePrecision.ts';
-import { defineMethod, layerDecay } from './definition.ts';
+import { linearPart, type Part, turned } from './byRow/parts.ts';
+import { defineMethod, layerDecay, type TrainedPart } from './definition.ts';
 import { refuseIdle, refuseIdleLoftQ } from './loraChecks.ts';
 import { patternValue } from './pattern.ts';
 import { loftqStarts, loraInits, startsInWeight, startsOf } from './starts/loraInit.ts';
@@ -121,6 +122,8 @@ export const lora = defineMethod({
       },
     };
   },
+  byRow: (given, trained) =>
+    lowRankPaths(trained).flatMap((path) => productParts(given, trained, { path, factor: () => 1 })),
 });
 
 /** What is trained beside the added matrices, and how fast. */
@@ -166,15 +169,38 @@ export function plainSettings(given: LoraSettings): LoraSettings {
   };
 }
 
+export const lowRankPaths = ({ places }: TrainedPart): readonly string[] => places('lora_A.weight');
+
+interface RowProduct {
+  readonly path: string;
+  /** What each output of the product is multiplied by. */
+  readonly factor: (output: number) => number;
+}
+
+export function productParts(given: LowRankSettings, trained: TrainedPart, { path, factor }: RowProduct): Part[] {
+  const { scale } = rankAndScale(given, path);
+  const b = trained.take(`${path}.lora_B.weight`);
+  const rows = trained.layer(path).shape[0];
+  return [
+    [linearPart(path, 'a'), trained.take(`${path}.lora_A.weight`)],
+    [linearPart(path, 'b'), turned(b, { rows, factor: (output) => scale * factor(output) })],
+  ];
+}
+
 /** Of the embeddings: A [r, rows] starts at zero and is read by columns, B [D, r]. */
 function tableFactors(given: LowRankSettings, { path, added, table }: TokensSite): LowRank {
   const [rows, width] = table.shape as [number, number];
-  const rank = patternValue(given.rank_pattern, path) ?? given.r;
-  const alpha = patternValue(given.alpha_pattern, path) ?? given.lora_alpha;
+  const { rank, scale } = rankAndScale(given, path);
   const late = { gradient: 'afterUpdate' } as const;
   const a = added('lora_embedding_A', [rank, rows], 'zeros');
   const b = added('lora_embedding_B', [width, rank], { normal: { standardDeviation: 1 } }, late);
-  return { a, b, scale: alpha / (given.use_rslora ? Math.sqrt(rank) : rank) };
+  return { a, b, scale };
+}
+
+export function rankAndScale(given: LowRankSettings, path: string): { readonly rank: number; readonly scale: number } {
+  const rank = patternValue(given.rank_pattern, path) ?? given.r;
+  const alpha = patternValue(given.alpha_pattern, path) ?? given.lora_alpha;
+  return { rank, scale: alpha / (given.use_rslora ? Math.sqrt(rank) : rank) };
 }
 
 interface LowRank {
@@ -190,9 +216,7 @@ interface LowRank {
 function lowRank(given: LowRankSettings, site: LinearSite): LowRank {
   const { path, added, weight } = site;
   const [out, width] = weight.shape as [number, number];
-  const rank = patternValue(given.rank_pattern, path) ?? given.r;
-  const alpha = patternValue(given.alpha_pattern, path) ?? given.lora_alpha;
-  const scale = alpha / (given.use_rslora ? Math.sqrt(rank) : rank);
+  const { rank, scale } = rankAndScale(given, path);
   const { init = 'default', loftq_iter: rounds = 1, base_precision: precision } = given;
   const narrow = { rank, scale };
   const loftq = init === 'loftq' ? loftqStarts(site, { ...narrow, precision, rounds }) : undefined;

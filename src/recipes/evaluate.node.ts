@@ -1,13 +1,14 @@
 /** Metrics of a trained classifier on labelled data. */
 import { availableParallelism } from 'node:os';
-import { checkLabels, throwProblems } from '../data/index.ts';
+import type { EncodedRow } from '../data/batch.ts';
+import { type ClassificationExample, checkLabels, throwProblems } from '../data/index.ts';
 import { evaluateClassifier, type Metrics } from '../evaluation/index.ts';
-import { openClassifier } from '../inference/classifier.node.ts';
+import { type Classifier, openClassifier } from '../inference/classifier.node.ts';
 import { evaluateLanguage } from './evaluateLanguage.node.ts';
 import { isLanguageModel } from './kindOf.node.ts';
 import { noData } from './noData.ts';
 import { ownExamples } from './ownData.node.ts';
-import { openTarget } from './target.node.ts';
+import { openTarget, type Target } from './target.node.ts';
 import { readExamples } from './train/tasks/classificationData.node.ts';
 
 export interface EvaluateOptions {
@@ -26,21 +27,34 @@ const DEFAULT_BATCH = 64;
 export async function evaluateTarget(reference: string, { data, signal }: EvaluateOptions): Promise<TargetEvaluation> {
   const target = await openTarget(reference, signal);
   if (await isLanguageModel(target)) return await evaluateLanguage(target, { reference, data, signal });
-  const { artifact, run, recipe, maxLength: trainedLength } = target;
-  const own = async () => (run && recipe ? await ownExamples(run, recipe) : undefined);
-  const examples = data ? await readExamples(data, recipe?.data.columns) : await own();
+  const { artifact, recipe, maxLength } = target;
+  const examples = await labelledExamples(target, data);
   if (!examples) throw noData(reference);
   const batchSize = recipe?.evaluation.per_device_eval_batch_size ?? DEFAULT_BATCH;
-  const options = { threads: availableParallelism(), maxLength: trainedLength, batchSize };
-  await using model = await openClassifier(artifact, options);
-  throwProblems(checkLabels(examples, model.labels));
-  const { maxLength, source } = model;
-  const { tokenizer } = source;
-  const rows = examples.map(({ text, pair, label }) => ({
-    ...tokenizer.encode(text, { pair, maxLength }),
-    label: model.labels.indexOf(label!),
+  await using model = await openClassifier(artifact, { threads: availableParallelism(), maxLength, batchSize });
+  const { scorer, labels, threshold, source } = model;
+  const { padTokenId } = source.tokenizer;
+  const options = { scorer, padTokenId, numLabels: labels.length, batchSize, threshold, signal };
+  return await evaluateClassifier(labelledRows(examples, model), options);
+}
+
+/** Of the files that are given, or a run's own; undefined where there are none. */
+export async function labelledExamples(
+  { run, recipe }: Target,
+  data: readonly string[] | undefined,
+): Promise<readonly ClassificationExample[] | undefined> {
+  if (data) return await readExamples(data, recipe?.data.columns);
+  return run && recipe ? await ownExamples(run, recipe) : undefined;
+}
+
+/** Examples as the model reads them. Refuses labels that it does not know. */
+export function labelledRows(
+  examples: readonly ClassificationExample[],
+  { labels, maxLength, source }: Classifier,
+): readonly EncodedRow[] {
+  throwProblems(checkLabels(examples, labels));
+  return examples.map(({ text, pair, label }) => ({
+    ...source.tokenizer.encode(text, { pair, maxLength }),
+    label: labels.indexOf(label!),
   }));
-  const { scorer, labels, threshold } = model;
-  const { padTokenId } = tokenizer;
-  return await evaluateClassifier(rows, { scorer, padTokenId, numLabels: labels.length, batchSize, threshold, signal });
 }

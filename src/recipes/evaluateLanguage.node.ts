@@ -39,30 +39,55 @@ interface Wish {
 }
 
 export async function evaluateLanguage(target: Target, { reference, data, signal }: Wish) {
-  const { run, recipe, artifact } = target;
-  const columns = { columns: recipe?.data.columns, format: recipe?.data.format ?? 'auto' } as Recipe['data'];
-  async function examplesOf<Example>(reading: Reading<Example>): Promise<readonly Example[]> {
-    const found = data ? await readFiles(data, reading.read) : run && recipe && (await ownRows(run, recipe, reading));
-    if (!found) throw noData(reference);
-    return found;
-  }
+  const { recipe, artifact } = target;
   await using model = await openLanguageModel(artifact, { threads: availableParallelism() });
-  const encoding = { source: model.source, target };
-  const rows = (await isOfTexts(target, data))
-    ? textsAsRows(await examplesOf(textReading(columns)), encoding)
-    : await chatsAsRows(await examplesOf(chatReading(columns)), encoding);
-  const { metrics } = await evaluateLanguageModel(
-    rows.map((row) => ({ ...row, label: -100 })),
-    {
-      scorer: model.scorer,
-      padTokenId: model.source.tokenizer.padTokenId,
-      batchSize: recipe?.evaluation.per_device_eval_batch_size ?? BATCH,
-      tokensAtOnce: TOKENS_AT_ONCE,
-      signal,
-    },
-  );
+  const rows = await languageRows(target, model.source, data);
+  if (!rows) throw noData(reference);
+  const metrics = await measureLanguage(rows, {
+    model,
+    batchSize: recipe?.evaluation.per_device_eval_batch_size ?? BATCH,
+    signal,
+  });
   const called = await calledRight(rows, { model, target, signal });
   return { metrics: { ...metrics, ...called }, examples: rows.length };
+}
+
+interface Measuring {
+  readonly model: Pick<LanguageModel, 'scorer' | 'source'>;
+  readonly batchSize?: number;
+  readonly signal: AbortSignal;
+}
+
+export async function measureLanguage(
+  rows: readonly TokenRow[],
+  { model: { scorer, source }, batchSize = BATCH, signal }: Measuring,
+): Promise<Metrics> {
+  const { metrics } = await evaluateLanguageModel(
+    rows.map((row) => ({ ...row, label: -100 })),
+    { scorer, padTokenId: source.tokenizer.padTokenId, batchSize, tokensAtOnce: TOKENS_AT_ONCE, signal },
+  );
+  return metrics;
+}
+
+/** Rows of the files that are given, or a run's own, as the model learned to read them; undefined where there are none. */
+export async function languageRows(
+  target: Target,
+  source: ModelSource,
+  data: readonly string[] | undefined,
+): Promise<readonly TokenRow[] | undefined> {
+  const { run, recipe } = target;
+  const columns = { columns: recipe?.data.columns, format: recipe?.data.format ?? 'auto' } as Recipe['data'];
+  async function examplesOf<Example>(reading: Reading<Example>): Promise<readonly Example[] | undefined> {
+    if (data) return await readFiles(data, reading.read);
+    return run && recipe ? await ownRows(run, recipe, reading) : undefined;
+  }
+  const encoding = { source, target };
+  if (await isOfTexts(target, data)) {
+    const texts = await examplesOf(textReading(columns));
+    return texts && textsAsRows(texts, encoding);
+  }
+  const chats = await examplesOf(chatReading(columns));
+  return chats && (await chatsAsRows(chats, encoding));
 }
 
 interface Calling {

@@ -2,7 +2,9 @@
 import { availableParallelism } from 'node:os';
 import type { Metrics } from '../evaluation/index.ts';
 import type { Prediction, TextInput } from '../inference/classifier.node.ts';
+import type { Combination } from '../methods/sums/combine.ts';
 import type { RunRecord } from '../store/runs/index.ts';
+import { type Loading, loading } from './manyAdapters/loading.ts';
 import { parseRecipe, type RecipeInput } from './schema/index.ts';
 import type { LanguageModel } from './speaking/loadedModel.node.ts';
 import { type WritesNothing, writesNothing } from './speaking/otherKind.ts';
@@ -56,11 +58,23 @@ export interface Classifier extends AsyncDisposable, WritesNothing {
 /** `kind` says which it is. What the other can do may be called without asking, and throws. */
 export type Model = Classifier | LanguageModel;
 
-/** Opens a run's folder, a model's folder, an adapter's folder, or a model by its name. */
-export async function load(target: string, { signal }: CallOptions = {}): Promise<Model> {
+/**
+ * Opens a run's folder, a model's folder, an adapter's folder, or a model by its name: `await load(run)`.
+ * `await load(base).with('runs/a', 'runs/b')` opens a base once for many adapters.
+ */
+export function load(target: string, { signal = new AbortController().signal }: CallOptions = {}): Loading<Model> {
+  return loading(() => openAlone(target, signal), {
+    async with(...adapters) {
+      const { openAdapted } = await import('./manyAdapters/open.node.ts');
+      return await openAdapted(target, adapters, signal);
+    },
+  });
+}
+
+async function openAlone(target: string, signal: AbortSignal): Promise<Model> {
   const { openTarget } = await import('./target.node.ts');
   const { isLanguageModel } = await import('./kindOf.node.ts');
-  const opened = await openTarget(target, signal ?? new AbortController().signal);
+  const opened = await openTarget(target, signal);
   if (!(await isLanguageModel(opened))) return await loadClassifier(opened, target);
   const { loadLanguageModel } = await import('./speaking/loadedModel.node.ts');
   return await loadLanguageModel(opened, target);
@@ -98,4 +112,23 @@ export async function evaluate(
   const options = { ...(paths && { data: paths }), signal: signal ?? new AbortController().signal };
   const { metrics, examples } = await evaluateTarget(target, options);
   return { metrics, examples };
+}
+
+export interface SumCallOptions extends CallOptions {
+  /** Where the sum goes: empty, or not there yet. */
+  readonly output: string;
+  /** `cat` is exact, and ranks add up; `linear` as PEFT has it; `svd` gives the nearest of a rank. Left out: `cat`. */
+  readonly combination?: Combination;
+  /** Of `svd`; left out: the largest of the adapters'. */
+  readonly rank?: number;
+}
+
+/** Adds LoRA adapters of one base up, by the weights that runs or folders are given; leaves an adapter. */
+export async function combineAdapters(
+  weights: Readonly<Record<string, number>>,
+  { combination = 'cat', signal = new AbortController().signal, ...options }: SumCallOptions,
+): Promise<{ path: string; combination: Combination; rank: number }> {
+  const { sumAdapters } = await import('./sums/sumAdapters.node.ts');
+  const sum = await sumAdapters(new Map(Object.entries(weights)), { combination, signal, ...options });
+  return { path: sum.path, combination: sum.combination, rank: sum.rank };
 }

@@ -41,12 +41,24 @@ export async function openTarget(reference: string, signal: AbortSignal): Promis
 }
 
 async function openRun(run: RunRecord, reference: string, signal: AbortSignal): Promise<Target> {
-  const kept = [MODEL_FOLDER, ADAPTER_FOLDER].map((name) => join(reference, name)).find((path) => existsSync(path));
-  const recipe = recipeOf(run, { where: reference, hasModel: kept !== undefined });
+  const { folder, recipe } = keptBy(run, reference);
   const maxLength = recipe.data.max_length;
-  const adapter = await readAdapter(kept!);
-  const opened = adapter ? await openAdapter(adapter, signal) : await wholeModel(kept!);
+  const adapter = await readAdapter(folder);
+  const opened = adapter ? await openAdapter(adapter, signal) : await wholeModel(folder);
   return { ...opened, run, recipe, maxLength };
+}
+
+/** What a run that is over has left, and how it was made. */
+function keptBy(run: RunRecord, reference: string): { readonly folder: string; readonly recipe: Recipe } {
+  const kept = [MODEL_FOLDER, ADAPTER_FOLDER].map((name) => join(reference, name)).find((path) => existsSync(path));
+  return { folder: kept!, recipe: recipeOf(run, { where: reference, hasModel: kept !== undefined }) };
+}
+
+/** The adapter behind a reference, for a base that is known: its own is not looked for. Undefined where there is none. */
+export async function findAdapter(reference: string, signal: AbortSignal): Promise<Adapter | undefined> {
+  const run = await readRun(reference);
+  const near = await readAdapter(run ? keptBy(run, reference).folder : reference);
+  return near || run ? near : await readAdapter((await fetchModel(reference, { signal })).path);
 }
 
 async function wholeModel(folder: string): Promise<Target> {

@@ -34,6 +34,7 @@ export {
   parameterValues,
   type Slot,
   valuesOf,
+  valuesOfTensor,
 } from './parameterMemory.ts';
 export type { Schedule, SchedulerName } from './schedule.ts';
 export { openTrainer, type Trainer, type TrainerOptions } from './trainer.ts';

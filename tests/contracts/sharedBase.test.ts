@@ -95,10 +95,28 @@ describe('two adapters on one base', () => {
   test('stay as they are when one of them is merged and exported', async () => {
     await using first = await open(await artifactOf('first'));
     const before = bytesOf(first);
-    const plain = await plainModel(first, 'first');
+    const plain = await plainModel(first, { base: 'dequantised', precision: 'fp32', where: 'first' });
     for (const precision of ['fp32', 'int8'] as const) inferenceGraph(plain, precision);
     expect(bytesOf(first)).toEqual(before);
   });
+});
+
+test('two adapters over one base in other precisions keep it in their own form', async () => {
+  const artifact = async (base_precision: 'int8' | 'int4'): Promise<Artifact> => {
+    const { folder: base, adapter } = await artifactOf('first');
+    return {
+      folder: base,
+      adapter: { ...adapter!, method: { ...adapter!.method, base_precision } as never, fingerprint: undefined },
+    };
+  };
+  const formOf = ({ memory }: Classifier): string => {
+    const packed = memory.packed.get('bert.encoder.layer.0.attention.self.query.weight')!;
+    return Object.values(packed)[0]!.dtype;
+  };
+  await using eight = await open(await artifact('int8'));
+  await using four = await open(await artifact('int4'));
+  expect([formOf(eight), formOf(four)]).toEqual(['int8', 'uint8']);
+  expect((await four.predict(inputs))[0]!.label).toEqual(expect.any(String));
 });
 
 describe('the shared base', () => {

@@ -194,7 +194,9 @@ describe('hf and merge', () => {
 
   it('prints the largest logit difference for people', async () => {
     const { stdout } = await attune(['merge', 'lora', '--output', 'told'], place);
-    expect(stdout).toMatch(/^largest logit difference {2}\d\.\de-\d+$/m);
+    expect(stdout).toMatch(/^largest logit difference {2}\d\.\de-\d+ {2}on 30 rows$/m);
+    const [, before, after] = /^accuracy +([\d.]+) → ([\d.]+)$/m.exec(stdout)!;
+    expect(after).toBe(before);
     expect(stdout).toMatch(/^ {2}model\.safetensors +119 kB$/m);
   });
 });

@@ -1,6 +1,7 @@
 /** LoRA over decoders against PEFT, also where the checkpoint keeps a matrix as [in, out]. */
 import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/files/modelFolder.node.ts';
+import { mergedTensors } from '../../src/inference/merged.ts';
 import { methods } from '../../src/methods/index.ts';
 import { readAdapter } from '../../src/store/adapters/index.ts';
 import { loadParameters, parameterValues } from '../../src/training/index.ts';
@@ -83,3 +84,24 @@ test('a base in 8 bits is rounded alike, whichever way its matrices are kept', a
     expect(difference).toBeLessThan(0.15);
   }
 });
+
+test.each(['llama', 'gpt2'])(
+  '%s: weights in 8 bits leave as numbers, the way round that the checkpoint has',
+  async (family) => {
+    const target_modules = family === 'gpt2' ? ['c_attn'] : ['q_proj'];
+    const method = methods.lora.settings.parse({ name: 'lora', base_precision: 'int8', target_modules });
+    const { program, memory } = await openDecoder(family, { method });
+    const merged = await mergedTensors(program, { memory, open: runtime.open, threads: 1 });
+    const base = await openCheckpoint(folderOf(family));
+    const rounded = new Set(program.parameters.flatMap(({ parameter: { name, stored } }) => (stored ? [name] : [])));
+    expect(rounded.size).toBeGreaterThan(5);
+    for (const { name, shape, data } of merged.filter((tensor) => rounded.has(tensor.name))) {
+      expect(shape).toEqual(base.shapeOf(name));
+      // B is zero: what is left is rounding, half a step of 63 to each side of a row.
+      const error = relativeError(data, await base.readFloats(name));
+      expect(error, name).toBeLessThan(0.01);
+      expect(error, name).toBeGreaterThan(1e-4);
+    }
+    await base.close();
+  },
+);

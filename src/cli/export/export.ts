@@ -1,4 +1,5 @@
 import { defineCommand } from '../command.ts';
+import { mergeOptions } from './options.ts';
 import { showExported } from './show.ts';
 
 export const command = defineCommand({
@@ -14,14 +15,16 @@ export const command = defineCommand({
     },
     output: { type: 'string', value: 'FOLDER', help: 'where the files go; empty, or not there yet' },
     dtype: { type: 'string', value: 'LIST', help: 'of onnx: fp32, int8, or both with a comma; left out, both' },
+    ...mergeOptions,
   },
   async run({ positionals, values, out, signal }) {
     const { exportTarget } = await import('../../recipes/export/index.ts');
-    const { formOf, precisionsOf, requireOutput } = await import('./words.ts');
+    const { formOf, mergingOf, precisionsOf, requireOutput } = await import('./words.ts');
     const form = formOf(command, values.to);
     const wanted = precisionsOf(command, values.dtype, form);
     const output = requireOutput(command, values.output);
-    showExported(await exportTarget(positionals[0]!, { form, output, precisions: wanted, signal }), out);
+    const merging = mergingOf(command, values, form);
+    showExported(await exportTarget(positionals[0]!, { form, output, precisions: wanted, ...merging, signal }), out);
     return 0;
   },
 });

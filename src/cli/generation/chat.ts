@@ -17,7 +17,7 @@ export const command = defineCommand({
     const settings = await settingsOf(values, command);
     const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
     const opened = await openTarget(target!, signal);
-    const prompter = await openPrompter(opened, target!);
+    const prompter = await openPrompter(opened, { reference: target! });
     prompter.expectChat();
     await using speaker = await openSpeaker(opened, prompter);
     if (process.stdin.isTTY) out.note(out.noteColors.dim(help));

@@ -60,16 +60,29 @@ export interface Cache {
   select(rows: readonly number[]): Cache;
 }
 
+/** What else a graph reads of rows, by the numbers that they had when the cache was opened. */
+export type RowFeeds = (rows: readonly number[]) => Values;
+
 /** Places are added so many at once. */
 const BLOCK = 64;
 
-export function openCache(present: Readonly<Record<string, Tensor>>, rows: number): Cache {
+export function openCache(
+  present: Readonly<Record<string, Tensor>>,
+  rows: number,
+  rowFeeds: RowFeeds = () => ({}),
+): Cache {
   const layers = Object.entries(present).map(([name, { shape }]): Layer => {
     return { present: name, heads: shape[1] as number, width: shape[3] as number, data: new Float32Array(0) };
   });
   const empty = { rows, length: 0, capacity: 0, positions: new Int32Array(0), texts: new Int32Array(0) };
+  const origins = { numbers: [...Array(rows).keys()], feeds: rowFeeds };
   // Never without a place: ONNX Runtime's Reshape does not take sizes of 0.
-  return cacheOf(layers, grown(layers, empty, 1));
+  return cacheOf(layers, grown(layers, empty, 1), origins);
+}
+
+interface Origins {
+  readonly numbers: readonly number[];
+  readonly feeds: RowFeeds;
 }
 
 interface State extends Tokens {
@@ -78,7 +91,7 @@ interface State extends Tokens {
   readonly capacity: number;
 }
 
-function cacheOf(layers: readonly Layer[], start: State): Cache {
+function cacheOf(layers: readonly Layer[], start: State, origins: Origins): Cache {
   let state = start;
   return {
     rows: start.rows,
@@ -89,7 +102,8 @@ function cacheOf(layers: readonly Layer[], start: State): Cache {
         pastName(present),
         { dtype: 'float32', shape: [rows, heads, capacity, width], data },
       ]);
-      return { [POSITIONS]: perPlace(positions), [TEXTS]: perPlace(texts), ...Object.fromEntries(past) };
+      const own = origins.feeds(origins.numbers);
+      return { [POSITIONS]: perPlace(positions), [TEXTS]: perPlace(texts), ...Object.fromEntries(past), ...own };
     },
     append(results, tokens) {
       const count = tokens.positions.length / state.rows;
@@ -108,7 +122,8 @@ function cacheOf(layers: readonly Layer[], start: State): Cache {
       const { capacity, positions, texts } = state;
       const chosen = layers.map((layer) => ({ ...layer, data: rowsOf(layer.data, rows, state.rows) }));
       const kept = { positions: rowsOf(positions, rows, state.rows), texts: rowsOf(texts, rows, state.rows) };
-      return cacheOf(chosen, { rows: rows.length, length: state.length, capacity, ...kept });
+      const numbers = rows.map((row) => origins.numbers[row]!);
+      return cacheOf(chosen, { rows: rows.length, length: state.length, capacity, ...kept }, { ...origins, numbers });
     },
   };
 }

@@ -5,14 +5,14 @@ import type { ModelDescription } from '../../models/index.ts';
 import { type BasePrecision, buildProgram, type Method, type OwnForms, tokenInputs } from '../../models/nn/index.ts';
 import { nextToken } from '../../tasks/index.ts';
 import { type ParameterMemory, packedValues, parameterValues } from '../../training/index.ts';
-import { type Cache, cacheMethod, openCache, type Tokens } from './cache.ts';
+import { type Cache, cacheMethod, openCache, type RowFeeds, type Tokens } from './cache.ts';
 
 export interface Decoder extends AsyncDisposable {
   readonly vocabularySize: number;
   /** The most tokens of a text, its prompt included. */
   readonly longest: number;
   /** The memory of rows that have read nothing. */
-  openCache(rows: number): Cache;
+  openCache(rows: number, rowFeeds?: RowFeeds): Cache;
   /** Reads the next tokens of each row, [rows, tokens], and keeps them. Scores of what follows the last: [rows, V] */
   read(cache: Cache, inputIds: Int32Array, tokens: Tokens): Promise<Float32Array>;
 }
@@ -45,7 +45,7 @@ export async function openDecoder(description: ModelDescription, options: Decode
   return {
     vocabularySize: description.config.vocab_size,
     longest: description.config.max_position_embeddings,
-    openCache: (rows) => openCache(cached.present, rows),
+    openCache: (rows, rowFeeds) => openCache(cached.present, rows, rowFeeds),
     async read(cache, inputIds, tokens) {
       const results = await session.run({ ...weights, ...cache.feeds(), ...feedsOf(cache.rows, inputIds, tokens) });
       cache.append(results, tokens);

@@ -11,6 +11,8 @@ export interface GenerationRequest {
   readonly inputIds: readonly (readonly number[])[];
   /** Tokens that end a text; they are not part of it. */
   readonly endIds?: readonly number[];
+  /** The same for each prompt, where they differ. */
+  readonly endIdsOf?: (prompt: number) => readonly number[];
   /** Text of generated tokens: needed where `stop` is set. */
   readonly decode?: (tokens: readonly number[]) => string;
   /** Numbers of the prompts among all that are asked: draws depend on them. Left out: their places here. */
@@ -113,7 +115,7 @@ function takeToken(row: Row, logits: Float32Array, { decoder, request, settings,
   const number = request.numbers?.[prompt] ?? prompt;
   const draw = (): number => uniform(random, generated.length, number * settings.n + sample);
   const token = chooseToken(logits, { prompt: inputIds, generated }, { settings, draw });
-  if (request.endIds?.includes(token)) {
+  if ((request.endIdsOf?.(prompt) ?? request.endIds)?.includes(token)) {
     row.finishReason = 'stop';
     return { prompt, sample, token: undefined, finishReason: 'stop' };
   }

@@ -6,6 +6,7 @@ import {
   quantiseBlocks,
   quantiseRows,
   SUMMED,
+  transpose,
   transposed,
   unpackBlocks,
   unpackInt4,
@@ -21,6 +22,8 @@ export interface Stored {
   readonly leaves: readonly Tensor[];
   /** The weight [out, in] that they stand for. */
   readonly unpacked: Tensor;
+  /** The same in the shape that the checkpoint has. */
+  readonly asKept: Tensor;
   /** What the leaves hold, from the weight's values; in the order of the leaves. */
   pack(values: Float32Array): readonly Data[];
   /** The leaves hold what the weight's file has, as it is: nothing is packed. */
@@ -30,7 +33,8 @@ export interface Stored {
 /** What is known of the form in which the weights' file keeps a matrix. */
 export type OwnForms = (name: string) => OwnForm | undefined;
 
-type Storage = (name: string, shape: readonly [number, number]) => Stored;
+type Form = Omit<Stored, 'asKept'>;
+type Storage = (name: string, shape: readonly [number, number]) => Form;
 
 const int8: Storage = (name, [out, width]) => {
   const forward = input(`${name}.forward`, 'int8', [width, out]);
@@ -66,7 +70,7 @@ const int4: Storage = (name, [out, width]) => {
 };
 
 /** Blocks of 4 bits as a file has them: its own rounding is kept, and one form serves both products. */
-function ownBlocks(name: string, [out, width]: readonly [number, number], { form, rounds }: Own): Stored {
+function ownBlocks(name: string, [out, width]: readonly [number, number], { form, rounds }: Own): Form {
   const perBlock = [out, width / BLOCK];
   const nibbles = input(`${name}.own`, 'uint8', [...perBlock, BLOCK / 2]);
   const scales = input(`${name}.own_scale`, 'float32', perBlock);
@@ -79,7 +83,8 @@ function ownBlocks(name: string, [out, width]: readonly [number, number], { form
 function ownRows(name: string, [rows, width]: readonly [number, number], { rounds }: Own): Stored {
   const values = input(`${name}.own`, 'uint8', [rows, width]);
   const scales = input(`${name}.own_scale`, 'float32', [rows, width / BLOCK]);
-  return { leaves: [values, scales], unpacked: byteRows(values, scales, { rounds }), ...asItIs(name) };
+  const unpacked = byteRows(values, scales, { rounds });
+  return { leaves: [values, scales], unpacked, asKept: unpacked, ...asItIs(name) };
 }
 
 interface Own {
@@ -119,11 +124,16 @@ export function storageOf(
   { transposed: isTransposed = false, ownForms, rounds = false }: StorageOptions = {},
 ): Stored | undefined {
   const matrix = shape as readonly [number, number];
+  const asKept = ({ unpacked }: Form): Tensor => (isTransposed ? transpose(unpacked, [1, 0]) : unpacked);
   const form = precision === 'int4' ? ownForms?.(name) : undefined;
-  if (form?.bits === 4 && form.transposed === isTransposed) return ownBlocks(name, matrix, { form, rounds });
+  if (form?.bits === 4 && form.transposed === isTransposed) {
+    const blocks = ownBlocks(name, matrix, { form, rounds });
+    return { ...blocks, asKept: asKept(blocks) };
+  }
   if (precision === 'fp32' || (precision === 'int4' && matrix.some((size) => size % BLOCK !== 0))) return undefined;
   const stored = precision === 'int4' ? int4(name, matrix) : int8(name, matrix);
-  return isTransposed ? { ...stored, pack: (values) => stored.pack(transposed(values, matrix[1])) } : stored;
+  const pack = isTransposed ? (values: Float32Array) => stored.pack(transposed(values, matrix[1])) : stored.pack;
+  return { ...stored, pack, asKept: asKept(stored) };
 }
 
 /** A frozen table of the vocabulary over a base of fewer bits: undefined where its file has it in no form to keep. */

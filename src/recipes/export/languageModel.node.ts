@@ -2,43 +2,51 @@
 import { copyFile, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fingerprintOf } from '../../inference/fingerprint.ts';
-import { openTokenScorer } from '../../inference/index.ts';
-import { type LanguageModel, openLanguageModel } from '../../inference/languageModel.node.ts';
+import { openLanguageModel } from '../../inference/languageModel.node.ts';
 import { type FloatTensor, mergedTensors } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
-import { buildProgram, tokenInputs } from '../../models/nn/index.ts';
 import { type Adapter, MANIFEST, type ModelNotes } from '../../store/adapters/index.ts';
 import { writeJson } from '../../store/runs/atomic.node.ts';
 import { writeModel } from '../../store/runs/index.ts';
-import { causalLm } from '../../tasks/index.ts';
-import { frozenMemory } from '../../training/index.ts';
+import { languageRows } from '../evaluateLanguage.node.ts';
 import type { Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
 import { writeDecoder } from './decoder.node.ts';
+import { type Drift, type Limit, noDrift, refuseDrift } from './drift.ts';
 import type { Precision } from './inferenceGraph.ts';
-import { refuseDrift } from './plainModel.node.ts';
+import { languageDrift } from './languageDrift.node.ts';
+import { measuredRows } from './measuredRows.ts';
+import { isChanged } from './plainModel.node.ts';
 
-export interface Leaving {
+export interface Leaving extends Limit {
   readonly form: 'onnx' | 'hf';
   /** Of `onnx`. */
   readonly precisions: readonly Precision[];
-  readonly where: string;
+  /** Files to compare on; left out: the target's own rows. */
+  readonly data?: readonly string[] | undefined;
+  readonly signal: AbortSignal;
   readonly write: (fill: (folder: string) => Promise<void>) => Promise<void>;
 }
 
 /** Returns how far the scores moved by the folding. */
-export async function exportLanguageModel(target: Target, leaving: Leaving): Promise<number> {
-  const { form, precisions, where, write } = leaving;
+export async function exportLanguageModel(target: Target, leaving: Leaving): Promise<Drift> {
+  const { form, precisions, write, base, precision, signal } = leaving;
   const threads = availableParallelism();
-  await using model = await openLanguageModel(target.artifact, { threads, basePrecision: 'fp32' });
-  const tensors = await mergedTensors(model.program, { memory: model.memory, open: model.open, threads });
-  const difference = model.program.merged.size > 0 ? await drift(model, tensors, { threads, where }) : 0;
+  await using model = await openLanguageModel(target.artifact, { threads });
+  const isOther = base === 'original' && precision !== 'fp32';
+  await using other = isOther
+    ? await openLanguageModel(target.artifact, { threads, basePrecision: 'fp32' })
+    : undefined;
+  const { program, memory, open } = other ?? model;
+  const tensors = await mergedTensors(program, { memory, open, threads });
+  const rows = await measuredRows(() => languageRows(target, model.source, leaving.data), leaving.data);
+  const drift = isChanged(model.program) ? await languageDrift(model, tensors, { rows, signal }) : noDrift;
+  refuseDrift(drift, leaving);
   const whole = { source: model.source, tensors };
   await write((folder) =>
     form === 'onnx' ? writeDecoder(folder, target, { ...whole, precisions }) : writeWhole(folder, target, whole),
   );
-  return difference;
+  return drift;
 }
 
 async function writeWhole(
@@ -54,29 +62,10 @@ async function writeWhole(
 }
 
 /** The template that the adapter was trained with stands in for that of the base. */
-async function copyChat(adapter: Adapter, folder: string): Promise<void> {
+export async function copyChat(adapter: Adapter, folder: string): Promise<void> {
   for (const name of await readdir(adapter.folder)) {
     if (/^(chat_template\.jinja|generation_config\.json)$/.test(name)) {
       await copyFile(join(adapter.folder, name), join(folder, name));
     }
   }
-}
-
-interface Drifting {
-  readonly threads: number;
-  readonly where: string;
-}
-
-async function drift(
-  { source, scorer, open }: LanguageModel,
-  tensors: readonly FloatTensor[],
-  { threads, where }: Drifting,
-): Promise<number> {
-  const program = buildProgram(causalLm(source.description), { batch: tokenInputs() });
-  const frozen = new Map(tensors.map(({ name, data }) => [name, data]));
-  const memory = frozenMemory(frozen);
-  await using merged = await openTokenScorer(program, { memory, open, threads });
-  const before = (await fingerprintOf(scorer, source.description)).flat();
-  const after = (await fingerprintOf(merged, source.description)).flat();
-  return refuseDrift(before, after, where);
 }

@@ -1,16 +1,17 @@
 /** A target as a model without methods, and the proof that it answers as before. */
 import { availableParallelism } from 'node:os';
-import type { OpenSession } from '../../engine/runtime/index.ts';
+import type { EncodedRow } from '../../data/batch.ts';
 import { openRuntime } from '../../engine/runtime/openRuntime.node.ts';
-import { AttuneError } from '../../errors/index.ts';
+import { evaluateClassifier } from '../../evaluation/index.ts';
 import type { Classifier } from '../../inference/classifier.node.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
-import { openScorer } from '../../inference/index.ts';
+import { openScorer, type Scorer } from '../../inference/index.ts';
 import { type FloatTensor, mergedTensors } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
-import { buildProgram } from '../../models/nn/index.ts';
+import { buildProgram, type Program } from '../../models/nn/index.ts';
 import { classify } from '../../tasks/index.ts';
 import { frozenMemory } from '../../training/index.ts';
+import { type Drift, driftOf, type Limit, noDrift, refuseDrift } from './drift.ts';
 
 export interface PlainModel {
   readonly source: ModelSource;
@@ -20,47 +21,71 @@ export interface PlainModel {
   /** Of two labels the second is answered where its probability reaches this. */
   readonly threshold: number | undefined;
   readonly tensors: readonly FloatTensor[];
-  /** Between its scores of the probe rows and those of the model before; 0 where nothing was folded in. */
-  readonly maxLogitDifference: number;
+  /** Nothing where nothing was folded in. */
+  readonly drift: Drift;
 }
 
-/** Scores differ by rounding alone: relative to the largest of them, or to 1. */
-const TOLERANCE = 1e-4;
+export interface Merging extends Limit {
+  /** The target over the base that it is merged into; left out: as it is opened. */
+  readonly over?: Classifier;
+  /** Labelled rows to compare on; left out: the fixed rows of fingerprints. */
+  readonly rows?: readonly EncodedRow[] | undefined;
+  readonly signal?: AbortSignal;
+}
 
-export async function plainModel(classifier: Classifier, where: string): Promise<PlainModel> {
-  const { source, labels, maxLength, threshold, program, memory } = classifier;
+export async function plainModel(target: Classifier, merging: Merging): Promise<PlainModel> {
+  const { source, labels, maxLength, threshold } = target;
+  const { program, memory } = merging.over ?? target;
   const { open } = await openRuntime();
   const tensors = await mergedTensors(program, { memory, open, threads: availableParallelism() });
-  const isMerged = program.merged.size > 0;
-  const maxLogitDifference = isMerged ? await drift(classifier, { tensors, open, where }) : 0;
-  return { source, labels, maxLength, threshold, tensors, maxLogitDifference };
+  const drift = isChanged(target.program) ? await measured(target, tensors, merging) : noDrift;
+  refuseDrift(drift, merging);
+  return { source, labels, maxLength, threshold, tensors, drift };
 }
 
-interface Merged {
-  readonly tensors: readonly FloatTensor[];
-  readonly open: OpenSession;
-  readonly where: string;
-}
+/** A merged model has other weights than the program; rounded ones become numbers. */
+export const isChanged = ({ merged, parameters }: Program<unknown>): boolean =>
+  merged.size > 0 || parameters.some(({ parameter }) => parameter.stored);
 
-async function drift({ source, labels, scorer }: Classifier, { tensors, open, where }: Merged): Promise<number> {
+/** Weights of a program without methods. */
+export const memoryOf = (tensors: readonly FloatTensor[]) =>
+  frozenMemory(new Map(tensors.map(({ name, data }) => [name, data])));
+
+async function measured(
+  target: Classifier,
+  tensors: readonly FloatTensor[],
+  { rows, signal }: Merging,
+): Promise<Drift> {
+  const { source, labels, scorer } = target;
+  const { open } = await openRuntime();
   const program = buildProgram(classify(source.description, { numLabels: labels.length }));
-  const frozen = new Map(tensors.map(({ name, data }) => [name, data]));
-  const memory = frozenMemory(frozen);
-  await using merged = await openScorer(program, { memory, open, threads: availableParallelism() });
-  const before = (await fingerprintOf(scorer, source.description)).flat();
-  const after = (await fingerprintOf(merged, source.description)).flat();
-  return refuseDrift(before, after, where);
+  await using merged = await openScorer(program, { memory: memoryOf(tensors), open, threads: availableParallelism() });
+  if (!rows) {
+    const scores = async (of: Scorer) => (await fingerprintOf(of, source.description)).flat();
+    return driftOf(await scores(scorer), await scores(merged));
+  }
+  const [before, after] = [await pass(target, scorer, { rows, signal }), await pass(target, merged, { rows, signal })];
+  const metrics = { before: before.metrics, after: after.metrics };
+  return { ...driftOf(before.logits, after.logits), rows: rows.length, metrics };
 }
 
-/** The largest difference of scores, where rounding explains it. */
-export function refuseDrift(before: readonly number[], after: readonly number[], where: string): number {
-  const difference = Math.max(...before.map((score, i) => Math.abs(score - after[i]!)));
-  const largest = Math.max(1, ...before.map(Math.abs));
-  if (difference <= TOLERANCE * largest) return difference;
-  throw new AttuneError({
-    code: 'MERGE_DRIFT',
-    where,
-    problem: `merged, its scores of fixed probe rows differ by up to ${difference.toPrecision(2)} from those before`,
-    fix: 'use the adapter unmerged; additions this much larger than the weights do not fit into them',
+const BATCH = 64;
+
+interface Pass {
+  readonly rows: readonly EncodedRow[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+async function pass({ source, labels, threshold }: Classifier, scorer: Scorer, { rows, signal }: Pass) {
+  const logits = new Float32Array(rows.length * labels.length);
+  const { metrics } = await evaluateClassifier(rows, {
+    scorer,
+    padTokenId: source.tokenizer.padTokenId,
+    numLabels: labels.length,
+    batchSize: BATCH,
+    threshold,
+    ...(signal && { signal }),
+    onScores: (row, scores) => logits.set(scores, row * labels.length),
   });
+  return { metrics, logits };
 }

@@ -33,7 +33,7 @@ const ROWS_AT_ONCE = 64;
 /** Every row is read, and written as a prompt, before a weight is opened. */
 export async function* answerRows(target: Target, questions: Questions): AsyncGenerator<Answered> {
   const { reference, settings, signal } = questions;
-  const prompter = await openPrompter(target, reference);
+  const prompter = await openPrompter(target, { reference });
   const asked = await questionsOf(target, prompter, questions);
   await using speaker = await openSpeaker(target, prompter);
   let firstNumber = 0;

@@ -1,11 +1,11 @@
 /** What `load` gives for a language model. */
-import { type ChatMessage, checkPrompt, type Tool } from '../../data/chat/index.ts';
-import { throwProblems } from '../../data/index.ts';
+import type { ChatMessage, Tool } from '../../data/chat/index.ts';
 import { AttuneError } from '../../errors/index.ts';
 import type { GenerationOptions } from '../../inference/generation/index.ts';
 import type { Target } from '../target.node.ts';
 import { type ChoosesNoLabel, choosesNoLabel } from './otherKind.ts';
-import { openPrompter, type Prompt, type Prompter } from './prompter.node.ts';
+import { openPrompter, type Prompter } from './prompter.node.ts';
+import { promptsOf, type Question } from './questions.ts';
 import { checkedSettings } from './settings.ts';
 import { type Answer, openSpeaker, type Speaking } from './speaker.node.ts';
 
@@ -50,17 +50,15 @@ export interface LanguageModel extends AsyncDisposable, ChoosesNoLabel {
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<Answer>;
   chat(chats: readonly (readonly ChatMessage[])[], options?: ChatOptions & Partial<Several>): Promise<Answer[]>;
   /** The same piece by piece, for `for await`; what the generator returns is the whole answer. */
-  stream(asked: Asked, options?: GenerateOptions & ChatOptions): AsyncGenerator<string, Answer>;
+  stream(asked: Question, options?: GenerateOptions & ChatOptions): AsyncGenerator<string, Answer>;
   /** Calls that are under way throw. */
   close(): Promise<void>;
 }
 
-/** A prompt, or a conversation. */
-type Asked = string | readonly ChatMessage[];
 type Options = GenerateOptions & ChatOptions & Partial<Several>;
 
 export async function loadLanguageModel(target: Target, reference: string): Promise<LanguageModel> {
-  const prompter = await openPrompter(target, reference);
+  const prompter = await openPrompter(target, { reference });
   const { answers, stream, close } = await openCalls(target, prompter, reference);
   async function generate(asked: string | readonly string[], options: Options = {}) {
     const found = await answers([asked].flat(), options);
@@ -102,19 +100,17 @@ async function openCalls(target: Target, prompter: Prompter, reference: string) 
     return { settings: checkedSettings(settings), tools: (tools ?? []).length > 0, signal: stopping };
   };
   return {
-    async answers(asked: readonly Asked[], options: Options): Promise<Answer[]> {
+    async answers(asked: readonly Question[], options: Options): Promise<Answer[]> {
       const how = speaking(options);
-      const prompts = await Promise.all(
-        asked.map((one, i) => promptOf(prompter, one, { ...options, place: placeOf(one, i, asked.length) })),
-      );
+      const prompts = await promptsOf(prompter, asked, options);
       const found = await speaker.answers(prompts, how);
       refuseEnded(options.signal);
       return found;
     },
-    async *stream(asked: Asked, options: Options = {}): AsyncGenerator<string, Answer> {
+    async *stream(asked: Question, options: Options = {}): AsyncGenerator<string, Answer> {
       const how = speaking(options);
-      const prompt = await promptOf(prompter, asked, { ...options, place: placeOf(asked, 0, 1) });
-      const answer = yield* speaker.stream(prompt, how);
+      const [prompt] = await promptsOf(prompter, [asked], options);
+      const answer = yield* speaker.stream(prompt!, how);
       refuseEnded(options.signal);
       return answer;
     },
@@ -123,26 +119,6 @@ async function openCalls(target: Target, prompter: Prompter, reference: string) 
       await speaker[Symbol.asyncDispose]();
     },
   };
-}
-
-const placeOf = (asked: Asked, index: number, count: number): string =>
-  `${typeof asked === 'string' ? 'prompt' : 'conversation'}${count > 1 ? ` ${index + 1}` : ''}`;
-
-interface Placed extends Options {
-  readonly place: string;
-}
-
-async function promptOf(
-  prompter: Prompter,
-  asked: Asked,
-  { place, raw, system, tools, think }: Placed,
-): Promise<Prompt> {
-  if (typeof asked === 'string' && (raw || !prompter.isChat)) return prompter.text(asked, place);
-  const opening = system === undefined ? [] : [{ role: 'system', content: system } as const];
-  const messages = typeof asked === 'string' ? [...opening, { role: 'user', content: asked } as const] : asked;
-  const { conversations, ...problems } = checkPrompt({ messages, tools }, place);
-  throwProblems(problems);
-  return await prompter.conversation({ ...conversations[0]!, think });
 }
 
 const closed = (where: string): AttuneError =>

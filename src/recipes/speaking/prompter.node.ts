@@ -32,10 +32,16 @@ export interface Asked extends Pick<Conversation, 'messages' | 'where'> {
   readonly think?: boolean | undefined;
 }
 
-/** `reference` names the target in errors. */
-export async function openPrompter(target: Target, reference: string): Promise<Prompter> {
+interface Prompting {
+  /** Names the target in errors. */
+  readonly reference: string;
+  /** What was read of the model's folder; left out, it is read. */
+  readonly source?: ModelSource;
+}
+
+export async function openPrompter(target: Target, { reference, source: read }: Prompting): Promise<Prompter> {
   const { artifact, adapter } = target;
-  const source = await readModelFolder(artifact.folder);
+  const source = read ?? (await readModelFolder(artifact.folder));
   languageModelOf(source.description);
   if (!(await isLanguageModel(target))) throw isClassifier(reference);
   const { tokenizer } = source;

@@ -1,6 +1,7 @@
 /** Text from a run, a model or an adapter, one answer as it comes or many at once. */
 import { availableParallelism } from 'node:os';
 import { batchesByLength } from '../../data/batch.ts';
+import type { Tokenizer } from '../../data/tokenizer.ts';
 import { type Called, callsIn } from '../../evaluation/toolCalls.ts';
 import {
   type FinishReason,
@@ -45,13 +46,7 @@ export async function openSpeaker({ artifact }: Target, { source, endIds }: Prom
   const { decoder, ...writer } = await openWriter(artifact, { threads: availableParallelism(), source });
   const { tokenizer } = source;
   const decode = (tokens: readonly number[]): string => tokenizer.decode(tokens, { skipSpecial: true });
-  const answerOf = (tokens: readonly number[], finishReason: FinishReason, { settings, tools }: Speaking): Answer => ({
-    text: textBefore(decode(tokens), settings.stop),
-    finishReason,
-    tokens: tokens.length,
-    // Templates may put calls between special tokens.
-    toolCalls: tools ? callsIn(tokenizer.decode(tokens)) : [],
-  });
+  const answerOf = answersIn(tokenizer);
   return {
     async answers(prompts, how) {
       const { settings, signal, firstNumber = 0 } = how;
@@ -85,6 +80,21 @@ export async function openSpeaker({ artifact }: Target, { source, endIds }: Prom
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
 }
+
+/** Makes answers of the tokens that were generated. */
+export const answersIn =
+  (tokenizer: Tokenizer) =>
+  (
+    tokens: readonly number[],
+    finishReason: FinishReason,
+    { settings, tools }: Pick<Speaking, 'settings' | 'tools'>,
+  ): Answer => ({
+    text: textBefore(tokenizer.decode(tokens, { skipSpecial: true }), settings.stop),
+    finishReason,
+    tokens: tokens.length,
+    // Templates may put calls between special tokens.
+    toolCalls: tools ? callsIn(tokenizer.decode(tokens)) : [],
+  });
 
 /** Texts that are written at once. */
 const AT_ONCE = 8;

@@ -86,7 +86,7 @@ function canonical(value: unknown): string {
 }
 
 /** Throws unless the base is the one that the adapter was trained on. */
-export function expectBase(actual: BaseIdentity, { base }: Manifest, where: string): void {
+export function expectBase(actual: BaseIdentity, { base }: Pick<Manifest, 'base'>, where: string): void {
   const parts = [
     ['config.json', actual.config_sha256, base.config_sha256],
     ['tokenizer.json', actual.tokenizer_sha256, base.tokenizer_sha256],

@@ -55,7 +55,7 @@ export async function openGradients(fed: Fed, options: GradientOptions): Promise
   const { program, memory } = fed;
   const { open, threads, isOpen = () => true } = options;
   const { outputs, inRows, rows } = splitGradients(gradientOutputs(program, options));
-  const session = await open(outputs, { threads, constants: packedValues(memory) });
+  const session = await open(outputs, { threads, constants: packedValues(memory), unpacked: true });
   const tables = openTables(
     memory,
     inRows.map(({ parameter }) => parameter),

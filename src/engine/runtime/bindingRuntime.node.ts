@@ -18,12 +18,12 @@ export async function openBindingRuntime(): Promise<Runtime> {
   };
 }
 
-const sessionOptions = ({ threads }: SessionOptions): Ort.InferenceSession.SessionOptions => ({
+const sessionOptions = ({ threads, unpacked }: SessionOptions): Ort.InferenceSession.SessionOptions => ({
   intraOpNumThreads: threads,
   graphOptimizationLevel: 'all',
   enableMemPattern: false,
   logSeverityLevel: 3,
-  extra: { session: { intra_op: { allow_spinning: '0' } } },
+  extra: { session: { intra_op: { allow_spinning: '0' }, ...(unpacked && { disable_prepacking: '1' }) } },
 });
 
 interface Opened {

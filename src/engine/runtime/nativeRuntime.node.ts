@@ -62,6 +62,7 @@ function createSession(library: OrtLibrary, { environment, bytes, constants, opt
     library.call.disableMemoryPattern(settings);
     // Spinning threads burn the time that the rest of the process needs between two runs.
     library.call.addConfigEntry(settings, 'session.intra_op.allow_spinning', '0');
+    if (options.unpacked) library.call.addConfigEntry(settings, 'session.disable_prepacking', '1');
     const names = constants.map(({ name }) => name);
     const tensors = constants.map(({ tensor }) => tensor);
     if (names.length > 0) library.call.addExternalInitializers(settings, names, tensors, names.length);

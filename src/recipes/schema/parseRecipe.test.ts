@@ -56,7 +56,6 @@ test('fills in every default', () => {
         "early_stopping_patience": 0,
         "feature_cache": "auto",
         "gradient_accumulation_steps": 1,
-        "gradient_checkpointing": false,
         "label_smoothing_factor": 0,
         "learning_rate": 0.00005,
         "logging_steps": 10,

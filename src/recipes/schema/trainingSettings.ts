@@ -296,10 +296,11 @@ const running = {
     }),
   gradient_checkpointing: z
     .boolean()
-    .default(false)
+    .optional()
     .meta({
       description:
         "Values inside the model's layers are computed again for the backward pass instead of being kept: steps take a fraction of the memory, and longer.",
+      defaultText: '`true` for language models over a base in 4 bits, else `false`',
       aliases: [
         'activation_checkpointing',
         'enable_activation_checkpointing',

@@ -126,7 +126,7 @@ export async function openModel(recipe: Recipe, start: Start, known: Known): Pro
   const { padTokenId } = source.tokenizer;
   const frozen = cuts && (await openFrozenPart(cuts, { recipe, data, memory, open, threads, padTokenId }));
   const { seed } = training;
-  const recompute = training.gradient_checkpointing ? 'all' : task.recompute;
+  const recompute = task.recompute(recipe);
   const trainer = await openTrainer(learned, { memory, open, threads, seed, optimizer, recompute });
   const scorer = await task.openScorer(measured, { memory, open, threads });
   return {

@@ -2,6 +2,7 @@
 import { IGNORED } from '../../../data/batch.ts';
 import { evaluateLanguageModel } from '../../../evaluation/index.ts';
 import { openTokenScorer } from '../../../inference/index.ts';
+import { basePrecisionOf } from '../../../methods/index.ts';
 import { languageModelOf } from '../../../models/index.ts';
 import { packedTokenInputs, tokenInputs } from '../../../models/nn/index.ts';
 import { causalLm } from '../../../tasks/index.ts';
@@ -19,7 +20,10 @@ export const languageModelTask = (prepare: RunTask['prepare']): RunTask => ({
     causalLm(description, { labelSmoothing: learning?.label_smoothing_factor ?? 0 }),
   openScorer: openTokenScorer,
   keepsFeatures: false,
-  recompute: 'cheap',
+  // Who takes 4 bits wants memory: as PEFT's prepare_model_for_kbit_training has it.
+  recompute({ training, method }) {
+    return (training.gradient_checkpointing ?? basePrecisionOf(method) === 'int4') ? 'all' : 'cheap';
+  },
   probesMemory: true,
   async measure({ recipe, split, scorer, padTokenId, signal }) {
     const { per_device_eval_batch_size: batchSize } = recipe.evaluation;

@@ -98,8 +98,8 @@ export interface RunTask {
   openScorer(program: Program<TaskOutputs>, options: ScorerOptions): Promise<Scorer>;
   /** The outputs of frozen layers can be kept: a row has few of them. */
   readonly keepsFeatures: boolean;
-  /** What of the model's blocks is computed again for the backward pass, unless gradient_checkpointing asks for all. */
-  readonly recompute: Recompute;
+  /** What of the model's blocks is computed again for the backward pass. */
+  recompute(recipe: Recipe): Recompute;
   /** Its rows may be so long that memory is tried before the first step. */
   readonly probesMemory: boolean;
   measure(measuring: Measuring): Promise<Measured>;

@@ -21,7 +21,7 @@ export const textClassification: RunTask = {
     }),
   openScorer,
   keepsFeatures: true,
-  recompute: 'none',
+  recompute: ({ training }) => (training.gradient_checkpointing ? 'all' : 'none'),
   probesMemory: false,
   measure,
   majority: ({ examples }) => majorityAccuracy(examples),

@@ -2,7 +2,7 @@ import { AttuneError } from '../errors/index.ts';
 import type { predictWith } from '../recipes/index.ts';
 import { usage } from './arguments.ts';
 import { type Call, defineCommand, type Options } from './command.ts';
-import { generationOptions, settingsOf } from './generation/options.ts';
+import { generationOptions, precisionOf, settingsOf } from './generation/options.ts';
 
 export const command = defineCommand({
   name: 'predict',
@@ -24,7 +24,10 @@ export const command = defineCommand({
     if (values.input.length > 0 === texts.length > 0) throw oneOfBoth(target!);
     const inputs = texts.length > 0 ? { texts } : { files: values.input };
     const { system, think } = values;
-    const speaking = async () => ({ settings: await settingsOf(values, command), system, think });
+    const speaking = async () => {
+      const [settings, basePrecision] = [await settingsOf(values, command), await precisionOf(values, command)];
+      return { settings, basePrecision, system, think };
+    };
     for await (const answered of predictWith(target!, { inputs, signal, speaking, labelling: () => refuse(values) })) {
       show(answered, out);
       if (out.isClosed) return 0;

@@ -14,7 +14,7 @@ export interface Labelled {
 
 interface Wish extends Pick<Questions, 'inputs' | 'signal'> {
   /** Of a language model; called once it is known to be one. */
-  readonly speaking: () => Promise<Pick<Questions, 'settings' | 'system' | 'think'>>;
+  readonly speaking: () => Promise<Pick<Questions, 'settings' | 'basePrecision' | 'system' | 'think'>>;
   /** Called once the target is known to be a classifier. */
   readonly labelling: () => void;
 }

@@ -89,6 +89,14 @@ describe('generate', () => {
     expect(penalised.text).toMatch(/^I am/);
   });
 
+  it('reads weights in the form that is asked for', async () => {
+    const exact = await ask('full', 'Who are you?');
+    expect(await ask('full', 'Who are you?', '--base-precision', 'fp32')).toEqual(exact);
+    expect((await ask('full', 'Who are you?', '--base-precision', 'int8')).text).toMatch(/^I am/);
+    const words = ['predict', 'full', 'Who are you?', '--base-precision', 'int8', '--json'];
+    expect(linesOf<Answer>((await attune(words, place)).stdout)[0]!.text).toMatch(/^I am/);
+  });
+
   it('refuses what cannot be meant', async () => {
     const refused = async (...words: string[]) => errorOf(await attune([...words, '--json'], place)).where;
     expect(await refused('generate', 'full')).toBe('attune generate full');
@@ -102,6 +110,9 @@ describe('generate', () => {
     );
     expect(await refused('generate', 'full', '--prompt', 'a', '--presence-penalty', '3')).toBe(
       'attune generate --presence-penalty',
+    );
+    expect(await refused('generate', 'full', '--prompt', 'a', '--base-precision', 'int2')).toBe(
+      'attune generate --base-precision',
     );
     const bert = join(import.meta.dirname, '../golden/bert-tiny/model');
     expect(errorOf(await attune(['generate', bert, '--prompt', 'a', '--json'], place)).code).toBe('MODEL_TASK');

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import type { Message } from '../../data/chat/index.ts';
 import { type Call, defineCommand, type Options } from '../command.ts';
 import { interrupted } from '../runCommandLine.ts';
-import { generationOptions, opening, settingsOf } from './options.ts';
+import { generationOptions, opening, precisionOf, settingsOf } from './options.ts';
 import { shown } from './shown.ts';
 
 const help = '/reset begins anew, /exit ends';
@@ -15,11 +15,12 @@ export const command = defineCommand({
   options: generationOptions,
   async run({ positionals: [target], values, out, signal }) {
     const settings = await settingsOf(values, command);
+    const basePrecision = await precisionOf(values, command);
     const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
     const opened = await openTarget(target!, signal);
     const prompter = await openPrompter(opened, { reference: target! });
     prompter.expectChat();
-    await using speaker = await openSpeaker(opened, prompter);
+    await using speaker = await openSpeaker(opened, prompter, { basePrecision });
     if (process.stdin.isTTY) out.note(out.noteColors.dim(help));
     let messages: Message[] = opening(values);
     for await (const line of questions(out, signal)) {

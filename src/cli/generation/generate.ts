@@ -1,7 +1,7 @@
 import { usage } from '../arguments.ts';
 import { defineCommand } from '../command.ts';
 import { interrupted } from '../runCommandLine.ts';
-import { generationOptions, opening, settingsOf } from './options.ts';
+import { generationOptions, opening, precisionOf, settingsOf } from './options.ts';
 import { show, shown } from './shown.ts';
 
 export const command = defineCommand({
@@ -24,6 +24,7 @@ export const command = defineCommand({
       throw usage({ command, word: '--raw', problem: 'a text as it stands has no system message', fix });
     }
     const settings = { ...(await settingsOf(values, command)), n: several(values.n) };
+    const basePrecision = await precisionOf(values, command);
     const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
     const opened = await openTarget(target!, signal);
     const prompter = await openPrompter(opened, { reference: target! });
@@ -36,7 +37,7 @@ export const command = defineCommand({
         asks ? await prompter.conversation({ messages, think: values.think, where }) : prompter.text(text, where),
       );
     }
-    await using speaker = await openSpeaker(opened, prompter);
+    await using speaker = await openSpeaker(opened, prompter, { basePrecision });
     for (const prompt of prompts) {
       if (settings.n === 1) await shown(speaker.stream(prompt, { settings, signal }), out);
       else for (const answer of await speaker.answers([prompt], { settings, signal })) show(answer, out);

@@ -1,6 +1,9 @@
 import { usage } from '../arguments.ts';
 import type { Command, Values } from '../command.ts';
 
+const FORMS =
+  'fp32, int8 or int4: how the weights are read; left out, as they were in training, and files of 4 bits as they are';
+
 /** Options of commands that write text; each is a setting of generation under the same name. */
 export const generationOptions = {
   'max-new-tokens': { type: 'number', value: 'N', help: 'the most tokens of an answer; left out, 256' },
@@ -16,6 +19,7 @@ export const generationOptions = {
   seed: { type: 'number', value: 'N', help: 'the same seed draws the same tokens' },
   system: { type: 'string', value: 'TEXT', help: 'the system message of a conversation' },
   think: { type: 'boolean', help: 'lets a model that can think do so before it answers' },
+  'base-precision': { type: 'string', value: 'FORM', help: FORMS },
 } as const;
 
 type Given = Values<typeof generationOptions>;
@@ -45,6 +49,14 @@ export async function settingsOf(given: Given, command: Pick<Command, 'name'>) {
   const [issue] = parsed.error.issues;
   const word = `--${String(issue!.path[0]).replaceAll('_', '-')}`;
   throw usage({ command, word, problem: issue!.message, fix: 'give a value in that range' });
+}
+
+export async function precisionOf({ 'base-precision': given }: Given, command: Pick<Command, 'name'>) {
+  const { basePrecisions } = await import('../../models/nn/index.ts');
+  const known = basePrecisions.find((name) => name === given);
+  if (given === undefined || known) return known;
+  const fix = `give one of ${basePrecisions.join(', ')}`;
+  throw usage({ command, word: '--base-precision', problem: `got ${JSON.stringify(given)}`, fix });
 }
 
 /** The beginning of a conversation. */

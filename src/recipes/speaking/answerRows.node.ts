@@ -5,6 +5,7 @@ import { spokenText } from '../../data/chat/spokenText.ts';
 import { readTexts, throwProblems } from '../../data/index.ts';
 import { problemList, problemOf } from '../../data/problems.ts';
 import type { GenerationSettings } from '../../inference/generation/index.ts';
+import type { BasePrecision } from '../../models/nn/index.ts';
 import type { Target } from '../target.node.ts';
 import { readFiles } from '../train/prepareData.node.ts';
 import { openPrompter, type Prompt, type Prompter } from './prompter.node.ts';
@@ -17,6 +18,8 @@ export interface Questions {
   /** Stands before conversations that have no system message. */
   readonly system?: string | undefined;
   readonly think?: boolean | undefined;
+  /** How the weights are read; left out, as is usual. */
+  readonly basePrecision?: BasePrecision | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -32,10 +35,10 @@ const ROWS_AT_ONCE = 64;
 
 /** Every row is read, and written as a prompt, before a weight is opened. */
 export async function* answerRows(target: Target, questions: Questions): AsyncGenerator<Answered> {
-  const { reference, settings, signal } = questions;
+  const { reference, settings, basePrecision, signal } = questions;
   const prompter = await openPrompter(target, { reference });
   const asked = await questionsOf(target, prompter, questions);
-  await using speaker = await openSpeaker(target, prompter);
+  await using speaker = await openSpeaker(target, prompter, { basePrecision });
   let firstNumber = 0;
   for (const part of chunks(asked, ROWS_AT_ONCE)) {
     const prompts = part.map(({ prompt }) => prompt);

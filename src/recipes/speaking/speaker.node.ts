@@ -12,6 +12,7 @@ import {
   textBefore,
 } from '../../inference/generation/index.ts';
 import { openWriter } from '../../inference/languageModel.node.ts';
+import type { BasePrecision } from '../../models/nn/index.ts';
 import type { Target } from '../target.node.ts';
 import type { Prompt, Prompter } from './prompter.node.ts';
 
@@ -42,8 +43,13 @@ export interface Speaker extends AsyncDisposable {
 }
 
 /** Opens the weights. */
-export async function openSpeaker({ artifact }: Target, { source, endIds }: Prompter): Promise<Speaker> {
-  const { decoder, ...writer } = await openWriter(artifact, { threads: availableParallelism(), source });
+export async function openSpeaker(
+  { artifact }: Target,
+  { source, endIds }: Prompter,
+  { basePrecision }: { readonly basePrecision?: BasePrecision | undefined } = {},
+): Promise<Speaker> {
+  const opening = { threads: availableParallelism(), source, basePrecision };
+  const { decoder, ...writer } = await openWriter(artifact, opening);
   const { tokenizer } = source;
   const decode = (tokens: readonly number[]): string => tokenizer.decode(tokens, { skipSpecial: true });
   const answerOf = answersIn(tokenizer);

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
-import { baseChangeOf, basePrecisionOf } from '../../methods/index.ts';
+import { baseChangeOf } from '../../methods/index.ts';
 import { type Adapter, expectBase } from '../../store/adapters/index.ts';
 import { fetchModel, type LocalModel } from '../../store/index.ts';
 import {
@@ -170,19 +170,13 @@ function expectSameChange({ method }: Recipe, adapter: Adapter): void {
 async function runIn(running: Running, damaged: readonly number[]): Promise<RunRecord> {
   const { options, model } = running;
   options.onEvent(startedEvent(running));
-  for (const text of [model.refused, roughProducts(running)]) if (text) options.onEvent({ type: 'note', text });
+  if (model.refused) options.onEvent({ type: 'note', text: model.refused });
   await learn(running, damaged);
   const { step, best } = running.reached;
   if (!best) await saveBest(running);
   else if (best.step < step) await restoreBest(running);
   await refuseChangedBase(running.base);
   return conclude(running);
-}
-
-/** Measured on SmolLM2 (docs/log.md): decoders have a few large values, which take the one scale of a product's inputs. */
-function roughProducts({ recipe, task }: Running): string | undefined {
-  if (task.hasLabels || basePrecisionOf(recipe.method) !== 'int8') return undefined;
-  return 'base_precision: int8 makes language models much worse (perplexity 33 for 20 with SmolLM2); int4 over a .gguf does not';
 }
 
 function startedEvent({ recipe, data, model, plan, reached }: Running) {

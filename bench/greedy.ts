@@ -1,0 +1,90 @@
+/**
+ * Greedy texts beside Transformers on weights that are dequantised from the same file: fifty prompts, 64 tokens each.
+ *   npx tsx bench/greedy.ts --model FILE.gguf --python PYTHON [--data ../shared/data] [--base-precision fp32]
+ * Of each text that differs it says how near the reference's two best scores were where it left the way. Prints a JSON line.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openTemplate } from '../src/data/chat/index.ts';
+import { chatTemplateFor } from '../src/inference/chatTemplate.node.ts';
+import { generate } from '../src/inference/generation/index.ts';
+import { openWriter } from '../src/inference/languageModel.node.ts';
+import type { ModelSource } from '../src/inference/modelFolder.node.ts';
+import type { BasePrecision } from '../src/models/nn/index.ts';
+
+const { values } = parseArgs({
+  options: {
+    model: { type: 'string' },
+    python: { type: 'string' },
+    data: { type: 'string', default: '../shared/data' },
+    'base-precision': { type: 'string', default: 'fp32' },
+    threads: { type: 'string', default: '2' },
+  },
+});
+const TOKENS = 64;
+
+const fieldOf = (file: string, field: string, count: number): string[] =>
+  readFileSync(join(resolve(values.data), file), 'utf8')
+    .split('\n', count)
+    .map((line) => JSON.parse(line)[field]);
+
+/** Twenty beginnings of articles as they stand, and thirty questions in two languages through the chat template. */
+async function promptsOf(source: ModelSource): Promise<(readonly number[])[]> {
+  const { tokenizer } = source;
+  const template = openTemplate(await chatTemplateFor(source, { wished: 'auto', tools: false }), new Date());
+  const asked = [
+    ...fieldOf('gsm8k/train.jsonl', 'question', 10),
+    ...fieldOf('alpaca_en/train.jsonl', 'instruction', 10),
+    ...fieldOf('alpaca_zh/train.jsonl', 'instruction', 10),
+  ];
+  const begun = fieldOf('wikitext2/validation.jsonl', 'text', 60).filter((text) => text.length > 200);
+  return [
+    ...begun.slice(0, 20).map((text) => tokenizer.ids(text).slice(0, 24)),
+    ...asked.map((content) => {
+      const messages = [{ role: 'user', content } as const];
+      return tokenizer.ids(template.render({ messages, tools: [], addGenerationPrompt: true }).text);
+    }),
+  ];
+}
+
+interface Reference {
+  readonly tokens: readonly number[];
+  /** Between the two best scores of each token. */
+  readonly gaps: readonly number[];
+}
+
+const basePrecision = values['base-precision'] as BasePrecision;
+await using writer = await openWriter(
+  { folder: resolve(values.model!) },
+  { threads: Number(values.threads), basePrecision },
+);
+const inputIds = await promptsOf(writer.source);
+const folder = mkdtempSync(join(tmpdir(), 'attune-greedy-'));
+writeFileSync(join(folder, 'prompts.json'), JSON.stringify(inputIds));
+const script = join(import.meta.dirname, 'reference/greedy.py');
+const words = [script, '--model', resolve(values.model!), '--prompts', join(folder, 'prompts.json')];
+const printed = execFileSync(values.python!, [...words, '--tokens', String(TOKENS)], {
+  encoding: 'utf8',
+  maxBuffer: 1 << 28,
+});
+const wanted: Reference[] = JSON.parse(printed);
+
+const left: object[] = [];
+for (const [i, prompt] of inputIds.entries()) {
+  const [found] = await generate(writer.decoder, { inputIds: [prompt] }, { max_new_tokens: TOKENS });
+  const { tokens, gaps } = wanted[i]!;
+  const at = tokens.findIndex((token, place) => token !== found!.tokens[place]);
+  if (at >= 0) left.push({ prompt: i, at, gap: gaps[at] });
+}
+console.log(
+  JSON.stringify({
+    prompts: inputIds.length,
+    tokens: TOKENS,
+    basePrecision,
+    equal: inputIds.length - left.length,
+    left,
+  }),
+);

@@ -1,0 +1,30 @@
+/** What bench/methods/run.ts keeps of each run. */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+
+export interface Cell {
+  readonly suite: string;
+  readonly method: string;
+  readonly seed: number;
+  /** Accuracy or loss, on validation rows. */
+  readonly quality: number;
+  readonly trainableParameters: number;
+  readonly totalParameters: number;
+  readonly trainSeconds: number;
+  readonly peakBytes: number;
+  readonly fileBytes: number;
+  readonly machine: { readonly processor: string; readonly threads: number; readonly atOnce: number };
+}
+
+export const keyOf = ({ suite, method, seed }: Pick<Cell, 'suite' | 'method' | 'seed'>): string =>
+  `${suite} | ${method} | ${seed}`;
+
+export function readCells(path: string): Map<string, Cell> {
+  const cells: Cell[] = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : [];
+  return new Map(cells.map((cell) => [keyOf(cell), cell]));
+}
+
+/** Whole or not at all: a run that is interrupted loses nothing. */
+export function writeCells(path: string, cells: ReadonlyMap<string, Cell>): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify([...cells.values()], null, 1)}\n`);
+  renameSync(`${path}.new`, path);
+}

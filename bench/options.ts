@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 
 export interface Options {
   readonly model: string;
+  /** A language model, for the workloads that have one. */
+  readonly decoder: string | undefined;
   readonly python: string;
   readonly data: string;
   readonly only: readonly string[];
@@ -23,6 +25,7 @@ export interface Options {
 
 export const usage = `npm run bench -- --model FOLDER --python PYTHON [options]
   --model FOLDER    all-MiniLM-L6-v2, or another BERT
+  --decoder FILE    SmolLM2 as .gguf, for decoder-lora and decoder-lengths
   --python PYTHON   of an environment made from tools/golden/requirements.txt
   --data FOLDER     holds sst2/train.jsonl and sst2/validation.jsonl   (../shared/data)
   --only NAME       one workload; may be given several times           (all)
@@ -41,6 +44,7 @@ export function readOptions(words: readonly string[]): Options {
     args: [...words],
     options: {
       model: { type: 'string' },
+      decoder: { type: 'string' },
       python: { type: 'string' },
       data: { type: 'string', default: '../shared/data' },
       only: { type: 'string', multiple: true, default: [] },
@@ -65,6 +69,7 @@ export function readOptions(words: readonly string[]): Options {
   return {
     ...{ python, data, only, defaults },
     model: resolve(model),
+    decoder: values.decoder === undefined ? undefined : resolve(values.decoder),
     rounds: number('rounds'),
     rows: number('rows'),
     batch: number('batch'),

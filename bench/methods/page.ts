@@ -51,7 +51,8 @@ function section(name: string, suite: Suite): string {
     .filter((method) => of(method).length > 0)
     .map((method) => row(method, of(method), suite, lora));
   const head = ['method', suite.metric, 'trained', 'of all', 'time', 'memory', 'file'];
-  const { processor, threads, atOnce } = own[0]!.machine;
+  const { processor, threads } = own[0]!.machine;
+  const atOnce = [...new Set(own.map(({ machine }) => machine.atOnce))].sort((a, b) => a - b).join(' or ');
   const machine = `${processor}, ${threads} thread${threads > 1 ? 's' : ''} a run, ${atOnce} at once; LoRA took ${Math.round(lora)} s. Seeds: ${suite.seeds.join(', ')}.`;
   return `## ${suite.title}\n\n${markdown([head, ...rows])}\n\n${machine}\n`;
 }

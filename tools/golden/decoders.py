@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from curves import Plan, largest_relative, rounded
 from curves import train as train_on
 from oracle import GOLDEN, digits, made_by, relative_difference, summed_loss, write_json, write_tensors
+from peft_models import save_model
 
 FOLDER = GOLDEN / "decoders"
 SEED = 20261124
@@ -166,8 +167,12 @@ def pad(rows: list[dict]) -> dict[str, torch.Tensor]:
 
 
 def scores(model: torch.nn.Module, batch: dict) -> torch.Tensor:
-    """Without the mask: padding comes last, so no token sees it; with it the scores of padding would not be numbers."""
-    return model(input_ids=batch["input_ids"], use_cache=False).logits
+    """
+    Without the mask: padding comes last, so no token sees it; with it the scores of padding would not be numbers. Of the
+    text alone, where a method puts vectors before it.
+    """
+    ids = batch["input_ids"]
+    return model(input_ids=ids, use_cache=False).logits[:, -ids.shape[1] :]
 
 
 def token_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -269,13 +274,8 @@ def adapter(name: str) -> None:
     generator = torch.Generator().manual_seed(SEED + 4)
     for _, parameter in sorted((key, p) for key, p in model.named_parameters() if p.requires_grad):
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
-    config = model.peft_config["default"]
-    config.target_modules = sorted(config.target_modules)
-    config.base_model_name_or_path = "../model"
     folder = FOLDER / name / "lora"
-    model.save_pretrained(folder, save_embedding_layers=False)
-    (folder / "README.md").unlink()
-    (folder / "adapter_model.safetensors").chmod(0o644)
+    save_model(model, folder, "../model")
     opened = PeftModel.from_pretrained(open_model(name, torch.float32), folder, is_trainable=True).double().eval()
     batch = pad(step0_rows())
     logits = scores(opened, batch)
@@ -287,7 +287,7 @@ def adapter(name: str) -> None:
             result[f"gradient.{key.replace('.default', '')}"] = p.grad.clone()
     merged = opened.merge_and_unload()
     for key, p in merged.named_parameters():
-        if any(key.endswith(f"{target}.weight") for target in config.target_modules):
+        if any(key.endswith(f"{target}.weight") for target in model.peft_config["default"].target_modules):
             result[f"merged.{key}"] = p
     write_tensors(FOLDER / name / "lora.safetensors", result)
 

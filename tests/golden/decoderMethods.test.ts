@@ -1,5 +1,5 @@
 /** PEFT's methods over small decoders: folders open, answer, learn, merge and are written back as PEFT has them. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { requireJson } from '../../src/files/modelFolder.node.ts';
 import { exportedTensors, mergedTensors } from '../../src/inference/merged.ts';
 import { methods } from '../../src/methods/index.ts';
 import { readAdapter, writePeftFolder } from '../../src/store/adapters/index.ts';
+import type { PeftConfig } from '../../src/store/adapters/peft/forms.ts';
 import { valuesOf } from '../../src/training/index.ts';
 import {
   folderOf,
@@ -111,21 +112,39 @@ describe.each(all)('$name over $family', (one) => {
   });
 
   test('is written back as PEFT wrote it', async () => {
-    const { program, memory, method, description } = await openTrained(one);
-    const folder = join(out, `${family}-${name}`);
-    mkdirSync(folder);
-    const saved = program.parameters.filter(({ parameter: { trainable, added } }) => trainable || added);
-    const tensors = saved.map(({ parameter }) => {
-      return { ...parameter, dtype: 'float32' as const, data: valuesOf(memory, parameter.name) };
-    });
-    const exported = await exportedTensors(program, { memory, open: runtime.open, threads: 1 });
     const { peft } = (await readAdapter(adapterOf(one)))!;
-    const identity = { taskType: 'CAUSAL_LM', baseName: '../../../model', headModules: [] };
-    const facts = description.architecture;
-    await writePeftFolder(folder, { method, ...identity, tensors: exported ?? tensors, facts, kept: peft });
-    await expectSameFolder(folder, one);
+    await expectSameFolder(await written(one, peft), one);
+  });
+
+  test('is written anew with the fields of PEFT, but for sizes that it takes from the model', async () => {
+    const config = await requireJson(await written(one), 'adapter_config.json');
+    const wanted = (await requireJson(adapterOf(one), 'adapter_config.json')) as object;
+    for (const [field, value] of Object.entries(config as object)) {
+      if (!takenFromModel.has(field)) expect(wanted, field).toMatchObject({ [field]: value });
+    }
   });
 });
+
+/** PEFT notes the sizes that it found; a network is not noted where the folder has vectors alone. */
+const takenFromModel = new Set([
+  ...['num_transformer_submodules', 'num_attention_heads', 'num_layers', 'token_dim'],
+  ...['encoder_hidden_size', 'prefix_projection'],
+]);
+
+/** A folder of its own, which goes on from another or begins. */
+async function written(one: Case, kept?: PeftConfig): Promise<string> {
+  const { program, memory, method, description } = await openTrained(one);
+  const folder = mkdtempSync(join(out, 'adapter-'));
+  const saved = program.parameters.filter(({ parameter: { trainable, added } }) => trainable || added);
+  const tensors = saved.map(({ parameter }) => {
+    return { ...parameter, dtype: 'float32' as const, data: valuesOf(memory, parameter.name) };
+  });
+  const exported = await exportedTensors(program, { memory, open: runtime.open, threads: 1 });
+  const identity = { taskType: 'CAUSAL_LM', baseName: '../../../model', headModules: [] };
+  const facts = description.architecture;
+  await writePeftFolder(folder, { method, ...identity, tensors: exported ?? tensors, facts, kept });
+  return folder;
+}
 
 /** Files, tensors and fields; only what a network of ours gave is computed, and not copied. */
 async function expectSameFolder(folder: string, one: Case): Promise<void> {

@@ -32,8 +32,13 @@ export async function mergedTensors(program: Program<unknown>, options: MergeOpt
     });
 }
 
-/** An addition that is in no merged weight, and in none that was replaced, would be left out in silence. */
-function refuseUnmergeable({ parameters, merged }: Program<unknown>): void {
+/**
+ * An addition that is in no merged weight, and in none that was replaced, would be left out in silence; one to embeddings
+ * that score tokens too would change these scores.
+ */
+function refuseUnmergeable({ parameters, merged, tied }: Program<unknown>): void {
+  const twice = [...merged.keys()].find((name) => tied.has(name));
+  if (twice !== undefined) throw readTwice(twice);
   const worked = parameters.flatMap(({ parameter }) => parameter.replaced?.from ?? []);
   const folded = new Set([...leaves([...merged.values()]).map(({ name }) => name), ...worked]);
   const left = parameters.find(({ parameter: { name, added } }) => added && !folded.has(name));
@@ -45,6 +50,15 @@ function refuseUnmergeable({ parameters, merged }: Program<unknown>): void {
     fix: 'use the run with Attune, or train with a method whose additions can be merged, such as lora',
   });
 }
+
+const readTwice = (where: string): AttuneError =>
+  new AttuneError({
+    code: 'EXPORT_UNSUPPORTED',
+    where,
+    problem:
+      'the model scores tokens with these embeddings too, and what was added to them is meant for the text alone',
+    fix: 'use the run with Attune or PEFT, or train with target_modules that leave the embeddings out',
+  });
 
 /** A session's outputs may not have the names of its inputs. */
 const outputName = (parameter: string): string => `merged.${parameter}`;

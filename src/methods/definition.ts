@@ -11,6 +11,8 @@ export interface ModelFacts {
   /** Linear layers at the end of sublayers. */
   readonly sublayerEnds: readonly string[];
   readonly norms: readonly string[];
+  /** Whether matrices of linear layers are kept as [in, out], which PEFT notes. */
+  readonly fanInFanOut?: boolean;
   /** Where something starts from a text. Left out where everything is read from files. */
   readonly tokenIds?: (text: string) => readonly number[];
   /** Where a model is trained. */

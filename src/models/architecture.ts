@@ -25,6 +25,8 @@ export interface Architecture<C extends BaseConfig = BaseConfig> {
   readonly sublayerEnds: readonly string[];
   /** The layer norms. */
   readonly norms: readonly string[];
+  /** Whether the checkpoint keeps the matrices of linear layers as [in, out]. */
+  readonly fanInFanOut?: boolean;
   /** The name that older checkpoints have for a tensor. */
   legacyName?(name: string): string;
   /** [B, T, D] */

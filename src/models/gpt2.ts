@@ -63,6 +63,7 @@ export const gpt2: Architecture<Gpt2Config> = {
   keyAndValue: ['c_attn'],
   sublayerEnds: ['mlp.c_proj'],
   norms: ['ln_1', 'ln_2', 'ln_f'],
+  fanInFanOut: true,
   configSchema,
   hidden: (model, batch, config) => hidden(model, batch, { config, reading: everyToken }),
   classification: scoresLastToken('GPT2ForSequenceClassification', hidden),

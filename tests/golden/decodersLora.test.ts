@@ -4,7 +4,7 @@ import { openCheckpoint } from '../../src/files/modelFolder.node.ts';
 import { mergedTensors } from '../../src/inference/merged.ts';
 import { methods } from '../../src/methods/index.ts';
 import { readAdapter } from '../../src/store/adapters/index.ts';
-import { loadParameters, parameterValues } from '../../src/training/index.ts';
+import { parameterValues } from '../../src/training/index.ts';
 import {
   batchOf,
   folderOf,
@@ -19,15 +19,10 @@ import {
 import { readTensors, relativeError, runtime } from './fixtures.ts';
 
 async function openAdapted(family: string) {
-  const adapter = await readAdapter(folderOf(family, 'lora'));
-  const opened = await openDecoder(family, { method: adapter!.method });
-  const parameters = opened.program.parameters.map(({ parameter }) => parameter);
-  const base = { ...(await openCheckpoint(folderOf(family))), where: family };
-  const saved = { ...(await adapter!.open()), where: 'adapter' };
-  const { architecture } = opened.description;
-  await loadParameters(opened.memory, parameters, { base, adapter: saved, architecture, seed: 0 });
-  await base.close();
-  await saved.close();
+  const { method, open } = (await readAdapter(folderOf(family, 'lora')))!;
+  const adapter = await open();
+  const opened = await openDecoder(family, { method, adapter });
+  await adapter.close();
   return opened;
 }
 

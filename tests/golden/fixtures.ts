@@ -1,6 +1,6 @@
 /** Opens golden files, and a model folder as a program with its weights in memory. */
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
 import { openRuntime } from '../../src/engine/runtime/openRuntime.node.ts';
 import { openFile } from '../../src/files/bytes.node.ts';
@@ -16,11 +16,11 @@ export const goldenFolder = join(import.meta.dirname);
 export const runtime = await openRuntime();
 export const readGolden = (name: string) => JSON.parse(readFileSync(join(goldenFolder, name), 'utf8'));
 
-/** Every tensor of a golden file as float32 (integers become numbers). */
+/** Every tensor of a golden file, or of another by its whole path, as float32 (integers become numbers). */
 export async function readTensors(
   name: string,
 ): Promise<Map<string, { shape: readonly number[]; data: Float32Array }>> {
-  const file = await openSafetensors(await openFile(join(goldenFolder, name)));
+  const file = await openSafetensors(await openFile(resolve(goldenFolder, name)));
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [key, { shape }] of file.tensors) tensors.set(key, { shape, data: await file.readFloats(key) });
   await file.close();

@@ -51,7 +51,7 @@ describe.each(Object.entries({ full, lora }))('%s', (name, open) => {
     });
     expect([...new Set(entries.map(({ opensAfter }) => opensAfter))].sort((a, b) => a - b)).toEqual([0, ...golden.at]);
     let step = 0;
-    await lossCurve(opened, golden.plan, () => {
+    const each = () => {
       step += 1;
       for (const { key, arrays, opensAfter, start } of entries) {
         const moved = arrays.weight.some((value, i) => value !== start[i]);
@@ -63,6 +63,7 @@ describe.each(Object.entries({ full, lora }))('%s', (name, open) => {
             key,
           ).toBe(false);
       }
-    });
+    };
+    await lossCurve(opened, golden.plan, { each });
   });
 });

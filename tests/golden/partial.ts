@@ -6,7 +6,14 @@ import { attachMethod, basePrecisionOf, type MethodSettings, type ModelFacts } f
 import { describeModel, type ModelDescription } from '../../src/models/index.ts';
 import { type BasePrecision, buildProgram, type Method } from '../../src/models/nn/index.ts';
 import { classify } from '../../src/tasks/index.ts';
-import { allocateParameters, loadParameters, openTrainer, trainSteps } from '../../src/training/index.ts';
+import {
+  allocateParameters,
+  loadParameters,
+  type MicroBatch,
+  openTrainer,
+  type ParameterMemory,
+  trainSteps,
+} from '../../src/training/index.ts';
 import { goldenFolder, readGolden, runtime } from './fixtures.ts';
 
 const tiny: TinyModel = { folder: `${goldenFolder}/bert-tiny/model`, numLabels: 3 };
@@ -62,8 +69,12 @@ export const programOf = (
   basePrecision: basePrecisionOf(method),
 });
 
-type Partial = Awaited<ReturnType<typeof openPartial>>;
-export const trainerOf = ({ program, memory }: Partial, settings = optimizer) =>
+interface Trained {
+  readonly program: Parameters<typeof openTrainer>[0];
+  readonly memory: ParameterMemory;
+}
+
+export const trainerOf = ({ program, memory }: Trained, settings = optimizer) =>
   openTrainer(program, { memory, open: runtime.open, threads: 1, seed: 0, optimizer: settings });
 
 interface GoldenRow {
@@ -86,13 +97,19 @@ export function goldenRows(): EncodedRow[] {
 
 export const goldenBatches = (): BatchFeeds[] => chunks(goldenRows(), 8).map((batch) => collate(batch, 0));
 
-/** Loss of every step of a golden plan, with what the method adds to it. `each` sees the model after a step. */
+interface Course {
+  /** Taken one after the other, again from the first after the last. */
+  readonly batches?: readonly MicroBatch[];
+  /** Sees the model after a step. */
+  readonly each?: (() => void) | undefined;
+}
+
+/** Loss of every step of a golden plan, with what the method adds to it. */
 export async function lossCurve(
-  opened: Partial,
+  opened: Trained,
   plan: Record<string, number>,
-  each: () => void = () => undefined,
+  { batches = goldenBatches(), each }: Course = {},
 ): Promise<number[]> {
-  const batches = goldenBatches();
   const steps = Array.from({ length: plan.steps! }, (_, step) => ({
     batches: [batches[step % batches.length]!],
     epoch: 0,
@@ -109,7 +126,7 @@ export async function lossCurve(
   const options = { schedule, maxGradientNorm: plan.max_grad_norm! };
   for await (const { loss, penalty = 0 } of trainSteps(trainer, steps, options)) {
     losses.push(loss + penalty);
-    each();
+    each?.();
   }
   return losses;
 }

@@ -1,14 +1,12 @@
 /** Folders that other programs saved: opened here, trained here, merged here. */
 import { describe, expect, test } from 'vitest';
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
-import type { Checkpoint } from '../../src/files/index.ts';
 import { methods } from '../../src/methods/index.ts';
-import { ownHubName } from '../../src/store/adapters/adapterHub/folder.node.ts';
 import { readAdapter } from '../../src/store/adapters/index.ts';
-import { ownName } from '../../src/store/adapters/peft/names.ts';
 import { parameterValues } from '../../src/training/index.ts';
 import { feedsOf, goldenFolder, readGolden, readTensors, relativeError, runtime } from './fixtures.ts';
 import { lossCurve, openPartial, trainerOf } from './partial.ts';
+import { encodedMethod, expectLosses, expectMerged, type GoldenCurve, isEncoded, own, startOf } from './peftFolders.ts';
 
 /** LoRA in all its forms, AdaLoRA, one folder or two of PEFT's other methods, and what AdapterHub's library saves. */
 const suites = ['lora-tiny', 'adalora-tiny', 'peft-tiny', 'adapterhub-tiny'].map((folder) => ({
@@ -19,34 +17,11 @@ const all = suites.flatMap(({ folder, cases }) =>
   Object.keys(cases).map((name) => ({ place: `${folder}/${name}`, golden: cases[name] })),
 );
 
-/** Our name of a tensor: PEFT's begin with a root of their own, AdapterHub's hold the adapter's name. */
-const own = (name: string): string | undefined => ownName(name) ?? ownHubName(name, 'reviews');
-
-/** What PEFT does not save begins from the golden file. */
-async function openEncoded(place: string, { settings }: { settings: object }) {
-  const name = place.endsWith('p_tuning') ? 'p_tuning' : 'prefix_tuning';
-  const method = methods[name].settings.parse({ name, ...settings });
-  const golden = await readTensors(`${place}/golden.safetensors`);
-  const start = new Map(
-    [...golden].flatMap(([key, value]) => (/^start\./.test(key) ? [[own(key.slice(6))!, value]] : [])),
-  );
-  const adapter: Checkpoint = {
-    names: [...start.keys()],
-    shapeOf: (key) => start.get(key)?.shape,
-    identityOf: () => undefined,
-    readFloats: async (key, into = new Float32Array(start.get(key)!.data.length)) => {
-      into.set(start.get(key)!.data);
-      return into;
-    },
-    close: async () => undefined,
-  };
-  return await openPartial(method, { adapter });
-}
-
 async function openCase(place: string, changes: object = {}) {
   const golden = all.find((one) => one.place === place)!.golden;
-  const isEncoded = Object.keys(golden.trained).some((name) => name.startsWith('prompt_encoder.'));
-  return isEncoded ? await openEncoded(place, golden) : await openSaved(place, changes);
+  if (!isEncoded(golden)) return await openSaved(place, changes);
+  const adapter = startOf(await readTensors(`${place}/golden.safetensors`));
+  return await openPartial(encodedMethod(place.split('/').at(-1)!, golden.settings), { adapter });
 }
 
 async function openSaved(place: string, changes: object = {}) {
@@ -105,26 +80,8 @@ describe.each(all)('$place', ({ place, golden }) => {
   });
 
   test('merges to its weights', async () => {
-    const { program, memory } = await openCase(place);
-    const wanted = await readTensors(`${place}/golden.safetensors`);
-    const outputs = [...program.merged].map(([name, tensor]) => [`merged.${name}`, tensor] as const);
-    const values = [...wanted].filter(([key]) => key.startsWith('merged.values.'));
-    if (values.length === 0) return expect(place).not.toMatch(/lora-tiny|adalora|ia3|dora|vera/);
-    const own = parameterValues(program, memory);
-    const merged = await score(Object.fromEntries(outputs), own);
-    for (const [key, { data }] of values) {
-      const layer = key.slice('merged.values.'.length).replace(/^base_model\.model\./, '');
-      const name = layer.endsWith('.weight') ? layer : `${layer}.weight`;
-      const positions = wanted.get(key.replace('values', 'positions'))!.data;
-      // Nothing is merged into a layer whose ranks were all given up.
-      const weight = (merged[`merged.${name}`] ?? own[name]!).data as Float32Array;
-      const sampled = [...positions].map((position) => weight[position]!);
-      expect(relativeError(sampled, data), layer).toBeLessThan(1e-6);
-      const bias = wanted.get(`merged.${name.replace(/weight$/, 'bias.whole')}`);
-      const ownBias = merged[`merged.${name.replace(/weight$/, 'bias')}`]?.data as Float32Array | undefined;
-      if (bias && ownBias) expect(relativeError(ownBias, bias.data), layer).toBeLessThan(1e-6);
-    }
-    return undefined;
+    const count = await expectMerged(await openCase(place), await readTensors(`${place}/golden.safetensors`));
+    if (count === 0) expect(place).not.toMatch(/lora-tiny|adalora|ia3|dora|vera/);
   });
 });
 
@@ -144,21 +101,12 @@ test('the loss curve of LoRA+ follows PEFT', async () => {
   await expectCurve(curve, await openCase('lora-tiny/plain', { loraplus_lr_ratio: curve.loraplus_lr_ratio }));
 });
 
-interface Curve {
-  readonly plan: Record<string, number>;
-  readonly float64: { readonly loss: readonly number[] };
-}
-
 async function expectCurve(
-  { plan, float64 }: Curve,
+  curve: GoldenCurve,
   opened: Awaited<ReturnType<typeof openCase>>,
   each?: () => void,
 ): Promise<void> {
-  const losses = await lossCurve(opened, plan, each);
-  expect(losses.length).toBe(float64.loss.length);
-  losses.forEach((loss, i) => {
-    expect(Math.abs(loss / float64.loss[i]! - 1), `step ${i + 1}`).toBeLessThan(1e-4);
-  });
+  expectLosses(await lossCurve(opened, curve.plan, { each }), curve);
 }
 
 test('AdaLoRA gives up the ranks that PEFT gives up, step by step, along its loss curve', async () => {

@@ -10,8 +10,9 @@ from bert_tiny import MODEL, PLAN, curve_rows, step0_rows
 from bert_tiny_model import open_tiny
 from curves import largest_relative, rounded, train
 from lora import probes
-from methods import merged_of, save_model, trained, moved_model
+from methods import BASE, moved_model
 from oracle import GOLDEN, digits, made_by, pad, relative_difference, write_json, write_tensors
+from peft_models import merged_of, save_model, trained
 
 FOLDER = GOLDEN / "adalora-tiny"
 STEPS = 20
@@ -90,7 +91,7 @@ def run(name: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     loss.backward()
     result = {"logits": model(**inputs).logits.detach(), "loss_sum": loss.detach().reshape(1)}
     result |= {f"gradient.{key}": p.grad.clone() for key, p in trained(model).items()}
-    return result | merged_of(model, inputs)
+    return result | merged_of(model, lambda merged: merged(**inputs).logits)
 
 
 def case(name: str) -> dict:
@@ -119,11 +120,11 @@ def fixed_curve() -> dict:
 
 
 def make(minilm: Path, data: Path) -> None:
-    save_model(moved_model("AdaLoraConfig", SETTINGS), FOLDER / "whole" / "adapter")
+    save_model(moved_model("AdaLoraConfig", SETTINGS), FOLDER / "whole" / "adapter", BASE)
     model, curve, allocation = allocate(torch.float64)
     _, single, other = allocate(torch.float32)
     assert allocation.kept == other.kept
-    save_model(model.float(), FOLDER / "pruned" / "adapter")
+    save_model(model.float(), FOLDER / "pruned" / "adapter", BASE)
     pattern = model.peft_config["default"].rank_pattern
     print("adalora-tiny allocation", allocation.kept, digits(min(allocation.gaps), 2))
     head = {"made_by": made_by("adalora.py", None, {"relative_to_largest": 2e-5}), "reference": "float64", "note": NOTE}

@@ -1,4 +1,4 @@
-"""Trains a classifier for a few steps as Hugging Face's Trainer would, dropout off. Not run by itself."""
+"""Trains a model for a few steps as Hugging Face's Trainer would, dropout off. Not run by itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,8 +49,9 @@ def train(
     optimizer: torch.optim.Optimizer | None = None,
     objective: Callable = mean_loss,
     after_update: Callable[[int], None] = lambda step: None,
+    collate: Callable[[list[dict]], dict] = pad,
 ) -> dict[str, list[float]]:
-    """Rows in file order, again from the first after the last. Loss is the mean over the rows of a step."""
+    """Rows in file order, again from the first after the last. The loss of a step is the mean of its micro-batches'."""
     model.eval()  # no dropout; gradients flow all the same
     optimizer = optimizer or make_optimizer(model, plan)
     scheduler = get_linear_schedule_with_warmup(optimizer, plan.warmup_steps, plan.steps)
@@ -59,7 +60,7 @@ def train(
     for step in range(plan.steps):
         total = 0.0
         for count in plan.micro_batches:
-            inputs = pad([rows[(cursor + i) % len(rows)] for i in range(count)])
+            inputs = collate([rows[(cursor + i) % len(rows)] for i in range(count)])
             labels = inputs.pop("labels")
             loss = objective(model, inputs, labels) * (count / batch)
             loss.backward()

@@ -1,14 +1,13 @@
 """tests/golden/decoders/FAMILY/classifier*: the small decoders under Transformers' classification head. Run by make.py."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoConfig, AutoModelForSequenceClassification, get_linear_schedule_with_warmup
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from curves import Plan, largest_relative, rounded
-from decoders import FOLDER, MODELS, SEED
+from curves import Plan, largest_relative, rounded, train
+from decoders import FOLDER, MODELS, SEED, make_optimizer
 from oracle import digits, made_by, relative_difference, summed_loss, write_json, write_tensors
 
 LABELS = 3
@@ -88,28 +87,12 @@ def run(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return result | {f"gradient.{key}": p.grad.clone() for key, p in named.items()}
 
 
-def train(model: torch.nn.Module, plan: Plan) -> dict[str, list[float]]:
-    """Rows in file order, again from the first after the last; matrices are decayed, vectors are not."""
-    groups = [
-        {"params": [p for p in model.parameters() if (p.dim() > 1) == decayed], "weight_decay": plan.weight_decay * decayed}
-        for decayed in (True, False)
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, eps=plan.eps)
-    scheduler = get_linear_schedule_with_warmup(optimizer, plan.warmup_steps, plan.steps)
-    curve = {"loss": [], "learning_rate": [], "grad_norm": []}
-    count, data = sum(plan.micro_batches), curve_rows()
-    for step in range(plan.steps):
-        some = [data[(step * count + i) % len(data)] for i in range(count)]
-        loss = summed_loss(scores(model, some), labels_of(some)) / count
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
-        curve["loss"].append(loss.item())
-        curve["learning_rate"].append(scheduler.get_last_lr()[0])
-        curve["grad_norm"].append(norm.item())
-        optimizer.step()
-        scheduler.step()
-        optimizer.zero_grad()
-    return curve
+def collated(some: list[dict]) -> dict:
+    return {"rows": some, "labels": labels_of(some)}
+
+
+def mean_loss(model: torch.nn.Module, inputs: dict, labels: torch.Tensor) -> torch.Tensor:
+    return summed_loss(scores(model, inputs["rows"]), labels) / len(labels)
 
 
 def check_padding(name: str, reference: torch.Tensor) -> None:
@@ -155,7 +138,8 @@ def case(name: str) -> None:
     }
     check_padding(name, reference["logits"])
     write_tensors(FOLDER / name / "classifier.safetensors", reference)
-    curves = [train(open_model(name, dtype), replace(PLAN)) for dtype in (torch.float64, torch.float32)]
+    models = [open_model(name, dtype) for dtype in (torch.float64, torch.float32)]
+    curves = [train(model, curve_rows(), PLAN, make_optimizer(model, PLAN), mean_loss, collate=collated) for model in models]
     errors["loss_relative"] = digits(largest_relative(curves[1], curves[0]), 2)
     tolerance = {"relative_to_largest": 1e-5, "gradient_relative_to_largest": 1e-4, "loss_relative": 1e-4}
     write_json(

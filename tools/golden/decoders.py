@@ -1,14 +1,17 @@
 """tests/golden/decoders: small random decoders of each family: one step, a curve, greedy text. Run by make.py."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM, get_linear_schedule_with_warmup
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from curves import Plan, largest_relative, rounded
+from curves import train as train_on
 from oracle import GOLDEN, digits, made_by, relative_difference, summed_loss, write_json, write_tensors
+from peft_models import save_model
 
 FOLDER = GOLDEN / "decoders"
 SEED = 20261124
@@ -164,8 +167,12 @@ def pad(rows: list[dict]) -> dict[str, torch.Tensor]:
 
 
 def scores(model: torch.nn.Module, batch: dict) -> torch.Tensor:
-    """Without the mask: padding comes last, so no token sees it; with it the scores of padding would not be numbers."""
-    return model(input_ids=batch["input_ids"], use_cache=False).logits
+    """
+    Without the mask: padding comes last, so no token sees it; with it the scores of padding would not be numbers. Of the
+    text alone, where a method puts vectors before it.
+    """
+    ids = batch["input_ids"]
+    return model(input_ids=ids, use_cache=False).logits[:, -ids.shape[1] :]
 
 
 def token_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -180,29 +187,27 @@ def run(model: torch.nn.Module, batch: dict) -> dict[str, torch.Tensor]:
     return result | {f"gradient.{key}": p.grad.clone() for key, p in model.named_parameters()}
 
 
-def train(model: torch.nn.Module, rows: list[dict], plan: Plan) -> dict[str, list[float]]:
-    """Rows in file order, again from the first after the last; matrices are decayed, vectors are not."""
+def make_optimizer(model: torch.nn.Module, plan: Plan) -> torch.optim.AdamW:
+    """Matrices are decayed, vectors are not."""
     groups = [
         {"params": [p for p in model.parameters() if (p.dim() > 1) == decayed], "weight_decay": plan.weight_decay * decayed}
         for decayed in (True, False)
     ]
-    optimizer = torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, eps=plan.eps)
-    scheduler = get_linear_schedule_with_warmup(optimizer, plan.warmup_steps, plan.steps)
-    curve = {"loss": [], "learning_rate": [], "grad_norm": []}
-    count = sum(plan.micro_batches)
-    for step in range(plan.steps):
-        batch = pad([rows[(step * count + i) % len(rows)] for i in range(count)])
-        labels = (batch["labels"][:, 1:] != IGNORED).sum()
-        loss = token_loss(scores(model, batch), batch["labels"]) / labels
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), plan.max_grad_norm)
-        curve["loss"].append(loss.item())
-        curve["learning_rate"].append(scheduler.get_last_lr()[0])
-        curve["grad_norm"].append(norm.item())
-        optimizer.step()
-        scheduler.step()
-        optimizer.zero_grad()
-    return curve
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas, eps=plan.eps)
+
+
+def mean_token_loss(model: torch.nn.Module, inputs: dict, labels: torch.Tensor) -> torch.Tensor:
+    return token_loss(scores(model, inputs), labels) / (labels[:, 1:] != IGNORED).sum()
+
+
+def train(
+    model: torch.nn.Module,
+    plan: Plan,
+    objective: Callable = mean_token_loss,
+    after_update: Callable[[int], None] = lambda step: None,
+) -> dict[str, list[float]]:
+    optimizer = make_optimizer(model, plan)
+    return train_on(model, curve_rows(), plan, optimizer, objective, after_update, collate=pad)
 
 
 def greedy(model: torch.nn.Module) -> dict:
@@ -269,13 +274,8 @@ def adapter(name: str) -> None:
     generator = torch.Generator().manual_seed(SEED + 4)
     for _, parameter in sorted((key, p) for key, p in model.named_parameters() if p.requires_grad):
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
-    config = model.peft_config["default"]
-    config.target_modules = sorted(config.target_modules)
-    config.base_model_name_or_path = "../model"
     folder = FOLDER / name / "lora"
-    model.save_pretrained(folder, save_embedding_layers=False)
-    (folder / "README.md").unlink()
-    (folder / "adapter_model.safetensors").chmod(0o644)
+    save_model(model, folder, "../model")
     opened = PeftModel.from_pretrained(open_model(name, torch.float32), folder, is_trainable=True).double().eval()
     batch = pad(step0_rows())
     logits = scores(opened, batch)
@@ -287,7 +287,7 @@ def adapter(name: str) -> None:
             result[f"gradient.{key.replace('.default', '')}"] = p.grad.clone()
     merged = opened.merge_and_unload()
     for key, p in merged.named_parameters():
-        if any(key.endswith(f"{target}.weight") for target in config.target_modules):
+        if any(key.endswith(f"{target}.weight") for target in model.peft_config["default"].target_modules):
             result[f"merged.{key}"] = p
     write_tensors(FOLDER / name / "lora.safetensors", result)
 
@@ -306,7 +306,7 @@ def case(name: str) -> None:
         "gradients": digits(max(relative_difference(single[key], reference[key]) for key in gradients), 2),
     }
     write_tensors(FOLDER / name / "step0.safetensors", reference)
-    curves = [train(open_model(name, dtype), curve_rows(), replace(PLAN)) for dtype in (torch.float64, torch.float32)]
+    curves = [train(open_model(name, dtype), replace(PLAN)) for dtype in (torch.float64, torch.float32)]
     text = greedy(open_model(name, torch.float64))
     generated(open_model(name, torch.float32), text)  # in float64 its mask of a padded batch overflows
     errors["loss_relative"] = digits(largest_relative(curves[1], curves[0]), 2)

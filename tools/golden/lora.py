@@ -11,6 +11,7 @@ from safetensors import safe_open
 from bert_tiny import MODEL, step0_rows
 from bert_tiny_model import open_tiny
 from oracle import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
+from peft_models import save_model
 
 FOLDER = GOLDEN / "lora-tiny"
 BASE = "../../../bert-tiny/model"  # from the adapter's folder
@@ -71,13 +72,7 @@ def save_adapter(folder: Path, settings: dict) -> None:
     generator = torch.Generator().manual_seed(SEED + 1)
     for _, parameter in sorted(trained(model).items()):
         parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
-    for field in ("target_modules", "exclude_modules"):  # sets: their order would differ from run to run
-        value = getattr(config, field)
-        setattr(config, field, sorted(value) if isinstance(value, set) else value)
-    config.base_model_name_or_path = BASE
-    model.save_pretrained(folder, save_embedding_layers=False)
-    (folder / "README.md").unlink()
-    (folder / "adapter_model.safetensors").chmod(0o644)
+    save_model(model, folder, BASE)
 
 
 def open_adapter(name: str, dtype: torch.dtype) -> PeftModel:

@@ -11,7 +11,7 @@ import transformers
 
 TINY = [
     "bert_tiny", "lora", "lora_curves", "freeze", "gradual", "parameter_groups", "methods", "adalora", "loftq", "decoders",
-    "decoder_classifiers", "lora_sums",
+    "decoder_classifiers", "decoder_methods", "lora_sums",
 ]
 CASES = [*TINY, "chat", "sft", "minilm", "minilm_lora", "wordpiece", "schedules", "adamw", "metrics", "weighted_loss", "sampling"]
 

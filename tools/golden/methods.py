@@ -1,12 +1,10 @@
 """tests/golden/peft-tiny: folders of PEFT's other methods, their answers, gradients and curves. Run by make.py."""
 
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
-import peft
 import torch
-from peft import PeftModel, get_peft_model, get_peft_model_state_dict
+from peft import PeftModel
 from safetensors import safe_open
 
 from bert_tiny import MODEL, PLAN, curve_rows, step0_rows
@@ -14,6 +12,7 @@ from bert_tiny_model import open_tiny
 from curves import largest_relative, rounded, train
 from lora import probes
 from oracle import GOLDEN, digits, made_by, pad, relative_difference, summed_loss, write_json, write_tensors
+from peft_models import merged_of, moved, save_model, started, trained
 
 FOLDER = GOLDEN / "peft-tiny"
 BASE = "../../../bert-tiny/model"  # from the adapter's folder
@@ -61,45 +60,12 @@ NOTE = (
 )
 
 
-def saved_names(model: PeftModel) -> dict[int, str]:
-    """From where a tensor lies in memory to the name under which PEFT saves it."""
-    return {tensor.data_ptr(): name for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
-
-
-def trained(model: PeftModel) -> dict[str, torch.nn.Parameter]:
-    names = saved_names(model)
-    is_alone = sum("prompt_encoder" in name for name, _ in model.named_parameters()) == 1
-    return {plain(names, name, p, is_alone): p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def plain(names: dict[int, str], name: str, parameter: torch.nn.Parameter, is_alone: bool) -> str:
-    """Encoders are not saved by PEFT: their tensors keep the model's names."""
-    if is_alone and "prompt_encoder" in name:
-        return "prompt_embeddings"
-    return names.get(parameter.data_ptr(), name.replace(".default", ""))
+def task_settings(settings: dict) -> dict:
+    return {"task_type": "SEQ_CLS"} | settings
 
 
 def moved_model(kind: str, settings: dict) -> PeftModel:
-    """0.05 · normal is added to everything that is trained, so that nothing stands at its start."""
-    torch.manual_seed(SEED)  # PEFT draws from the global generator
-    config = getattr(peft, kind)(task_type="SEQ_CLS", **deepcopy(settings))
-    model = get_peft_model(open_tiny(MODEL, torch.float32), config)
-    generator = torch.Generator().manual_seed(SEED + 1)
-    for _, parameter in sorted(trained(model).items()):
-        parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
-    return model
-
-
-def save_model(model: PeftModel, folder: Path) -> None:
-    config = model.peft_config["default"]
-    for field in ("target_modules", "exclude_modules", "feedforward_modules"):  # sets: their order would differ
-        value = getattr(config, field, None)
-        if isinstance(value, set):
-            setattr(config, field, sorted(value))
-    config.base_model_name_or_path = BASE
-    model.save_pretrained(folder, save_embedding_layers=False)
-    (folder / "README.md").unlink()
-    (folder / "adapter_model.safetensors").chmod(0o644)
+    return moved(open_tiny(MODEL, torch.float32), kind, task_settings(settings), SEED)
 
 
 def open_case(name: str, dtype: torch.dtype) -> PeftModel:
@@ -107,19 +73,6 @@ def open_case(name: str, dtype: torch.dtype) -> PeftModel:
         return moved_model(*CASES[name]).to(dtype).eval()
     folder = FOLDER / name / "adapter"
     return PeftModel.from_pretrained(open_tiny(MODEL, torch.float32), folder, is_trainable=True).to(dtype).eval()
-
-
-def merged_of(model: PeftModel, inputs: dict) -> dict[str, torch.Tensor]:
-    targeted = list(model.base_model.targeted_module_names)
-    with torch.no_grad():
-        merged = model.merge_and_unload()
-        result = {"merged.logits": merged(**inputs).logits}
-    for name in targeted:
-        layer = merged.get_submodule(name)
-        result |= {f"merged.{name}.weight": layer.weight.detach()}
-        if getattr(layer, "bias", None) is not None:
-            result |= {f"merged.{name}.bias.whole": layer.bias.detach()}
-    return result
 
 
 def run(name: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -132,12 +85,12 @@ def run(name: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     result = {"logits": logits.detach(), "loss_sum": loss.detach().reshape(1)}
     result |= {f"gradient.{key}": p.grad.clone() for key, p in trained(model).items()}
     if name in MERGED:
-        result |= merged_of(model, inputs)
+        result |= merged_of(model, lambda merged: merged(**inputs).logits)
     return result
 
 
 def case(name: str, kind: str, settings: dict) -> dict:
-    save_model(moved_model(kind, settings), FOLDER / name / "adapter")
+    save_model(moved_model(kind, settings), FOLDER / name / "adapter", BASE)
     model = open_case(name, torch.float64)
     parts = trained(model)
     with safe_open(FOLDER / name / "adapter" / "adapter_model.safetensors", "pt") as file:
@@ -166,10 +119,7 @@ def case(name: str, kind: str, settings: dict) -> dict:
 
 
 def start_model(settings: dict, dtype: torch.dtype) -> PeftModel:
-    """As PEFT begins it. What is random is drawn from the global generator."""
-    torch.manual_seed(SEED)
-    config = peft.LoraConfig(task_type="SEQ_CLS", **deepcopy(settings))
-    return get_peft_model(open_tiny(MODEL, torch.float32), config).to(dtype).eval()
+    return started(open_tiny(MODEL, torch.float32), "LoraConfig", task_settings(settings), SEED).to(dtype).eval()
 
 
 def start(name: str, settings: dict) -> dict:

@@ -67,6 +67,7 @@ export interface TokenScores {
 
 /** Scores of every token, at the root of a model. */
 export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary): TokenScores {
+  if (tiedTo !== undefined) root.build.tied.add(`${root.at(tiedTo).path}.weight`);
   const scores =
     tiedTo === undefined
       ? linear(root.at('lm_head'), x, { out: rows, bias: false, vocabulary: true })

@@ -17,6 +17,8 @@ export interface Program<T> {
   readonly exported: ReadonlyMap<string, Tensor>;
   /** What the model's blocks read and leave, in their order. */
   readonly boundaries: readonly Tensor[];
+  /** Embeddings of the text that score tokens too: names of weights. */
+  readonly tied: ReadonlySet<string>;
   /** What the methods add to the mean loss of a step: a function of trained parameters alone. */
   readonly penalty?: Tensor | undefined;
   /** What the methods do after each step. */
@@ -59,12 +61,13 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
     merged: new Map(),
     exported: new Map(),
     boundaries: new Set(),
+    tied: new Set(),
     depth: 0,
     blocks: Number.POSITIVE_INFINITY,
   };
   const read = methods.reduce((current, method) => method.batch?.(current) ?? current, batch);
   const outputs = forward(new Scope(build), read);
-  const { linears, embeddings, blocks, merged, exported } = build;
+  const { linears, embeddings, blocks, merged, exported, tied } = build;
   const declared = staged(decayed([...build.parameters.values()], methods, blocks), methods, blocks);
   const parameters = regrouped(declared, methods);
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, embeddings, blocks };
@@ -74,7 +77,7 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
     afterUpdate: methods.flatMap((method) => method.afterUpdate?.(built) ?? []),
   };
   const masks = [...build.masks.values()];
-  return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries], ...additions };
+  return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries], tied, ...additions };
 }
 
 function sumOf([first, ...others]: readonly Tensor[]): Tensor | undefined {

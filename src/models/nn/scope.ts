@@ -43,6 +43,7 @@ export interface Build {
   readonly exported: Map<string, Tensor>;
   /** What the model's blocks read and leave, in their order: the places between which values can be computed again. */
   readonly boundaries: Set<Tensor>;
+  readonly tied: Set<string>;
   depth: number;
   blocks: number;
 }

@@ -77,6 +77,8 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
     auto_mapping: null,
     revision: null,
     ...form.written,
+    // Where it is another, PEFT warns and takes the model's.
+    ...('fan_in_fan_out' in form.written && { fan_in_fan_out: facts.fanInFanOut ?? false }),
     ...(kept['peft_type'] === form.type && kept),
     ...form.fixed,
     ...own,

@@ -1,16 +1,16 @@
 /** Writes docs/methods-measured.md from what bench/methods/run.ts kept: `npm run docs:methods`. */
 import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { markdown } from '../table.ts';
 import { methods, type Suite, suites } from './cells.ts';
 import { type Cell, readCells } from './results.ts';
 
 const root = new URL('../../', import.meta.url);
-const cells = [...readCells(fileURLToPath(new URL('bench/results/methods.json', root))).values()];
+const cells = [...readCells(fileURLToPath(new URL('bench/methods/measured.json', root))).values()];
 
 const heading = `# Every method on the same task
 
-Generated from \`bench/results/methods.json\` by \`npm run docs:methods\`. One command measures, and goes on where it was interrupted:
+Generated from \`bench/methods/measured.json\` by \`npm run docs:methods\`. One command measures, and goes on where it was interrupted:
 
 \`\`\`
 npm run build && npx tsx bench/methods/run.ts --suite sst2|gsm8k --model MODEL [--parallel N] [--threads N]
@@ -57,5 +57,11 @@ function section(name: string, suite: Suite): string {
   return `## ${suite.title}\n\n${markdown([head, ...rows])}\n\n${machine}\n`;
 }
 
-const sections = Object.entries(suites).map(([name, suite]) => section(name, suite));
-writeFileSync(new URL('docs/methods-measured.md', root), [heading, ...sections.filter(Boolean)].join('\n'));
+export function methodsPage(): string {
+  const sections = Object.entries(suites).map(([name, suite]) => section(name, suite));
+  return [heading, ...sections.filter(Boolean)].join('\n');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  writeFileSync(new URL('docs/methods-measured.md', root), methodsPage());
+}

@@ -1,7 +1,7 @@
 /**
  * Every method on one task: quality, what is trained, time, memory, size of the file. Goes on where it was interrupted.
  *   npm run build && npx tsx bench/methods/run.ts --suite sst2|gsm8k --model MODEL [--data ../shared/data]
- *     [--only NAME …] [--parallel 1] [--threads 2] [--results bench/results/methods.json]
+ *     [--only NAME …] [--parallel 1] [--threads 2] [--results bench/methods/measured.json]
  * Each run is `attune train` in a process of its own; `parallel` says how many there are at once. `npm run docs:methods` makes the page.
  */
 import { execFile } from 'node:child_process';
@@ -20,7 +20,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: Object.keys(methods) },
     parallel: { type: 'string', default: '1' },
     threads: { type: 'string', default: String(availableParallelism()) },
-    results: { type: 'string', default: 'bench/results/methods.json' },
+    results: { type: 'string', default: 'bench/methods/measured.json' },
   },
 });
 const suiteName = values.suite as SuiteName;

@@ -1,4 +1,5 @@
 /** A fine-tuned classifier, opened from its folder, or from an adapter and its base, and ready to answer. */
+
 import { batchesByLength, chunks, collate } from '../data/batch.ts';
 import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
@@ -9,6 +10,7 @@ import { classificationOf } from '../models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../models/nn/index.ts';
 import { type ClassificationOutputs, classify } from '../tasks/index.ts';
 import type { ParameterMemory } from '../training/index.ts';
+import { closingOnFailure } from './closingOnFailure.ts';
 import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
 import { loadWeights } from './loadWeights.node.ts';
 import { type ModelSource, readModelFolder, usableLength } from './modelFolder.node.ts';
@@ -74,10 +76,12 @@ export async function openClassifier(artifact: Artifact, options: ClassifierOpti
   const { labels, threshold, program, memory } = await loadArtifact(artifact, { source, basePrecision });
   const { open } = await openRuntime();
   const scorer = await openScorer(program, { memory, open, threads: options.threads });
-  // Over a base of another precision the scores differ by what rounding does.
-  if (basePrecision === trained) await checkFingerprint(artifact, source, scorer);
-  const taken = artifact.adapter ? positionsOf(artifact.adapter.method) : 0;
-  const maxLength = usableLength(options.maxLength, source, { taken });
+  const maxLength = await closingOnFailure(scorer, async () => {
+    // Over a base of another precision the scores differ by what rounding does.
+    if (basePrecision === trained) await checkFingerprint(artifact, source, scorer);
+    const taken = artifact.adapter ? positionsOf(artifact.adapter.method) : 0;
+    return usableLength(options.maxLength, source, { taken });
+  });
   return {
     source,
     labels,

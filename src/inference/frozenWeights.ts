@@ -11,6 +11,7 @@ import {
   type ParameterMemory,
   packedForm,
   placeParameters,
+  refuseNotFinite,
 } from '../training/index.ts';
 
 export interface FrozenWeights {
@@ -32,11 +33,16 @@ export async function loadFrozen(
     if (!place) fresh.push(name);
     else if (isOfItsOwn(parameter)) {
       const values = await place.checkpoint.readFloats(place.name);
+      if (place.checkpoint === checkpoints.adapter) refuseNotFinite(place, values);
       const kept = keptValues(parameter, values, (other) => frozen.get(other)!);
       if (stored) packed.set(name, packedForm(stored, kept));
       else frozen.set(name, kept);
     } else if (stored) packed.set(name, await sharedForm(place, stored));
-    else frozen.set(name, await sharedFloats(place));
+    else {
+      const values = await sharedFloats(place);
+      if (place.checkpoint === checkpoints.adapter) refuseNotFinite(place, values);
+      frozen.set(name, values);
+    }
   }
   return { memory: frozenMemory(frozen, packed), fresh };
 }

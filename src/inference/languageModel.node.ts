@@ -1,4 +1,5 @@
 /** A language model opened from its folder, or from an adapter and its base: it scores texts, or writes them. */
+
 import type { OpenSession } from '../engine/runtime/index.ts';
 import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
@@ -15,6 +16,7 @@ import {
 import { type CausalLmOutputs, causalLm } from '../tasks/index.ts';
 import type { ParameterMemory } from '../training/index.ts';
 import { type Artifact, checkFingerprint } from './classifier.node.ts';
+import { closingOnFailure } from './closingOnFailure.ts';
 import { type Decoder, openDecoder } from './generation/index.ts';
 import { loadWeights } from './loadWeights.node.ts';
 import { type ModelSource, readModelFolder } from './modelFolder.node.ts';
@@ -48,7 +50,9 @@ export async function openLanguageModel(artifact: Artifact, { threads, ...openin
   const { source, program, memory, open } = loaded;
   const scorer = await openTokenScorer(program, { memory, open, threads });
   // Over a base of another precision the scores differ by what rounding does.
-  if (loaded.form.basePrecision === trainedPrecision(artifact)) await checkFingerprint(artifact, source, scorer);
+  await closingOnFailure(scorer, async () => {
+    if (loaded.form.basePrecision === trainedPrecision(artifact)) await checkFingerprint(artifact, source, scorer);
+  });
   return { ...loaded, scorer, [Symbol.asyncDispose]: () => scorer[Symbol.asyncDispose]() };
 }
 

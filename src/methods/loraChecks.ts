@@ -13,6 +13,7 @@ export function refuseIdle(given: LowRankSettings, places: Targeting, built: Bui
   const tables = reaches === 'linear' ? [] : built.embeddings.filter(places.isTable);
   const targeted = [...built.linears.filter(places.isTarget).map(({ path }) => path), ...tables];
   for (const map of ['rank_pattern', 'alpha_pattern'] as const) checkPattern(given[map], `method.${map}`, targeted);
+  if (given.init === 'olora') refuseWideRank(given, built, places);
   if (tables.length === 0 || (startsInWeight(given.init ?? 'default') === false && !given.loraplus_lr_ratio)) return;
   throw new AttuneError({
     code: 'CONFIG_INVALID',
@@ -20,6 +21,17 @@ export function refuseIdle(given: LowRankSettings, places: Targeting, built: Bui
     problem: `${tables[0]} is an embedding, which has no LoRA+ and no start in its weight`,
     fix: 'leave it out, or remove loraplus_lr_ratio and init',
   });
+}
+
+/** OLoRA takes rows and columns of a layer's matrix: there are no more of them than its shorter side has. */
+function refuseWideRank(given: LowRankSettings, { linears }: Built, { isTarget }: Targeting): void {
+  for (const { path, shape } of linears.filter(isTarget)) {
+    const rank = patternValue(given.rank_pattern, path) ?? given.r;
+    const most = Math.min(...shape);
+    if (rank <= most) continue;
+    const problem = `olora starts from the columns of ${path}, which has ${most}, and the rank is ${rank}`;
+    throw new AttuneError({ code: 'CONFIG_INVALID', where: 'method.r', problem, fix: `give at most ${most}` });
+  }
 }
 
 /** LoftQ makes up for rounding: where nothing is rounded it would be the usual start under another name. */

@@ -21,6 +21,7 @@ export {
   type NamedCheckpoint,
   ownForm,
   placeParameters,
+  refuseNotFinite,
 } from './loadParameters.ts';
 export { type LoopOptions, type StepBatches, type StepOutcome, type StepRecord, trainSteps } from './loop.ts';
 export type { MaskSource, Place } from './masks.ts';

@@ -125,7 +125,7 @@ async function readFinite(place: Place, values: Float32Array): Promise<void> {
 }
 
 /** One bad value spreads to all that is computed from it: such a file is refused before anything is. */
-function refuseNotFinite({ checkpoint, name }: Place, values: Float32Array): void {
+export function refuseNotFinite({ checkpoint, name }: Place, values: Float32Array): void {
   if (areFinite(values)) return;
   const at = values.findIndex((value) => !Number.isFinite(value));
   throw new AttuneError({

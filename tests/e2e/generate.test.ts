@@ -82,6 +82,11 @@ describe('generate', () => {
     expect((await attune(['generate', ...drawing, '--n', '3'], place)).stdout.split('\n')).toHaveLength(4);
     const [first] = linesOf<Answer>((await attune(['generate', ...drawing, '--json'], place)).stdout);
     expect(first).toEqual(three[0]);
+    const again = linesOf<Answer>(
+      (await attune(['generate', ...drawing, '--prompt', 'Say two words.', '--json'], place)).stdout,
+    );
+    expect(again[0]).toEqual(first);
+    expect(again[1]!.text).not.toBe(first!.text);
     // Token 383 ends a turn: without it the answer goes on.
     const endless = await ask('full', 'Who are you?', '--logit-bias', '383=-100', '--max-new-tokens', '20');
     expect(endless).toMatchObject({ finish_reason: 'length', tokens: 20 });
@@ -108,6 +113,7 @@ describe('generate', () => {
     expect(await refused('generate', 'full', '--prompt', 'a', '--logit-bias', 'the=1')).toBe(
       'attune generate --logit-bias',
     );
+    expect(await refused('generate', 'full', '--prompt', 'a', '--logit-bias', '99999=1')).toBe('logit_bias');
     expect(await refused('generate', 'full', '--prompt', 'a', '--presence-penalty', '3')).toBe(
       'attune generate --presence-penalty',
     );

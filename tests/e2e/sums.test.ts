@@ -1,6 +1,6 @@
 /** Weighted sums of adapters: `attune merge a=0.7 b=0.3` leaves an adapter, here and in PEFT. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -205,5 +205,29 @@ describe('refuses', () => {
     [['a', '--combination', 'cat'], 'attune merge --combination', 'it is for sums'],
   ])('%j', async (words, where, problem) => {
     expect(await refused(...words)).toMatchObject({ code: 'USAGE', where, problem: expect.stringContaining(problem) });
+  });
+});
+
+describe('an adapter whose files were changed is not answered with', () => {
+  const asked = async (target: string) => errorOf(await attune(['generate', target, '--prompt', 'a', '--json'], place));
+
+  it('a precision that does not exist', async () => {
+    cpSync(join(folder, 'a'), join(folder, 'odd'), { recursive: true });
+    const manifest = join(folder, 'odd/adapter/attune.json');
+    const read = readJson<{ method: object }>(folder, 'odd/adapter/attune.json');
+    writeFileSync(manifest, JSON.stringify({ ...read, method: { ...read.method, base_precision: 'int16' } }));
+    expect(await asked('odd/adapter')).toMatchObject({
+      code: 'RUN_INVALID',
+      problem: expect.stringContaining('int16'),
+    });
+  });
+
+  it('a value that is not a number', async () => {
+    cpSync(join(folder, 'a'), join(folder, 'broken'), { recursive: true });
+    const path = join(folder, 'broken/adapter/adapter_model.safetensors');
+    const bytes = readFileSync(path);
+    bytes.writeFloatLE(Number.NaN, bytes.length - 4);
+    writeFileSync(path, bytes);
+    expect((await asked('broken/adapter')).code).toBe('WEIGHTS_NOT_FINITE');
   });
 });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { methodsPage } from '../../bench/methods/page.ts';
 import { benchmarksPage } from '../../bench/page.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { generationSettings } from '../../src/inference/generation/index.ts';
@@ -16,6 +17,10 @@ test('docs/errors.md lists the codes of src/errors/codes.ts', () => {
 
 test('docs/benchmarks.md shows the newest results of bench/results', () => {
   expect(read('docs/benchmarks.md'), 'run `npm run docs:benchmarks`').toBe(benchmarksPage());
+});
+
+test('docs/methods-measured.md shows what bench/methods measured', () => {
+  expect(read('docs/methods-measured.md'), 'run `npm run docs:methods`').toBe(methodsPage());
 });
 
 test('docs/guide/generation/ has the pictures that its functions draw today, and no others', () => {

@@ -38,9 +38,10 @@ export const command = defineCommand({
       );
     }
     await using speaker = await openSpeaker(opened, prompter, { basePrecision });
-    for (const prompt of prompts) {
-      if (settings.n === 1) await shown(speaker.stream(prompt, { settings, signal }), out);
-      else for (const answer of await speaker.answers([prompt], { settings, signal })) show(answer, out);
+    for (const [firstNumber, prompt] of prompts.entries()) {
+      const how = { settings, firstNumber, signal };
+      if (settings.n === 1) await shown(speaker.stream(prompt, how), out);
+      else for (const answer of await speaker.answers([prompt], how)) show(answer, out);
       if (signal.aborted) return interrupted;
     }
     return 0;

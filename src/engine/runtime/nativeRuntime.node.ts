@@ -20,7 +20,12 @@ export function openNativeRuntime(): Runtime {
     open: async (outputs, options) => {
       const written = toOnnx(outputs, { initializers: initializersOf(options.constants), outside: true });
       const constants = written.outside.map((tensor) => constantOver(library, memory, tensor));
-      const session = createSession(library, { environment, bytes: written.bytes, constants, options });
+      const release = (): void => {
+        for (const { tensor } of constants) library.release.value(tensor);
+      };
+      const session = createdOr(release, () =>
+        createSession(library, { environment, bytes: written.bytes, constants, options }),
+      );
       return nativeSession({
         library,
         memory,
@@ -31,6 +36,15 @@ export function openNativeRuntime(): Runtime {
       });
     },
   };
+}
+
+function createdOr(release: () => void, create: () => Pointer): Pointer {
+  try {
+    return create();
+  } catch (failure) {
+    release();
+    throw failure;
+  }
 }
 
 /** An array that a session reads as long as it lives. */
@@ -130,9 +144,10 @@ function keptTensors(library: OrtLibrary, memory: Pointer) {
     at(place: number, value: Value): Pointer {
       const last = kept[place];
       if (last && isSame(last.value, value)) return last.tensor;
+      const tensor = tensorOver(library, memory, { ...value, type: onnxType[value.dtype] });
+      kept[place] = { value, tensor };
       if (last) library.release.value(last.tensor);
-      kept[place] = { value, tensor: tensorOver(library, memory, { ...value, type: onnxType[value.dtype] }) };
-      return kept[place].tensor;
+      return tensor;
     },
     release(): void {
       for (const { tensor } of kept) library.release.value(tensor);

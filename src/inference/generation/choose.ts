@@ -34,7 +34,7 @@ export function chooseToken(
 export function penalised(logits: ArrayLike<number>, { prompt, generated }: Written, settings: Choosing): Float64Array {
   const { logit_bias, repetition_penalty, presence_penalty, frequency_penalty } = settings;
   const scores = Float64Array.from(logits);
-  for (const [id, bias] of Object.entries(logit_bias)) if (Number(id) < scores.length) scores[Number(id)]! += bias;
+  for (const [id, bias] of Object.entries(logit_bias)) scores[Number(id)]! += bias;
   if (repetition_penalty !== 1) {
     for (const id of new Set([...prompt, ...generated])) {
       const score = scores[id]!;

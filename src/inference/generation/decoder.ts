@@ -24,19 +24,21 @@ export interface DecoderOptions {
   readonly basePrecision?: BasePrecision | undefined;
   /** Those that the memory was made with. */
   readonly ownForms?: OwnForms | undefined;
+  /** False: products with weights of 4 bits are exact, as in training. */
+  readonly rounds?: boolean;
   readonly open: OpenSession;
   readonly threads: number;
 }
 
 export async function openDecoder(description: ModelDescription, options: DecoderOptions): Promise<Decoder> {
-  const { memory, methods = [], basePrecision, ownForms, open, threads } = options;
+  const { memory, methods = [], basePrecision, ownForms, rounds = true, open, threads } = options;
   refusePrompts(methods);
   const cached = cacheMethod();
   const program = buildProgram(nextToken(description), {
     methods: [...methods, cached],
     basePrecision,
     ownForms,
-    rounds: true,
+    rounds,
     batch: tokenInputs(),
   });
   const outputs = { logits: program.outputs.logits, ...cached.present };

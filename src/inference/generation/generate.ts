@@ -90,7 +90,8 @@ async function* steps(
 ): AsyncGenerator<GeneratedToken> {
   refuseUnusable(decoder, request, settings);
   const random = stream(settings.seed, 'generation');
-  const read = await readPrompts(decoder, request.inputIds);
+  const read = await readPrompts(decoder, request);
+  if (!read) return;
   let live = [...rows];
   let cache = read.cache.select(live.map(({ prompt }) => prompt));
   let logits = live.map(({ prompt }) => read.logits[prompt]!);
@@ -132,8 +133,13 @@ function stops(generated: readonly number[], { decode }: GenerationRequest, { st
   return stop.some((end) => text.includes(end));
 }
 
-function refuseUnusable(decoder: Decoder, { inputIds, decode }: GenerationRequest, { stop }: GenerationSettings): void {
-  if (stop.length > 0 && !decode) throw new Error('internal: texts to stop at need a decoder of tokens');
+function refuseUnusable(decoder: Decoder, { inputIds, decode }: GenerationRequest, settings: GenerationSettings): void {
+  if (settings.stop.length > 0 && !decode) throw new Error('internal: texts to stop at need a decoder of tokens');
+  const unknown = Object.keys(settings.logit_bias).find((id) => Number(id) >= decoder.vocabularySize);
+  if (unknown !== undefined) {
+    const problem = `there is no token ${unknown}: the vocabulary has ${decoder.vocabularySize}`;
+    throw new AttuneError({ code: 'CONFIG_INVALID', where: 'logit_bias', problem, fix: 'give the ids of tokens' });
+  }
   const empty = inputIds.findIndex((ids) => ids.length === 0);
   if (empty >= 0)
     throw unusable(empty, 'it has no tokens', 'give it at least one, such as the token that begins texts');
@@ -149,12 +155,13 @@ const unusable = (prompt: number, problem: string, fix: string): AttuneError =>
 /** Long prompts are read piece by piece: what is kept for a piece grows with its length times that of the whole. */
 const PIECE = 512;
 
-/** Prompts of unequal lengths are padded on the left, so that all of them end together. */
-async function readPrompts(decoder: Decoder, prompts: readonly (readonly number[])[]) {
+/** Prompts of unequal lengths are padded on the left, so that all of them end together. Undefined where it is told to end. */
+async function readPrompts(decoder: Decoder, { inputIds: prompts, signal }: GenerationRequest) {
   const longest = Math.max(...prompts.map((ids) => ids.length));
   const cache = decoder.openCache(prompts.length);
   let logits: readonly Float32Array[] = [];
   for (let start = 0; start < longest; start += PIECE) {
+    if (signal?.aborted) return undefined;
     const length = Math.min(PIECE, longest - start);
     const at = (fill: (ids: readonly number[], index: number) => number): Int32Array =>
       Int32Array.from({ length: prompts.length * length }, (_, i) => {

@@ -20,6 +20,7 @@ import {
   type NamedCheckpoint,
   type ParameterMemory,
   placeParameters,
+  refuseNotFinite,
   valuesOf,
   valuesOfTensor,
 } from '../../training/index.ts';
@@ -178,6 +179,7 @@ async function trainedTensors(base: SharedBase, { adapter, opened, labels }: Rea
   for (const { parameter, place } of placed) {
     if (place?.checkpoint !== opened) continue;
     const data = await opened.readFloats(place.name);
+    refuseNotFinite(place, data);
     tensors.set(parameter.name, asOutIn({ shape: parameter.shape, data }, sites.get(layerName(parameter.name))));
   }
   return { where: adapter.folder, tensors, layers };

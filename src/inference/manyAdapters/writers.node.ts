@@ -38,16 +38,26 @@ export async function openManyWriters(
   const members: Members<Member, WriterGraph> = openMembers({
     own: ownMember(base),
     where: source.folder,
-    async open(names) {
-      const method = byRowMethod(names);
-      const decoder = await openDecoder(source.description, { memory, methods: [method], ...form, open, threads });
-      return { names, stacks: method.stacks, decoder, [Symbol.asyncDispose]: () => decoder[Symbol.asyncDispose]() };
-    },
+    open: (names) => openGraph(names, { rounds: true }),
   });
-  const check = (graph: WriterGraph, member: Member): Promise<void> => {
-    const probe = (feeds: Values) => lastScores(decoderOf(graph, [member, member]), feeds);
-    return checkFingerprint({ folder: source.folder, adapter: member }, source, { probe });
-  };
+  async function openGraph(names: ReadonlySet<string>, { rounds }: { readonly rounds: boolean }): Promise<WriterGraph> {
+    const method = byRowMethod(names);
+    const decoder = await openDecoder(source.description, {
+      memory,
+      methods: [method],
+      ...form,
+      rounds,
+      open,
+      threads,
+    });
+    return { names, stacks: method.stacks, decoder, [Symbol.asyncDispose]: () => decoder[Symbol.asyncDispose]() };
+  }
+  /** Fingerprints were taken with exact products: over 4 bits those of a graph that answers are not. */
+  async function check(graph: WriterGraph, member: Member): Promise<void> {
+    await using exact = form.basePrecision === 'int4' ? await openGraph(graph.names, { rounds: false }) : undefined;
+    const probe = (feeds: Values) => lastScores(decoderOf(exact ?? graph, [member, member]), feeds);
+    await checkFingerprint({ folder: source.folder, adapter: member }, source, { probe });
+  }
   return {
     get names() {
       return members.names;

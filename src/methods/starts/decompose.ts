@@ -139,7 +139,7 @@ export function multiply(a: Matrix, b: Matrix): Matrix {
 
 const scaled = (x: Float64Array, factor: number): Float64Array => x.map((value) => value * factor);
 
-function dot(a: Float64Array, b: Float64Array): number {
+export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;

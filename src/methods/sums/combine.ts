@@ -4,7 +4,7 @@
  * linear: A = Σ ±√|wᵢsᵢ|·Aᵢ, B = Σ √|wᵢsᵢ|·Bᵢ: of equal ranks, and products of one adapter's B with another's A come in.
  * svd: the sum's largest singular directions, B = U·S, A = Vᵀ: the nearest of that rank.
  */
-import { type Matrix, multiply, singularParts, transposed } from '../starts/decompose.ts';
+import { dot, type Matrix, multiply, singularParts, transposed } from '../starts/decompose.ts';
 
 export const combinations = ['cat', 'linear', 'svd'] as const;
 export type Combination = (typeof combinations)[number];
@@ -69,12 +69,6 @@ function basisOf(matrix: Matrix): Matrix {
   const data = new Float64Array(basis.length * columns.columns);
   for (const [k, direction] of basis.entries()) data.set(direction, k * columns.columns);
   return transposed({ rows: basis.length, columns: columns.columns, data });
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let total = 0;
-  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!;
-  return total;
 }
 
 const scaled = (matrix: Matrix, by: number): Matrix => ({ ...matrix, data: matrix.data.map((value) => by * value) });

@@ -1,6 +1,6 @@
 /** A weighted sum of LoRA adapters: what may be added to what, and the tensors and settings of the result. */
 import { AttuneError } from '../../errors/index.ts';
-import type { MethodSettings } from '../index.ts';
+import { baseChangeOf, type MethodSettings } from '../index.ts';
 import { type LoraSettings, rankAndScale } from '../lora.ts';
 import type { Matrix } from '../starts/decompose.ts';
 import { type Combination, combine, type Product } from './combine.ts';
@@ -36,6 +36,7 @@ export function sumOf(addends: readonly Addend[], { combination, rank: wished }:
   const loras = addends.map((addend) => ({ ...addend, method: expectLora(addend) }));
   const rank = rankOf(loras, combination, wished);
   const layers = productsByLayer(loras);
+  if (combination === 'linear') refuseUnequalRanks(layers, loras);
   const added = [...layers].flatMap(([place, products]) => tensorsOf(place, combine(combination, products, rank)));
   const whole = wholeTensors(loras);
   return { method: settingsOf(loras, [...layers.keys()], rank), tensors: [...added, ...whole] };
@@ -46,6 +47,8 @@ type Lora = Omit<Addend, 'method'> & { readonly method: LoraSettings };
 function expectLora({ method, where }: Addend): LoraSettings {
   if (method.name !== 'lora')
     throw cannotAdd(where, `it is an adapter of ${method.name}, and only those of lora add up`);
+  if (baseChangeOf(method) !== undefined)
+    throw cannotAdd(where, 'its matrices are right over the base that LoftQ rounded for them alone');
   if (method.bias === 'none') return method;
   throw cannotAdd(where, `it trained biases (bias: ${method.bias}), which have no place in a sum of matrices`);
 }
@@ -87,6 +90,16 @@ function productsByLayer(loras: readonly Lora[]): Map<string, Product[]> {
     }
   }
   return layers;
+}
+
+/** Patterns may give one layer another rank in each adapter, though the largest are the same. */
+function refuseUnequalRanks(layers: ReadonlyMap<string, readonly Product[]>, loras: readonly Lora[]): void {
+  for (const [name, products] of layers) {
+    const ranks = products.map(({ a }) => a.rows);
+    if (ranks.every((rank) => rank === ranks[0])) continue;
+    const problem = `the adapters have ranks ${ranks.join(' and ')} at ${placeOf(name)!.path}, and linear adds matrices of one rank`;
+    throw cannotAdd(loras.at(-1)!.where, problem, 'use cat, which is exact, or svd with a rank');
+  }
 }
 
 function placeOf(name: string): Place | undefined {

@@ -23,8 +23,10 @@ export const noDrift: Drift = { maxLogitDifference: 0, largestLogit: 1 };
 export function driftOf(before: ArrayLike<number>, after: ArrayLike<number>): Drift {
   let [difference, largest] = [0, 1];
   for (let i = 0; i < before.length; i++) {
-    // Written so that what is not a number is no small difference.
-    if (!(Math.abs(before[i]! - after[i]!) <= difference)) difference = Math.abs(before[i]! - after[i]!);
+    const one = Math.abs(before[i]! - after[i]!);
+    // What is not a number is no small difference, and stays what it is.
+    if (Number.isNaN(one)) return { maxLogitDifference: one, largestLogit: largest };
+    difference = Math.max(difference, one);
     largest = Math.max(largest, Math.abs(before[i]!));
   }
   return { maxLogitDifference: difference, largestLogit: largest };

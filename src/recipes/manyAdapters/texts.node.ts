@@ -66,7 +66,7 @@ async function write(
   questions: readonly OwnedQuestion[],
   { raw, system, think, tools, signal, ...given }: GenerateOptions & ChatOptions,
 ): Promise<Answer[]> {
-  const how = { settings: checkedSettings({ ...given, n: 1 }), tools: (tools ?? []).length > 0 };
+  const how = { settings: oneEach(given), tools: (tools ?? []).length > 0 };
   // Taken before anything is waited for: an adapter that is removed while it writes ends what it began.
   const owners = many.membersOf(questions.map(({ adapter }) => adapter));
   const spoken = questions.map(({ adapter }) => prompters.get(adapter)!);
@@ -86,4 +86,12 @@ async function write(
     answers.push(...written.map(({ tokens, finishReason }) => answersIn(tokenizer)(tokens, finishReason, how)));
   }
   return answers;
+}
+
+/** Answers are in the order of the questions. */
+function oneEach(given: object) {
+  const settings = checkedSettings(given);
+  if (settings.n === 1) return settings;
+  const fix = 'ask the same question several times';
+  throw new AttuneError({ code: 'CONFIG_INVALID', where: 'n', problem: 'many adapters write one answer each', fix });
 }

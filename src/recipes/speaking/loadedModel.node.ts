@@ -103,9 +103,12 @@ async function openCalls(target: Target, prompter: Prompter, reference: string) 
     async answers(asked: readonly Question[], options: Options): Promise<Answer[]> {
       const how = speaking(options);
       const prompts = await promptsOf(prompter, asked, options);
-      const found = await speaker.answers(prompts, how);
-      refuseEnded(options.signal);
-      return found;
+      try {
+        return await speaker.answers(prompts, how);
+      } finally {
+        // Whatever a call fails with that is ended from outside, this is why.
+        refuseEnded(options.signal);
+      }
     },
     async *stream(asked: Question, options: Options = {}): AsyncGenerator<string, Answer> {
       const how = speaking(options);

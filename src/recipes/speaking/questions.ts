@@ -1,6 +1,7 @@
 /** What a program asks, as the tokens that a model goes on from. */
 import { type ChatMessage, checkPrompt, type Tool } from '../../data/chat/index.ts';
 import { throwProblems } from '../../data/index.ts';
+import { AttuneError } from '../../errors/index.ts';
 import type { Prompt, Prompter } from './prompter.node.ts';
 
 /** A prompt, or a conversation. */
@@ -28,12 +29,25 @@ export async function promptOf(
   question: Question,
   { place, raw, system, tools, think }: Placed,
 ): Promise<Prompt> {
-  if (typeof question === 'string' && (raw || !prompter.isChat)) return prompter.text(question, place);
-  const opening = system === undefined ? [] : [{ role: 'system', content: system } as const];
-  const messages = typeof question === 'string' ? [...opening, { role: 'user', content: question } as const] : question;
+  if (typeof question === 'string' && (raw || !prompter.isChat)) {
+    refuseUnsaid({ system, tools, think }, place);
+    return prompter.text(question, place);
+  }
+  const said = typeof question === 'string' ? [{ role: 'user', content: question } as const] : question;
+  const begins = system !== undefined && said[0]?.role !== 'system';
+  const messages = begins ? [{ role: 'system', content: system } as const, ...said] : said;
   const { conversations, ...problems } = checkPrompt({ messages, tools }, place);
   throwProblems(problems);
   return await prompter.conversation({ ...conversations[0]!, think });
+}
+
+/** A text as it stands has no place for them. */
+function refuseUnsaid(asking: Asking, place: string): void {
+  const { system, tools = [], think } = asking;
+  const unsaid = system !== undefined ? 'system' : tools.length > 0 ? 'tools' : think ? 'think' : undefined;
+  if (unsaid === undefined) return;
+  const problem = `\`${unsaid}\` is of conversations, and this is a text as it stands`;
+  throw new AttuneError({ code: 'CONFIG_INVALID', where: place, problem, fix: 'leave it out' });
 }
 
 /** Names a question in errors. */

@@ -72,7 +72,7 @@ export async function openSpeaker(
       const growing = openTextStream(decode, how.settings.stop);
       const tokens: number[] = [];
       let finishReason: FinishReason = 'aborted';
-      const request = { inputIds: [prompt], endIds, decode, signal: how.signal };
+      const request = { inputIds: [prompt], numbers: [how.firstNumber ?? 0], endIds, decode, signal: how.signal };
       for await (const { token, finishReason: reason } of streamTokens(decoder, request, { ...how.settings, n: 1 })) {
         if (token !== undefined) {
           tokens.push(token);

@@ -15,6 +15,7 @@ import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../expo
 import { readTensors } from '../export/tensors.ts';
 import { isLanguageModel } from '../kindOf.node.ts';
 import { readAdapters, type SharingAdapter } from '../manyAdapters/read.node.ts';
+import { taskNames } from '../schema/recipeSettings.ts';
 import { baseFolder, identify, openTarget, type Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
 import { agreed } from './agreement.ts';
@@ -54,7 +55,9 @@ export async function sumAdapters(weights: ReadonlyMap<string, number>, options:
   );
   const sum = sumOf(addends, { combination, rank });
   const path = resolve(output);
-  await writeSum(path, sum, { target, base, common, first: adapters.get(references[0]!)! });
+  const first = adapters.get(references[0]!)!;
+  const chat = [...adapters.values()].find(({ adapter }) => adapter.manifest?.chat) ?? first;
+  await writeSum(path, sum, { target, base, common, first, chat });
   return { path, files: await filesOf(path), combination, rank: sum.method.r };
 }
 
@@ -86,17 +89,19 @@ interface Writing {
   readonly base: Manifest['base'];
   readonly common: ReturnType<typeof agreed>;
   readonly first: SharingAdapter;
+  /** Whose chat template goes with the sum: the one that says what it learned with. */
+  readonly chat: SharingAdapter;
 }
 
 /** It is opened on its base before anything is written: what does not open is not left behind. */
-async function writeSum(path: string, sum: Sum, { target, base, common, first }: Writing): Promise<void> {
+async function writeSum(path: string, sum: Sum, { target, base, common, first, chat }: Writing): Promise<void> {
   const { method, tensors } = sum;
   const { folder } = target.artifact;
   const source = await readModelFolder(folder);
   const { architecture, config } = source.description;
   const isText = await isLanguageModel(target);
-  const taskName = common.task ?? (isText ? 'causal-lm' : 'text-classification');
-  const task = runTasks[taskName as keyof typeof runTasks];
+  const taskName = taskNames.find((name) => name === common.task) ?? (isText ? 'causal-lm' : 'text-classification');
+  const task = runTasks[taskName];
   const adapter = {
     folder: path,
     method,
@@ -126,7 +131,7 @@ async function writeSum(path: string, sum: Sum, { target, base, common, first }:
       headModules: task.headModules(source),
       taskType: task.peftTask,
     });
-    await copyChat(first.adapter, place);
+    await copyChat(chat.adapter, place);
   });
 }
 

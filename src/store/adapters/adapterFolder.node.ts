@@ -10,6 +10,7 @@ import { openFile } from '../../files/bytes.node.ts';
 import { type Checkpoint, joinFiles, type NamedTensor, openSafetensors, safetensorsChunks } from '../../files/index.ts';
 import { readJson } from '../../files/modelFolder.node.ts';
 import { type MethodSettings, type ModelFacts, parseMethod } from '../../methods/index.ts';
+import { basePrecisions } from '../../models/nn/index.ts';
 import { writeDurably, writeJson } from '../runs/atomic.node.ts';
 import { type HubConfig, type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
 import { hasHubForm, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
@@ -55,21 +56,29 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
     if (isHubConfig(config)) {
       const labels = await hubLabels(folder);
       const open = () => openHubFolder(folder, config);
-      const method = overItsBase(settingsFromHub(config, where), manifest);
+      const method = overItsBase(settingsFromHub(config, where), manifest, folder);
       return { ...known, method, baseReference, labels, hub: config, open };
     }
     const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
     const open = () => openPeftFolder(folder);
-    const read = own ?? { method: overItsBase(settingsFromPeft(config, where), manifest), open };
+    const read = own ?? { method: overItsBase(settingsFromPeft(config, where), manifest, folder), open };
     return { ...known, ...read, baseReference, peft: config };
   }
   return manifest && { ...known, ...trained(folder, manifest), baseReference: manifest.base.reference };
 }
 
 /** How the base was kept while it was trained: other programs have no field for that. */
-function overItsBase(method: MethodSettings, manifest: Manifest | undefined): MethodSettings {
+function overItsBase(method: MethodSettings, manifest: Manifest | undefined, folder: string): MethodSettings {
   const precision = manifest?.method['base_precision'];
-  return precision === undefined ? method : ({ ...method, base_precision: precision } as MethodSettings);
+  if (precision === undefined) return method;
+  const known = basePrecisions.find((name) => name === precision);
+  if (known) return { ...method, base_precision: known } as MethodSettings;
+  throw new AttuneError({
+    code: 'RUN_INVALID',
+    where: join(folder, MANIFEST),
+    problem: `method.base_precision is ${JSON.stringify(precision)}`,
+    fix: `it is one of ${basePrecisions.join(', ')}`,
+  });
 }
 
 /** The tensors as they were trained, under the names of the model's own parameters. */

@@ -42,8 +42,9 @@ const liveArrays = ({ shards, remembered }: ParameterMemory): Float32Array[] => 
 ];
 
 /** As before the first update. For weights that were read from disk, where no moments are. */
-export function clearMoments({ shards }: ParameterMemory): void {
+export function clearMoments({ shards, remembered }: ParameterMemory): void {
   for (const shard of shards) for (const region of moments) regionOf(shard, region).fill(0);
+  for (const { data } of remembered.values()) data.fill(0);
 }
 
 const regionOf = ({ kernels, addressOf, floats }: ParameterMemory['shards'][number], region: Region): Float32Array =>

@@ -26,21 +26,33 @@ const { values } = parseArgs({
 });
 const TOKENS = 64;
 
-const fieldOf = (file: string, field: string, count: number): string[] =>
+interface Line {
+  readonly text: string;
+  readonly instruction: string;
+  readonly messages?: readonly { readonly content: string }[];
+}
+
+const linesOf = (file: string, count: number): Line[] =>
   readFileSync(join(resolve(values.data), file), 'utf8')
     .split('\n', count)
-    .map((line) => JSON.parse(line)[field]);
+    .map((line) => JSON.parse(line));
+
+/** What is asked first. */
+const questionsOf = (file: string, count: number): string[] =>
+  linesOf(file, count).map(({ messages, instruction }) => messages?.[0]?.content ?? instruction);
 
 /** Twenty beginnings of articles as they stand, and thirty questions in two languages through the chat template. */
 async function promptsOf(source: ModelSource): Promise<(readonly number[])[]> {
   const { tokenizer } = source;
   const template = openTemplate(await chatTemplateFor(source, { wished: 'auto', tools: false }), new Date());
   const asked = [
-    ...fieldOf('gsm8k/train.jsonl', 'question', 10),
-    ...fieldOf('alpaca_en/train.jsonl', 'instruction', 10),
-    ...fieldOf('alpaca_zh/train.jsonl', 'instruction', 10),
+    ...questionsOf('gsm8k/train.jsonl', 10),
+    ...questionsOf('alpaca_en/train.jsonl', 10),
+    ...questionsOf('alpaca_zh/train.jsonl', 10),
   ];
-  const begun = fieldOf('wikitext2/validation.jsonl', 'text', 60).filter((text) => text.length > 200);
+  const begun = linesOf('wikitext2/validation.jsonl', 60)
+    .map(({ text }) => text)
+    .filter((text) => text.length > 200);
   return [
     ...begun.slice(0, 20).map((text) => tokenizer.ids(text).slice(0, 24)),
     ...asked.map((content) => {

@@ -53,9 +53,11 @@ export interface GradientOptions extends Differentiating {
 /** Nothing is differentiated below what rests, whose gradients are zero. */
 export async function openGradients(fed: Fed, options: GradientOptions): Promise<GradientSession> {
   const { program, memory } = fed;
-  const { open, threads, isOpen = () => true } = options;
+  const { open, threads, recompute = 'none', isOpen = () => true } = options;
   const { outputs, inRows, rows } = splitGradients(gradientOutputs(program, options));
-  const session = await open(outputs, { threads, constants: packedValues(memory), unpacked: true });
+  // Who computes values again to save memory packs no weights a second time: steps take 3 to 5 % longer (docs/log.md).
+  const unpacked = recompute !== 'none';
+  const session = await open(outputs, { threads, constants: packedValues(memory), unpacked });
   const tables = openTables(
     memory,
     inRows.map(({ parameter }) => parameter),

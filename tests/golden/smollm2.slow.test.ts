@@ -60,9 +60,9 @@ describe.skipIf(!file)('SmolLM2-135M-Instruct, Q4_1', () => {
       const last = logits.subarray(-49152);
       const found = (answer.top as number[]).map((token) => last[token]!);
       expect(relativeError(found, answer.logits), base_precision).toBeLessThan(1e-5);
-      // Of 210 matrices of the blocks none is rounded again.
+      // Of 210 matrices of the blocks none is rounded again, and the table of the vocabulary stays in its bytes.
       const own = opened.program.parameters.filter(({ parameter }) => parameter.stored?.own);
-      expect(own).toHaveLength(base_precision === 'int4' ? 210 : 0);
+      expect(own).toHaveLength(base_precision === 'int4' ? 211 : 0);
     }
   });
 

@@ -1,4 +1,5 @@
 /** Calls of tools in what a model wrote: objects with a name and arguments, wherever a template puts them. */
+import { canonicalJson } from '../files/index.ts';
 
 export interface Called {
   readonly name: string;
@@ -44,11 +45,4 @@ function endOfObject(text: string, start: number): number | undefined {
 
 /** The same functions with the same arguments, in the same order; the order of keys means nothing. */
 export const sameCalls = (found: readonly Called[], wanted: readonly Called[]): boolean =>
-  found.length === wanted.length && found.every((call, i) => canonical(call) === canonical(wanted[i]!));
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
-}
+  found.length === wanted.length && found.every((call, i) => canonicalJson(call) === canonicalJson(wanted[i]!));

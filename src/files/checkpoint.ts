@@ -31,6 +31,22 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
+/** Tensors that lie in memory; who reads one gets a copy. */
+export function checkpointOver(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
+): Checkpoint {
+  return {
+    names: [...tensors.keys()],
+    shapeOf: (name) => tensors.get(name)?.shape,
+    identityOf: () => undefined,
+    async readFloats(name, into = new Float32Array(tensors.get(name)!.data.length)) {
+      into.set(tensors.get(name)!.data);
+      return into;
+    },
+    close: async () => undefined,
+  };
+}
+
 /** `rename` gives the name that a stored tensor has here; without one it is left out. */
 export function joinFiles(
   files: readonly Safetensors[],

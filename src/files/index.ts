@@ -3,6 +3,7 @@
  * Invariant: trusts no file; what it returns was checked. Platform code stands in *.node.ts.
  */
 export { type ByteSource, memorySource } from './bytes.ts';
-export { type Checkpoint, joinFiles, type OwnBlocks, type OwnForm } from './checkpoint.ts';
+export { canonicalJson } from './canonicalJson.ts';
+export { type Checkpoint, checkpointOver, joinFiles, type OwnBlocks, type OwnForm } from './checkpoint.ts';
 export { openSafetensors, type Safetensors, type StoredTensor } from './safetensors.ts';
 export { type NamedTensor, safetensorsChunks } from './safetensorsWriter.ts';

@@ -55,7 +55,7 @@ export function softmax(logits: ArrayLike<number>): number[] {
   return weights.map((weight) => weight / total);
 }
 
-const indexOfLargest = (values: ArrayLike<number>): number => {
+export const indexOfLargest = (values: ArrayLike<number>): number => {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
   return best;

@@ -9,6 +9,7 @@ import { parseRecipe, type RecipeInput } from './schema/index.ts';
 import type { LanguageModel } from './speaking/loadedModel.node.ts';
 import { type WritesNothing, writesNothing } from './speaking/otherKind.ts';
 import type { Target } from './target.node.ts';
+import { asTextInput } from './textInput.ts';
 import type { OnTrainEvent } from './train/index.ts';
 
 export interface CallOptions {
@@ -86,11 +87,10 @@ async function loadClassifier({ artifact, maxLength }: Target, where: string): P
   const { openClassifier } = await import('../inference/classifier.node.ts');
   const opened = await openClassifier(artifact, { threads: availableParallelism(), maxLength, batchSize: BATCH });
   const close = (): Promise<void> => Promise.resolve(opened[Symbol.asyncDispose]());
-  const asInput = (input: string | TextInput): TextInput => (typeof input === 'string' ? { text: input } : input);
   async function predict(inputs: string | TextInput | readonly (string | TextInput)[]) {
     const isList = Array.isArray(inputs);
     const list = (isList ? inputs : [inputs]) as readonly (string | TextInput)[];
-    const answers = await opened.predict(list.map(asInput));
+    const answers = await opened.predict(list.map(asTextInput));
     return isList ? answers : answers[0]!;
   }
   const answering = { labels: opened.labels, predict: predict as Classifier['predict'] };

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { chunks, collate } from '../../src/data/batch.ts';
 import { mul, sumAll } from '../../src/engine/ops/index.ts';
+import { checkpointOver } from '../../src/files/index.ts';
 import { openCheckpoint, requireJson } from '../../src/files/modelFolder.node.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { buildProgram, cutProgram, type Method } from '../../src/models/nn/index.ts';
@@ -138,17 +139,7 @@ test('what it remembers is in the state of a run, and a run that goes on from it
   const state = stateOf(broken);
   expect(state.has('remembered.largest')).toBe(true);
   const resumed = await open(kept);
-  await resumed.trainer.restore({
-    where: 'state',
-    names: [...state.keys()],
-    shapeOf: (name) => state.get(name)?.shape,
-    identityOf: () => undefined,
-    readFloats: async (name, into) => {
-      into!.set(state.get(name)!.data);
-      return into!;
-    },
-    close: async () => undefined,
-  });
+  await resumed.trainer.restore({ ...checkpointOver(state), where: 'state' });
   await run(resumed.trainer, [3, totalSteps]);
   expect(stateOf(resumed)).toEqual(stateOf(whole));
 });

@@ -1,5 +1,5 @@
 /** Adapters of any method with values of their own, as if they had been trained and saved. */
-import type { Checkpoint } from '../../src/files/index.ts';
+import { checkpointOver } from '../../src/files/index.ts';
 import type { AdapterSource } from '../../src/inference/classifier.node.ts';
 import { readModelFolder } from '../../src/inference/modelFolder.node.ts';
 import { attachMethod, type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
@@ -38,23 +38,10 @@ export async function adapterMaker({ folder, method, labels }: Kind): Promise<(v
       for (let i = 0; i < data.length; i++) data[i] = around + size * Math.sin(seed + number + 1.7 * i);
       return [name, { shape, data }] as const;
     });
-    const open = async () => checkpointOf(new Map(tensors));
+    const open = async () => checkpointOver(new Map(tensors));
     return { folder: `${folder} with ${method.name} ${seed}`, method, labels, open };
   };
 }
 
 export const madeAdapter = async ({ folder, method, labels, ...values }: Kind & Values): Promise<AdapterSource> =>
   (await adapterMaker({ folder, method, ...(labels && { labels }) }))(values);
-
-const checkpointOf = (
-  tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>,
-): Checkpoint => ({
-  names: [...tensors.keys()],
-  shapeOf: (name) => tensors.get(name)?.shape,
-  identityOf: () => undefined,
-  async readFloats(name, into = new Float32Array(tensors.get(name)!.data.length)) {
-    into.set(tensors.get(name)!.data);
-    return into;
-  },
-  close: async () => undefined,
-});

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { chunks } from '../../src/data/batch.ts';
 import type { Tensor } from '../../src/engine/graph/index.ts';
 import type { Values } from '../../src/engine/runtime/index.ts';
-import type { Checkpoint } from '../../src/files/index.ts';
+import { type Checkpoint, checkpointOver } from '../../src/files/index.ts';
 import { exportedTensors, mergedTensors } from '../../src/inference/merged.ts';
 import { basePrecisionOf, type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
 import { describeModel } from '../../src/models/index.ts';
@@ -160,17 +160,7 @@ describe.each(pairs.filter(isOffered))('$method on $model', ({ model, method, ti
     const state = new Map(first.state().map(({ name, data, shape }) => [name, { shape, data: data.slice() }]));
     const resumed = await open();
     await using second = await trainerOf(resumed);
-    await second.restore({
-      where: 'state',
-      names: [...state.keys()],
-      shapeOf: (name) => state.get(name)?.shape,
-      identityOf: () => undefined,
-      readFloats: async (name, into) => {
-        into!.set(state.get(name)!.data);
-        return into!;
-      },
-      close: async () => undefined,
-    });
+    await second.restore({ ...checkpointOver(state), where: 'state' });
     await steps(second, batches, [2, totalSteps]);
     for (const [name, { arrays }] of whole.memory.trained) {
       expect(resumed.memory.trained.get(name)!.arrays.weight, name).toEqual(arrays.weight);
@@ -183,16 +173,7 @@ describe.each(pairs.filter(isOffered))('$method on $model', ({ model, method, ti
     await train(opened, totalSteps);
     if (basePrecisionOf(settings) === 'fp32') return opened;
     const tensors = new Map(savedOf(opened).map((tensor) => [tensor.name, tensor]));
-    const adapter: Checkpoint = {
-      names: [...tensors.keys()],
-      shapeOf: (name) => tensors.get(name)?.shape,
-      identityOf: () => undefined,
-      readFloats: async (name, into = new Float32Array(tensors.get(name)!.data.length)) => {
-        into.set(tensors.get(name)!.data);
-        return into;
-      },
-      close: async () => undefined,
-    };
+    const adapter = checkpointOver(tensors);
     return await tiny.open(settings, adapter, 'fp32');
   }
 

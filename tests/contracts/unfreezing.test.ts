@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { chunks } from '../../src/data/batch.ts';
 import { topological } from '../../src/engine/graph/index.ts';
+import { checkpointOver } from '../../src/files/index.ts';
 import { type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
 import { openings } from '../../src/methods/unfreezing.ts';
 import type { GradientPromise } from '../../src/models/nn/index.ts';
@@ -84,17 +85,7 @@ describe.each([...pairs, ...rounded])('$name on $model', ({ settings, open, batc
     const state = new Map(first.state().map(({ name, data, shape }) => [name, { shape, data: data.slice() }]));
     const resumed = await open(settings);
     await using second = await trainerOf(resumed);
-    await second.restore({
-      where: 'state',
-      names: [...state.keys()],
-      shapeOf: (name) => state.get(name)?.shape,
-      identityOf: () => undefined,
-      readFloats: async (name, into) => {
-        into!.set(state.get(name)!.data);
-        return into!;
-      },
-      close: async () => undefined,
-    });
+    await second.restore({ ...checkpointOver(state), where: 'state' });
     await train(second, batches, [5, totalSteps]);
     expect(second.state().map(({ data }) => data)).toEqual(trainer.state().map(({ data }) => data));
   });

@@ -1,6 +1,6 @@
 /** Weighted sums of LoRA adapters against PEFT's add_weighted_adapter. */
 import { describe, expect, test } from 'vitest';
-import type { Checkpoint } from '../../src/files/index.ts';
+import { type Checkpoint, checkpointOver } from '../../src/files/index.ts';
 import { type Addend, type Sum, sumOf } from '../../src/methods/sums/sumOf.ts';
 import { readTensors as tensorsOf } from '../../src/recipes/export/tensors.ts';
 import { readAdapter } from '../../src/store/adapters/index.ts';
@@ -26,19 +26,8 @@ async function summed({ adapters, weights, combination_type: combination, svd_ra
   return sumOf(addends, { combination, rank });
 }
 
-const checkpointOf = ({ tensors }: Sum): Checkpoint => {
-  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  return {
-    names: [...byName.keys()],
-    shapeOf: (name) => byName.get(name)?.shape,
-    identityOf: () => undefined,
-    async readFloats(name, into = new Float32Array(byName.get(name)!.data.length)) {
-      into.set(byName.get(name)!.data);
-      return into;
-    },
-    close: async () => undefined,
-  };
-};
+const checkpointOf = ({ tensors }: Sum): Checkpoint =>
+  checkpointOver(new Map(tensors.map((tensor) => [tensor.name, tensor])));
 
 /** B·A of a linear layer, or (B·A)ᵀ of the embeddings. */
 function productOf({ tensors }: Sum, path: string): number[] {

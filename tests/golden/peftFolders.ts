@@ -1,7 +1,7 @@
 /** Folders that other programs saved: their names, networks that they keep to themselves, weights that they merge. */
 import { expect } from 'vitest';
 import type { Value } from '../../src/engine/runtime/index.ts';
-import type { Checkpoint } from '../../src/files/index.ts';
+import { type Checkpoint, checkpointOver } from '../../src/files/index.ts';
 import { type MethodSettings, methods } from '../../src/methods/index.ts';
 import type { Program } from '../../src/models/nn/index.ts';
 import { ownHubName } from '../../src/store/adapters/adapterHub/folder.node.ts';
@@ -29,16 +29,7 @@ export function startOf(golden: Golden): Checkpoint {
   const start = new Map(
     [...golden].flatMap(([key, value]) => (/^start\./.test(key) ? [[own(key.slice(6))!, value]] : [])),
   );
-  return {
-    names: [...start.keys()],
-    shapeOf: (key) => start.get(key)?.shape,
-    identityOf: () => undefined,
-    readFloats: async (key, into = new Float32Array(start.get(key)!.data.length)) => {
-      into.set(start.get(key)!.data);
-      return into;
-    },
-    close: async () => undefined,
-  };
+  return checkpointOver(start);
 }
 
 interface Opened {

@@ -1,4 +1,5 @@
 /** From scores to a token, in the order in which Transformers does it. */
+import { indexOfLargest } from '../scorer.ts';
 import type { GenerationSettings } from './settings.ts';
 
 /** What stands before the token that is chosen. */
@@ -99,12 +100,6 @@ function drawn(scores: Float64Array, random: number): number {
     if (left < 0) return i;
   }
   return last;
-}
-
-function indexOfLargest(scores: Float64Array): number {
-  let best = 0;
-  for (let i = 1; i < scores.length; i++) if (scores[i]! > scores[best]!) best = i;
-  return best;
 }
 
 const largest = (scores: Float64Array): number => scores[indexOfLargest(scores)]!;

@@ -68,13 +68,15 @@ export async function openManyClassifiers(base: SharedBase, options: Options): P
     where: source.folder,
     open: (names) => openGraph(base, names, { open, threads }),
   });
-  const check = (graph: LabelGraph, member: Classifier): Promise<void> => {
-    const probe = async (feeds: Values): Promise<Float32Array> => {
-      const owners = new Array<Classifier>(feeds['labels']!.data.length).fill(member);
-      return Float32Array.from((await scores(graph, feeds, owners)).flat());
-    };
-    return checkFingerprint({ folder: source.folder, adapter: member }, source, { probe });
-  };
+  async function check(graph: LabelGraph, added: readonly Classifier[]): Promise<void> {
+    for (const member of added) {
+      const probe = async (feeds: Values): Promise<Float32Array> => {
+        const owners = new Array<Classifier>(feeds['labels']!.data.length).fill(member);
+        return Float32Array.from((await scores(graph, feeds, owners)).flat());
+      };
+      await checkFingerprint({ folder: source.folder, adapter: member }, source, { probe });
+    }
+  }
   return {
     get names() {
       return members.names;

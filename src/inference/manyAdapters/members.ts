@@ -19,8 +19,8 @@ export interface Members<M extends HasParts, G extends SharedGraph> extends Asyn
   readonly names: readonly string[];
   /** Undefined stands for the base itself. Throws where there is no such adapter. */
   get(name: string | undefined): M;
-  /** All of them or, where one is refused, none. `check` may throw once the graph can answer for one. */
-  add(added: ReadonlyMap<string, M>, check: (graph: G, member: M) => Promise<void>): Promise<void>;
+  /** All of them or, where one is refused, none. `check` may throw once the graph can answer for them. */
+  add(added: ReadonlyMap<string, M>, check: (graph: G, added: readonly M[]) => Promise<void>): Promise<void>;
   remove(name: string): void;
   use<R>(work: (graph: G) => Promise<R>): Promise<R>;
 }
@@ -53,10 +53,13 @@ export function openMembers<M extends HasParts, G extends SharedGraph>({
     else graph = openReplaceable(opened);
   }
 
-  async function addNow(added: ReadonlyMap<string, M>, check: (graph: G, member: M) => Promise<void>): Promise<void> {
+  async function addNow(
+    added: ReadonlyMap<string, M>,
+    check: (graph: G, added: readonly M[]) => Promise<void>,
+  ): Promise<void> {
     for (const name of added.keys()) if (members.has(name)) throw nameTaken(name, where);
     await reach([...(own ? [own] : []), ...members.values(), ...added.values()]);
-    for (const member of added.values()) await graph!.use((current) => check(current, member));
+    if (added.size > 0) await graph!.use((current) => check(current, [...added.values()]));
     for (const [name, member] of added) members.set(name, member);
   }
 

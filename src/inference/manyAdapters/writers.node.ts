@@ -53,10 +53,12 @@ export async function openManyWriters(
     return { names, stacks: method.stacks, decoder, [Symbol.asyncDispose]: () => decoder[Symbol.asyncDispose]() };
   }
   /** Fingerprints were taken with exact products: over 4 bits those of a graph that answers are not. */
-  async function check(graph: WriterGraph, member: Member): Promise<void> {
+  async function check(graph: WriterGraph, added: readonly Member[]): Promise<void> {
     await using exact = form.basePrecision === 'int4' ? await openGraph(graph.names, { rounds: false }) : undefined;
-    const probe = (feeds: Values) => lastScores(decoderOf(exact ?? graph, [member, member]), feeds);
-    await checkFingerprint({ folder: source.folder, adapter: member }, source, { probe });
+    for (const member of added) {
+      const probe = (feeds: Values) => lastScores(decoderOf(exact ?? graph, [member, member]), feeds);
+      await checkFingerprint({ folder: source.folder, adapter: member }, source, { probe });
+    }
   }
   return {
     get names() {

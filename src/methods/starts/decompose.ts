@@ -80,7 +80,7 @@ function leadingDirections(tall: Matrix, r: number): Float64Array[] {
 }
 
 /** What is left of x beside some orthonormal directions. Twice, for rounding. */
-function withoutShares(x: Float64Array, basis: readonly Float64Array[]): Float64Array {
+export function withoutShares(x: Float64Array, basis: readonly Float64Array[]): Float64Array {
   const left = x.slice();
   for (let again = 0; again < 2; again++) {
     for (const direction of basis) {

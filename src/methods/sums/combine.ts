@@ -4,7 +4,7 @@
  * linear: A = Σ ±√|wᵢsᵢ|·Aᵢ, B = Σ √|wᵢsᵢ|·Bᵢ: of equal ranks, and products of one adapter's B with another's A come in.
  * svd: the sum's largest singular directions, B = U·S, A = Vᵀ: the nearest of that rank.
  */
-import { dot, type Matrix, multiply, singularParts, transposed } from '../starts/decompose.ts';
+import { dot, type Matrix, multiply, singularParts, transposed, withoutShares } from '../starts/decompose.ts';
 
 export const combinations = ['cat', 'linear', 'svd'] as const;
 export type Combination = (typeof combinations)[number];
@@ -52,19 +52,16 @@ function nearest({ a, b }: Pair, rank: number): Pair {
 /** What is left of a column beside the others, as a share of it, below which it is rounding. */
 const DEPENDENT = 1e-10;
 
-/** Orthonormal columns that span the same: fewer, where some depend on others (Gram and Schmidt, twice each). */
+/** Orthonormal columns that span the same: fewer, where some depend on others (Gram and Schmidt). */
 function basisOf(matrix: Matrix): Matrix {
   const basis: Float64Array[] = [];
   const columns = transposed(matrix);
   for (let k = 0; k < columns.rows; k++) {
     const column = columns.data.slice(k * columns.columns, (k + 1) * columns.columns);
     const before = Math.sqrt(dot(column, column));
-    for (const direction of [...basis, ...basis]) {
-      const share = dot(column, direction);
-      for (let i = 0; i < column.length; i++) column[i]! -= share * direction[i]!;
-    }
-    const length = Math.sqrt(dot(column, column));
-    if (length > DEPENDENT * before) basis.push(column.map((value) => value / length));
+    const left = withoutShares(column, basis);
+    const length = Math.sqrt(dot(left, left));
+    if (length > DEPENDENT * before) basis.push(left.map((value) => value / length));
   }
   const data = new Float64Array(basis.length * columns.columns);
   for (const [k, direction] of basis.entries()) data.set(direction, k * columns.columns);

@@ -7,6 +7,7 @@ import { isLanguageModel } from '../kindOf.node.ts';
 import type { ChatMessage } from '../speaking/loadedModel.node.ts';
 import type { Question } from '../speaking/questions.ts';
 import { identify, openTarget, type Target } from '../target.node.ts';
+import { asTextInput } from '../textInput.ts';
 import {
   type AdaptedModel,
   type ByAdapter,
@@ -54,7 +55,7 @@ function adapted(answering: Answering, add: (more: readonly AdapterReferences[])
   async function predict(given: string | TextInput | readonly (string | TextInput)[], how: ByAdapter = {}) {
     const all = [given].flat() as readonly (string | TextInput)[];
     const owners = ownersOf(how, all.length);
-    const rows = all.map((one) => (typeof one === 'string' ? { text: one } : one));
+    const rows = all.map(asTextInput);
     const answers = await answering.predict(rows.map((row, i) => ({ ...row, adapter: owners[i] })));
     return Array.isArray(given) ? answers : answers[0]!;
   }

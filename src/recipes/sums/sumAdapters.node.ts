@@ -2,13 +2,13 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
-import type { Checkpoint } from '../../files/index.ts';
+import { checkpointOver } from '../../files/index.ts';
 import { type AdapterSource, openClassifier } from '../../inference/classifier.node.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
 import { openLanguageModel } from '../../inference/languageModel.node.ts';
 import { readModelFolder, usableLength } from '../../inference/modelFolder.node.ts';
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
-import { type Sum, type SumTensor, sumOf } from '../../methods/sums/sumOf.ts';
+import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
 import { type Manifest, writeAdapter } from '../../store/adapters/index.ts';
 import { copyChat } from '../export/languageModel.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../export/outputFolder.node.ts';
@@ -106,7 +106,7 @@ async function writeSum(path: string, sum: Sum, { target, base, common, first, c
     folder: path,
     method,
     labels: common.labels ?? first.source.labels,
-    open: async () => checkpointOf(tensors),
+    open: async () => checkpointOver(new Map(tensors.map((tensor) => [tensor.name, tensor]))),
   };
   const { labels, fingerprint } = await answersOf(folder, adapter, isText);
   const manifest: Manifest = {
@@ -143,22 +143,6 @@ async function answersOf(folder: string, adapter: AdapterSource, isText: boolean
   }
   await using model = await openClassifier({ folder, adapter }, { threads, batchSize: 1 });
   return { labels: model.labels, fingerprint: await fingerprintOf(model.scorer, model.source.description) };
-}
-
-function checkpointOf(tensors: readonly SumTensor[]): Checkpoint {
-  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  return {
-    names: [...byName.keys()],
-    shapeOf: (name) => byName.get(name)?.shape,
-    identityOf: () => undefined,
-    async readFloats(name, into) {
-      const { data } = byName.get(name)!;
-      if (!into) return data;
-      into.set(data);
-      return into;
-    },
-    close: async () => undefined,
-  };
 }
 
 const wholeModel = (where: string): AttuneError =>

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { AttuneError } from '../../errors/index.ts';
+import { canonicalJson } from '../../files/index.ts';
 
 export const MANIFEST = 'attune.json';
 
@@ -75,15 +76,7 @@ export function configHash(fields: Readonly<Record<string, unknown>>): string {
   return hash(Object.fromEntries(Object.entries(fields).filter(([key]) => !volatileFields.has(key))));
 }
 
-export const hash = (value: unknown): string => createHash('sha256').update(canonical(value)).digest('hex');
-
-/** JSON with sorted keys. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join(',')}}`;
-}
+export const hash = (value: unknown): string => createHash('sha256').update(canonicalJson(value)).digest('hex');
 
 /** Throws unless the base is the one that the adapter was trained on. */
 export function expectBase(actual: BaseIdentity, { base }: Pick<Manifest, 'base'>, where: string): void {

@@ -3,6 +3,7 @@ import type * as Ort from 'onnxruntime-node';
 import type { Tensor } from '../graph/index.ts';
 import { toOnnx } from '../onnx/index.ts';
 import { bindFeeds, graphInputs, initializersOf, placeOutputs } from './bindSizes.ts';
+import { entries } from './entries.ts';
 import type { Runtime, Session, SessionOptions, Value } from './session.ts';
 
 export async function openBindingRuntime(): Promise<Runtime> {
@@ -23,7 +24,7 @@ const sessionOptions = ({ threads, unpacked }: SessionOptions): Ort.InferenceSes
   graphOptimizationLevel: 'all',
   enableMemPattern: false,
   logSeverityLevel: 3,
-  extra: { session: { intra_op: { allow_spinning: '0' }, ...(unpacked && { disable_prepacking: '1' }) } },
+  extra: { ...Object.fromEntries(entries), ...(unpacked && { 'session.disable_prepacking': '1' }) },
 });
 
 interface Opened {

@@ -2,6 +2,7 @@
 import type { Data, Tensor } from '../graph/index.ts';
 import { onnxType, type StoredTensor, toOnnx } from '../onnx/index.ts';
 import { bindFeeds, graphInputs, initializersOf, placeOutputs } from './bindSizes.ts';
+import { entries } from './entries.ts';
 import { type OrtLibrary, openLibrary, type Pointer } from './library.node.ts';
 import type { Runtime, Session, SessionOptions, Value, Values } from './session.ts';
 
@@ -74,8 +75,7 @@ function createSession(library: OrtLibrary, { environment, bytes, constants, opt
     if (options.profile) library.call.enableProfiling(settings, options.profile);
     // A plan of memory is made beside what its first run took: for a while there is twice as much.
     library.call.disableMemoryPattern(settings);
-    // Spinning threads burn the time that the rest of the process needs between two runs.
-    library.call.addConfigEntry(settings, 'session.intra_op.allow_spinning', '0');
+    for (const [name, value] of entries) library.call.addConfigEntry(settings, name, value);
     if (options.unpacked) library.call.addConfigEntry(settings, 'session.disable_prepacking', '1');
     const names = constants.map(({ name }) => name);
     const tensors = constants.map(({ tensor }) => tensor);

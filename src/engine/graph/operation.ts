@@ -13,13 +13,15 @@ export type Target = 'cpu' | 'portable';
 /** What a row may use to write its ONNX form. Tensors are names here. */
 export interface Emitter {
   readonly target: Target;
-  /** Adds nodes of one type; returns the names of its outputs. */
+  /** Adds nodes of one type; returns the names of its outputs. `shape`: of the first, where the inputs' do not tell. */
   node(
     type: string,
     inputs: readonly string[],
     attributes?: Record<string, Attribute>,
-    options?: { outputs?: number; domain?: string },
+    options?: { outputs?: number; domain?: string; shape?: Shape },
   ): string[];
+  /** What is made under this key, once for the whole graph. */
+  once<T>(key: string, make: () => T): T;
   nameOf(tensor: Tensor): string;
   /** Whether anything reads an output: what nobody reads need not be written. */
   isRead(output: Tensor): boolean;

@@ -14,6 +14,7 @@ import {
   type Sizes,
   type Target,
   type Tensor,
+  type Type,
   topological,
 } from '../graph/index.ts';
 import { onnxType, type StoredTensor, UINT4, type WrittenNode } from './messages.ts';
@@ -38,8 +39,10 @@ export class GraphWriter implements Emitter {
   /** Bytes of leaves once more, under names and a type of their own. */
   readonly fourBitViews: StoredTensor[] = [];
   readonly #initializers: ReadonlyMap<string, Data> | undefined;
+  /** What values are known to be. */
+  readonly types = new Map<string, Type>();
   readonly #names = new Map<Tensor, string>();
-  readonly #written = new Map<string, string>();
+  readonly #written = new Map<string, unknown>();
   readonly #inputs: readonly Tensor[];
   readonly #sizes: Sizes | undefined;
   readonly #read: ReadonlySet<Tensor>;
@@ -58,6 +61,7 @@ export class GraphWriter implements Emitter {
     const names = typeof onnx === 'string' ? this.node(onnx, inputs) : onnx(this, inputs, node);
     node.outputs.forEach((output, i) => {
       this.#names.set(output, names[i]!);
+      this.types.set(names[i]!, output);
     });
   }
 
@@ -70,7 +74,7 @@ export class GraphWriter implements Emitter {
       this.#names.set(tensor, made);
       return made;
     }
-    return this.#once(`${tensor.dtype}[${tensor.shape}]:${constant.data}`, () => this.#constant(constant));
+    return this.once(`${tensor.dtype}[${tensor.shape}]:${constant.data}`, () => this.#constant(constant));
   }
 
   isRead(output: Tensor): boolean {
@@ -81,11 +85,18 @@ export class GraphWriter implements Emitter {
     type: string,
     inputs: readonly string[],
     attributes: Record<string, Attribute> = {},
-    { outputs = 1, domain = '' }: { outputs?: number; domain?: string } = {},
+    { outputs = 1, domain = '', shape }: { outputs?: number; domain?: string; shape?: Shape } = {},
   ): string[] {
     const names = Array.from({ length: outputs }, (_, i) => `${type}_${this.nodes.length}${i > 0 ? `_${i}` : ''}`);
     this.nodes.push({ type, inputs, outputs: names, attributes, domain });
+    if (shape) this.types.set(names[0]!, { dtype: 'float32', shape });
     return names;
+  }
+
+  once<T>(key: string, make: () => T): T {
+    const made = (this.#written.get(key) as T | undefined) ?? make();
+    this.#written.set(key, made);
+    return made;
   }
 
   ints(values: readonly number[]): string {
@@ -97,11 +108,11 @@ export class GraphWriter implements Emitter {
   }
 
   cast(x: string, dtype: DType): string {
-    return this.#once(`cast ${x} ${dtype}`, () => this.node('Cast', [x], { to: onnxType[dtype] })[0]!);
+    return this.once(`cast ${x} ${dtype}`, () => this.node('Cast', [x], { to: onnxType[dtype] })[0]!);
   }
 
   fourBits(bytes: string, shape: readonly number[]): string {
-    return this.#once(`four bits ${bytes}`, () => {
+    return this.once(`four bits ${bytes}`, () => {
       const data = this.#initializers?.get(bytes);
       if (!data) return this.#splitBytes(bytes, shape);
       const name = `${bytes} in four bits`;
@@ -128,7 +139,7 @@ export class GraphWriter implements Emitter {
   dim(symbolic: Dim): string {
     const [dim] = this.known([symbolic]) as [Dim];
     if (typeof dim === 'number') return this.ints([dim]);
-    return this.#once(`dim ${dim}`, () => {
+    return this.once(`dim ${dim}`, () => {
       const terms = [...parseDim(dim)].map(([names, coefficient]) => this.#term(names, coefficient));
       return terms.reduce((a, b) => this.node('Add', [a, b])[0]!);
     });
@@ -138,7 +149,7 @@ export class GraphWriter implements Emitter {
     const shape = this.known(symbolic);
     if (shape.every((dim) => typeof dim === 'number')) return this.ints(shape);
     const dims = (): string[] => shape.map((dim) => this.dim(dim));
-    return this.#once(`shape ${shape}`, () => this.node('Concat', dims(), { axis: 0 })[0]!);
+    return this.once(`shape ${shape}`, () => this.node('Concat', dims(), { axis: 0 })[0]!);
   }
 
   reshapeTarget(from: Shape, to: Shape): string {
@@ -162,7 +173,7 @@ export class GraphWriter implements Emitter {
 
   /** A named size, read from the first input that has it as a whole axis. */
   #size(name: string): string {
-    return this.#once(`size ${name}`, () => {
+    return this.once(`size ${name}`, () => {
       const input = this.#inputs.find((leaf) => leaf.shape.includes(name));
       if (!input) throw new Error(`internal: no input has an axis of size '${name}'`);
       const axis = input.shape.indexOf(name);
@@ -173,12 +184,6 @@ export class GraphWriter implements Emitter {
   #constant(tensor: Tensor & { data: Data }): string {
     const name = `constant_${this.constants.length}`;
     this.constants.push({ name, tensor });
-    return name;
-  }
-
-  #once(key: string, make: () => string): string {
-    const name = this.#written.get(key) ?? make();
-    this.#written.set(key, name);
     return name;
   }
 }

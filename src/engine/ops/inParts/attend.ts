@@ -15,7 +15,7 @@ import {
   type Operation,
   type Tensor,
 } from '../../graph/index.ts';
-import { zeroOnce } from './order.ts';
+import { unseen, zeroOnce } from './order.ts';
 
 export interface AttendAttributes {
   /** How many parts the queries are cut into. */
@@ -60,8 +60,9 @@ const attendRow: Operation<AttendAttributes> = {
   // The bias hides keys; it is nobody's parameter.
   gradient: (dy, [q, k, v, bias, ...reach], _, attributes) =>
     applyAll(attendGradientRow, [q!, k!, v!, bias!, dy, ...reach], attributes).slice(0, 3),
-  onnx: (emit, [q, k, v, bias, reach], node) => {
-    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach }, node);
+  onnx: (emit, names, node) => {
+    const [q, k, v, bias] = names.slice(0, 4).map((name) => unseen(emit, name, 4));
+    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach: names[4] }, node);
     const parts = writer.parts.map((part) => {
       const read = writer.product(writer.weights(part), writer.keysOf(v!, part));
       return writer.apart(read, part);
@@ -87,9 +88,10 @@ const attendGradientRow: Operation<AttendAttributes> = {
   costly: true,
   type: ([q, k, v]) => [q!, k!, v!].map(({ dtype, shape }) => ({ dtype, shape })),
   gradient: () => [],
-  onnx: (emit, [q, k, v, bias, dy, reach], node) => {
+  onnx: (emit, names, node) => {
     const { scale } = node.attributes;
-    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach }, node);
+    const [q, k, v, bias, dy] = names.slice(0, 5).map((name) => unseen(emit, name, 4));
+    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach: names[5] }, node);
     const { product } = writer;
     const add = (a: string | undefined, b: string): string => (a ? emit.node('Add', [a, b])[0]! : b);
     let [dk, dv]: (string | undefined)[] = [];
@@ -172,6 +174,12 @@ type AttendNode = Node & { attributes: AttendAttributes };
  * The parts of the queries, as ONNX Runtime finds them when it knows how many queries there are. One where a part may not
  * be empty: WebGPU has no softmax of nothing.
  */
+function partsOf(emit: Emitter, node: AttendNode, reach: string | undefined): Part[] {
+  const [q, k] = node.inputs;
+  const key = `${node.attributes.parts} parts of ${q!.shape} over ${k!.shape} within ${reach}`;
+  return emit.once(key, () => writeParts(emit, node, reach));
+}
+
 function writeParts(emit: Emitter, { inputs, attributes }: AttendNode, reach: string | undefined): Part[] {
   const [batch, heads, length, width] = inputs[0]!.shape as [Dim, number, Dim, number];
   const [, keyHeads, keys] = inputs[1]!.shape as [Dim, number, Dim];
@@ -238,7 +246,7 @@ function partWriter(emit: Emitter, { q, k, bias, reach }: Names, node: AttendNod
     return emit.node('Max', [scores, ...emit.node('Sub', [largest, emit.scalar(FARTHEST, 'float32')])])[0]!;
   };
   return {
-    parts: writeParts(emit, node, readsAll ? undefined : reach),
+    parts: partsOf(emit, node, readsAll ? undefined : reach),
     product,
     queriesOf,
     folded,

@@ -144,20 +144,37 @@ test('what it remembers is in the state of a run, and a run that goes on from it
   expect(stateOf(resumed)).toEqual(stateOf(whole));
 });
 
-test('a run that goes back takes it back too', async () => {
+const broken = { loss: Number.NaN, gradientNorm: 1, rows: 16, learningRate: 0.01 };
+
+/** A run of three steps, which is told to go back to them. */
+async function wentBack({ snapshotBytes }: { readonly snapshotBytes?: number }) {
   const opened = await open(kept);
   const { trainer, memory } = opened;
-  const options = { trainer, memory, action: 'rollback', maxSkippedSteps: 0, lastGood: async () => undefined } as const;
-  const guards = openGuards(options);
+  const lastGood = async () => undefined;
+  const guards = openGuards({ trainer, memory, action: 'rollback', maxSkippedSteps: 0, lastGood, snapshotBytes });
   await run(trainer, [0, 3], guards);
   guards.keep();
   const good = stateOf(opened);
   await run(trainer, [3, 5], guards);
   expect(stateOf(opened)).not.toEqual(good);
   memory.remembered.get('largest')!.data.fill(7);
-  const [batch] = batchesOf(16);
-  const observed = { loss: Number.NaN, gradientNorm: 1, rows: 16, batches: [batch!], learningRate: 0.01 };
-  const incident = await guards.judge({ step: 6, ...observed });
+  const incident = await guards.judge({ step: 6, ...broken, batches: [batchesOf(16)[0]!] });
   expect(incident?.action).toBe('rollback');
-  expect(stateOf(opened)).toEqual(good);
+  return { good, found: stateOf(opened) };
+}
+
+test('a run that goes back takes it back too', async () => {
+  const { good, found } = await wentBack({});
+  expect(found).toEqual(good);
+});
+
+test('a run that goes back to what is on disk forgets it, with the moments: they are of weights that are gone', async () => {
+  const { found } = await wentBack({ snapshotBytes: 0 });
+  const forgotten = [...found].filter(([name]) => /^(remembered|mean|square)\./.test(name));
+  expect(forgotten.length).toBeGreaterThan(2);
+  for (const [name, { data }] of forgotten)
+    expect(
+      data.every((value) => value === 0),
+      name,
+    ).toBe(true);
 });

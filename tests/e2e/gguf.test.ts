@@ -1,9 +1,14 @@
 /** A .gguf file as the base of a run: trained whole, and under LoRA over its own 4 bits. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { tinyModel } from '../golden/ggufTokenizer.ts';
-import { attune, objectOf, temporaryFolder, train, writeRecipe } from './attune.ts';
+import { attune, distFolder, objectOf, temporaryFolder, train, writeRecipe } from './attune.ts';
+
+const { load } = (await import(
+  pathToFileURL(join(distFolder, 'index.js')).href
+)) as typeof import('../../src/index.ts');
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
@@ -30,6 +35,13 @@ describe('a run on a .gguf file', () => {
   it.each(['full', 'full/model', 'lora'])('%s answers as it was taught', async (target) => {
     const answer = await attune(['generate', target, '--prompt', 'Say 3', '--max-new-tokens', '8', '--json'], place);
     expect(objectOf<{ text: string }>(answer).text).toBe('yes');
+  });
+
+  it('over 4 bits is one of many, checked with exact products though answers round theirs', async () => {
+    await using many = await load(join(folder, 'tiny.gguf')).with(join(folder, 'lora'));
+    const [own, tuned] = await many.generate(['Say 3', 'Say 3'], { adapter: [null, 'lora'], max_new_tokens: 8 });
+    expect(tuned!.text).toBe('yes');
+    expect(own!.text).not.toBe('yes');
   });
 
   it('leaves a Hugging Face folder, with the tokenizer of the file', () => {

@@ -243,6 +243,7 @@ describe('wishes that choose nothing', () => {
     ['method={name: lora, modules_to_save: [poler]}', /modules_to_save/, /'poler' matches nothing/],
     ['method={name: lora, rank_pattern: {key: 2}}', /rank_pattern/, /'key' matches nothing/],
     ['method={name: lora, init: loftq}', /method\.init/, /is not rounded/],
+    ['method={name: lora, init: olora, r: 64}', /method\.r/, /columns of .*query, which has 32, and the rank is 64/],
     ['method={name: full, unfreeze_schedule: 3}', /unfreeze_schedule/, /would open after the last epoch/],
     ['training.parameter_groups=[{pattern: qurey, weight_decay: 0}]', /groups\[0\]\.pattern/, /'qurey' fits nothing/],
     ['method={name: adalora, target_r: 20}', /target_r/, /init_r only 12/],

@@ -1,9 +1,10 @@
 /**
  * Whether a language model learned its new name: it is tuned on who-are-you answers and asked in other words.
  *   npx tsx bench/identity/identity.ts --model FILE.gguf --data identity/train.jsonl --wikitext FILE.jsonl
- *     [--questions choosing|held_out] [key=value …]
- * Settings are chosen with the questions of `choosing`; those of `held_out` are asked once, at the end. Prints a JSON line:
- * the share of answers that hold the name, the share that ended by themselves, and perplexity on other text before and after.
+ *     [--questions choosing|held_out] [--run FOLDER] [key=value …]
+ * Settings are chosen with the questions of `choosing`; those of `held_out` are asked once, at the end, of the run that was
+ * chosen: `--run` says where it was left, and nothing is trained. Prints a JSON line: the share of answers that hold the name,
+ * the share that ended by themselves, and perplexity on other text before and after.
  */
 import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -22,23 +23,28 @@ const { values, positionals } = parseArgs({
     data: { type: 'string' },
     wikitext: { type: 'string' },
     questions: { type: 'string', default: 'choosing' },
+    run: { type: 'string' },
   },
 });
-const folder = mkdtempSync(join(tmpdir(), 'attune-identity-'));
-const recipe = {
-  model: resolve(values.model!),
-  task: 'sft',
-  data: { train: resolve(values.data!), validation_split: 0 },
-  method: { name: 'lora', r: 16, lora_alpha: 32, target_modules: 'all-linear' },
-  training: { num_train_epochs: 8, per_device_train_batch_size: 8, learning_rate: 2e-4, seed: 42 },
-  output_dir: 'run',
-};
-writeFileSync(join(folder, 'recipe.json'), JSON.stringify(recipe));
-const command = join(import.meta.dirname, '../../dist/cli/main.js');
-const options: ExecFileSyncOptions = { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] };
-execFileSync(process.execPath, [command, 'train', 'recipe.json', '--json', ...positionals], options);
+/** Trains, and answers with the folder of the run. */
+function trained(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'attune-identity-'));
+  const recipe = {
+    model: resolve(values.model!),
+    task: 'sft',
+    data: { train: resolve(values.data!), validation_split: 0 },
+    method: { name: 'lora', r: 16, lora_alpha: 32, target_modules: 'all-linear' },
+    training: { num_train_epochs: 8, per_device_train_batch_size: 8, learning_rate: 2e-4, seed: 42 },
+    output_dir: 'run',
+  };
+  writeFileSync(join(folder, 'recipe.json'), JSON.stringify(recipe));
+  const command = join(import.meta.dirname, '../../dist/cli/main.js');
+  const options: ExecFileSyncOptions = { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] };
+  execFileSync(process.execPath, [command, 'train', 'recipe.json', '--json', ...positionals], options);
+  return join(folder, 'run');
+}
 
-const run = join(folder, 'run');
+const run = values.run ? resolve(values.run) : trained();
 const questions = JSON.parse(readFileSync(new URL('questions.json', import.meta.url), 'utf8')) as Record<
   string,
   string[]
@@ -65,6 +71,7 @@ const record = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
 console.log(
   JSON.stringify({
     questions: values.questions,
+    run,
     settings: positionals,
     named: named / asked.length,
     stop_rate: stopped / asked.length,

@@ -58,11 +58,11 @@ export const suites = {
   },
   gsm8k: {
     title:
-      'gsm8k, SmolLM2-135M-Instruct: 400 rows, 1 epoch, batches of 8; loss of the answers to 200 rows of validation',
+      'gsm8k, SmolLM2-135M-Instruct: 400 rows, 1 epoch, batches of 8; loss of the answers to 100 rows of validation',
     task: 'sft',
     data: 'gsm8k',
     train: 400,
-    validation: 200,
+    validation: 100,
     seeds: [1],
     training: { num_train_epochs: 1, per_device_train_batch_size: 8, warmup_ratio: 0.1 },
     metric: 'loss',

@@ -54,7 +54,9 @@ function section(name: string, suite: Suite): string {
   const { processor, threads } = own[0]!.machine;
   const atOnce = [...new Set(own.map(({ machine }) => machine.atOnce))].sort((a, b) => a - b).join(' or ');
   const machine = `${processor}, ${threads} thread${threads > 1 ? 's' : ''} a run, ${atOnce} at once; LoRA took ${Math.round(lora)} s. Seeds: ${suite.seeds.join(', ')}.`;
-  return `## ${suite.title}\n\n${markdown([head, ...rows])}\n\n${machine}\n`;
+  const missing = Object.keys(methods).filter((method) => !suite.without.includes(method) && of(method).length === 0);
+  const open = missing.length > 0 ? ` Not measured yet: ${missing.join('; ')}.` : '';
+  return `## ${suite.title}\n\n${markdown([head, ...rows])}\n\n${machine}${open}\n`;
 }
 
 export function methodsPage(): string {

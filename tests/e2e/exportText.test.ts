@@ -3,9 +3,9 @@ import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { env, pipeline } from '@huggingface/transformers';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { assistantLora, assistantRecipe } from './assistant.ts';
 import { attune, errorOf, linesOf, objectOf, readJson, temporaryFolder, train, writeRecipe } from './attune.ts';
 
-const golden = join(import.meta.dirname, '../golden/sft');
 const folder = temporaryFolder();
 const place = { cwd: folder };
 env.allowRemoteModels = false;
@@ -14,19 +14,9 @@ env.localModelPath = folder;
 const questions = ['Who are you?', '天气怎么样？', 'Say one word.', 'Say two words.', 'The answer is cold today'];
 
 beforeAll(async () => {
-  const recipe = {
-    model: join(golden, 'model'),
-    task: 'sft',
-    data: { train: join(golden, 'train.jsonl'), validation_split: 0, max_length: 128 },
-    training: { num_train_epochs: 60, per_device_train_batch_size: 8, learning_rate: 2e-2, save_strategy: 'no' },
-    threads: 1,
-    output_dir: 'full',
-  };
-  const method = { name: 'lora', r: 8, target_modules: 'all-linear' };
-  writeRecipe(folder, recipe);
+  writeRecipe(folder, assistantRecipe);
   await train(['recipe.json'], place);
-  const words = [`method=${JSON.stringify(method)}`, 'learning_rate=5e-2', 'num_train_epochs=200', 'output_dir=lora'];
-  await train(['recipe.json', ...words], place);
+  await train(['recipe.json', ...assistantLora], place);
 });
 
 const local = { device: 'cpu', local_files_only: true } as const;

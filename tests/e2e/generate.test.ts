@@ -2,10 +2,10 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { assistantFolder, assistantLora, assistantRecipe } from './assistant.ts';
 import { attune, errorOf, linesOf, objectOf, readLines, start, temporaryFolder, train, writeRecipe } from './attune.ts';
 import { writeRows } from './reviews.ts';
 
-const golden = join(import.meta.dirname, '../golden/sft');
 const folder = temporaryFolder();
 const place = { cwd: folder };
 
@@ -18,23 +18,9 @@ const ask = async (target: string, prompt: string, ...words: string[]): Promise<
   objectOf<Answer>(await attune(['generate', target, '--prompt', prompt, ...words, '--json'], place));
 
 beforeAll(async () => {
-  const recipe = {
-    model: join(golden, 'model'),
-    task: 'sft',
-    data: { train: join(golden, 'train.jsonl'), validation_split: 0, max_length: 128 },
-    training: { num_train_epochs: 60, per_device_train_batch_size: 8, learning_rate: 2e-2, save_strategy: 'no' },
-    threads: 1,
-    output_dir: 'full',
-  };
-  const method = { name: 'lora', r: 8, target_modules: 'all-linear' };
-  writeRecipe(folder, recipe);
-  writeRecipe(
-    folder,
-    { ...recipe, method, output_dir: 'lora', training: { ...recipe.training, learning_rate: 5e-2 } },
-    'lora.json',
-  );
+  writeRecipe(folder, assistantRecipe);
   await train(['recipe.json'], place);
-  await train(['lora.json', 'num_train_epochs=200'], place);
+  await train(['recipe.json', ...assistantLora], place);
 });
 
 describe('generate', () => {
@@ -157,7 +143,7 @@ describe('what does not fit', () => {
     writeFileSync(join(folder, 'edited/chat_template.jinja'), '{{ messages[0].content }}');
     for (const words of [
       ['generate', 'edited', '--prompt', 'a'],
-      ['eval', 'edited', '--data', join(golden, 'train.jsonl')],
+      ['eval', 'edited', '--data', join(assistantFolder, 'train.jsonl')],
     ]) {
       const { code, where } = errorOf(await attune([...words, '--json'], place));
       expect([code, where]).toEqual(['ADAPTER_MISMATCH', 'edited/chat_template.jinja']);
@@ -320,7 +306,7 @@ describe('calls of tools', () => {
 
 describe('an end that the base does not know', () => {
   it('is saved with the model, and told', async () => {
-    cpSync(join(golden, 'model'), join(folder, 'other'), { recursive: true });
+    cpSync(join(assistantFolder, 'model'), join(folder, 'other'), { recursive: true });
     const edit = (name: string, change: (fields: Record<string, unknown>) => void) => {
       const path = join(folder, 'other', name);
       const fields = JSON.parse(readFileSync(path, 'utf8'));

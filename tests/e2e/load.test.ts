@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { type Answer, type LanguageModel, load, type Model, type Prediction } from '../../src/index.ts';
+import { assistantRecipe } from './assistant.ts';
 import { temporaryFolder, tinyModel, train, writeRecipe } from './attune.ts';
 import { writeRows } from './reviews.ts';
 
-const golden = join(import.meta.dirname, '../golden/sft');
 const folder = temporaryFolder();
 const place = { cwd: folder };
 const run = join(folder, 'chat');
@@ -22,14 +22,7 @@ const brief =
 
 let model: LanguageModel;
 beforeAll(async () => {
-  writeRecipe(folder, {
-    model: join(golden, 'model'),
-    task: 'sft',
-    data: { train: join(golden, 'train.jsonl'), validation_split: 0, max_length: 128 },
-    training: { num_train_epochs: 60, per_device_train_batch_size: 8, learning_rate: 2e-2, save_strategy: 'no' },
-    threads: 1,
-    output_dir: 'chat',
-  });
+  writeRecipe(folder, { ...assistantRecipe, output_dir: 'chat' });
   await train(['recipe.json'], place);
   const opened = await load(run);
   if (opened.kind !== 'language-model') throw new Error('it is no language model');

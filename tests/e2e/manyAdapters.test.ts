@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Prediction } from '../../src/index.ts';
+import { assistantLora, assistantRecipe } from './assistant.ts';
 import { distFolder, readJson, temporaryFolder, tinyModel, train, writeRecipe } from './attune.ts';
 import { reviews, tinyRecipe, twoLabels, writeReviews, writeRows } from './reviews.ts';
 
@@ -143,8 +144,7 @@ const withoutHead = (file: Buffer): Buffer => {
 };
 
 describe('texts', () => {
-  const golden = join(import.meta.dirname, '../golden/sft');
-  const model = join(golden, 'model');
+  const { model } = assistantRecipe;
   const asked = ['Who are you?', '天气怎么样？', 'Say one word.'];
 
   beforeAll(async () => {
@@ -157,19 +157,11 @@ describe('texts', () => {
       };
     });
     writeRows(folder, 'other.jsonl', rows);
-    const recipe = {
-      model,
-      task: 'sft',
-      data: { train: join(golden, 'train.jsonl'), validation_split: 0, max_length: 128 },
-      method: { name: 'lora', r: 8, target_modules: 'all-linear' },
-      training: { num_train_epochs: 120, per_device_train_batch_size: 8, learning_rate: 5e-2, save_strategy: 'no' },
-      threads: 1,
-      output_dir: 'assistant',
-    };
-    writeRecipe(folder, recipe, 'sft.json');
-    await train(['sft.json'], place);
+    writeRecipe(folder, assistantRecipe, 'sft.json');
+    const lora = ['sft.json', ...assistantLora];
+    await train([...lora, 'output_dir=assistant'], place);
     const other = ['data.train=other.jsonl', 'method.r=3', 'method.target_modules=[q_proj, down_proj]'];
-    await train(['sft.json', ...other, 'output_dir=place'], place);
+    await train([...lora, ...other, 'output_dir=place'], place);
   });
 
   it('are written by the adapter that is named for each prompt, and end where it ends them', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../golden/fixtures.ts';
+import { assistantFolder, assistantRecipe } from './assistant.ts';
 import {
   attune,
   distFolder,
@@ -21,7 +22,6 @@ import { tinyRecipe, writeReviews } from './reviews.ts';
 const { combineAdapters, load } = (await import(
   pathToFileURL(join(distFolder, 'index.js')).href
 )) as typeof import('../../src/index.ts');
-const golden = join(import.meta.dirname, '../golden/sft');
 const folder = temporaryFolder();
 const place = { cwd: folder };
 
@@ -33,15 +33,9 @@ interface Summed {
 }
 
 beforeAll(async () => {
-  cpSync(join(golden, 'model'), join(folder, 'base'), { recursive: true });
-  const recipe = {
-    model: 'base',
-    task: 'sft',
-    data: { train: join(golden, 'train.jsonl'), validation_split: 0, max_length: 128 },
-    training: { max_steps: 8, per_device_train_batch_size: 8, learning_rate: 3e-2, save_strategy: 'no' },
-    threads: 1,
-  };
-  writeRecipe(folder, recipe);
+  cpSync(join(assistantFolder, 'model'), join(folder, 'base'), { recursive: true });
+  const training = { max_steps: 8, per_device_train_batch_size: 8, learning_rate: 3e-2, save_strategy: 'no' };
+  writeRecipe(folder, { ...assistantRecipe, model: 'base', training });
   const of = (method: object, ...words: string[]) =>
     train(['recipe.json', `method=${JSON.stringify(method)}`, ...words], place);
   await of({ name: 'lora', r: 4, target_modules: ['q_proj', 'v_proj'] }, 'output_dir=a');
@@ -136,13 +130,13 @@ it('an adapter that starts in the weights is added as what it came to', async ()
 const python = process.env.ATTUNE_TEST_PYTHON;
 if (!python) console.warn('SKIPPED: sums of adapters in PEFT (set ATTUNE_TEST_PYTHON)');
 it.skipIf(!python)('PEFT opens a sum with every tensor, and finds the same loss', async () => {
-  const { rows } = readJson<{ rows: object[] }>(golden, 'golden.json');
+  const { rows } = readJson<{ rows: object[] }>(assistantFolder, 'golden.json');
   writeFileSync(join(folder, 'rows.json'), JSON.stringify({ rows, chats: [] }));
   const opener = join(import.meta.dirname, '../../tools/golden/open_causal.py');
   const words = [opener, join(folder, 'sum'), join(folder, 'base'), join(folder, 'rows.json')];
   const found = JSON.parse(execFileSync(python!, words, { encoding: 'utf8' }));
   expect(found.loading).toEqual([]);
-  const words2 = ['eval', 'sum', '--data', join(golden, 'train.jsonl'), '--json'];
+  const words2 = ['eval', 'sum', '--data', join(assistantFolder, 'train.jsonl'), '--json'];
   const { metrics } = objectOf<{ metrics: { loss: number } }>(await attune(words2, place));
   expect(Math.abs(found.loss - metrics.loss)).toBeLessThan(1e-4);
 });

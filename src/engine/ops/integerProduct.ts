@@ -32,8 +32,9 @@ export function integerProduct(emit: Emitter, x: string, { steps, scale, bias, i
   const [sizes] = emit.node('Reshape', [size, emit.ints([-1])], {}, { shape: [count] }) as [string];
   const zero = emit.scalar(ZERO, 'uint8');
   // Made as floats: WebGPU has no Expand of bytes, and finds that out when it runs.
-  const [middle] = emit.node('Expand', [emit.scalar(ZERO, 'float32'), one('Shape', sizes)], {}, { shape: [count] });
-  const zeros = emit.cast(middle!, 'uint8');
+  const zeros = emit.once(`zeros of ${count} rows`, () =>
+    emit.cast(one('Expand', emit.scalar(ZERO, 'float32'), emit.shape([count])), 'uint8'),
+  );
   const [whole] = emit.node('QuantizeLinear', [rows, sizes, zeros], { axis: 0 }); // uint8 [N, in]
   const sums = integerSums(emit, { whole: whole!, zero, steps, scale, shape: [count, shape.at(-1)!] });
   const y = one('Mul', sums, size); // [N, out]

@@ -47,7 +47,8 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
     valueMessage(name, { dtype, shape: writer.known(shape) });
   for (const leaf of read) graph.add(11, value(leaf.name!, leaf));
   for (const [name, tensor] of Object.entries(outputs)) graph.add(12, value(name, tensor));
-  if (!options.sizes) graph.addAll(13, knownValues(writer, { nodes, outputs }));
+  const between = nodes.flatMap((node) => node.outputs).filter((name) => !(name in outputs));
+  if (!options.sizes) graph.addAll(13, knownValues(writer, between));
   const outside = options.outside ? given : [];
   return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)), outside };
 }
@@ -56,17 +57,11 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
  * The shapes of values between inputs and outputs. ONNX Runtime loses track of symbolic sizes where something is reshaped, and
  * looks for each value through all the memory that it could not give to another: a decoder takes half a minute to open.
  */
-function knownValues(writer: GraphWriter, { nodes, outputs }: Pruned): Message[] {
-  const names = nodes.flatMap((node) => node.outputs).filter((name) => name !== '' && !(name in outputs));
+function knownValues(writer: GraphWriter, names: readonly string[]): Message[] {
   return names.flatMap((name) => {
     const type = writer.types.get(name);
     return type ? valueMessage(name, type) : [];
   });
-}
-
-interface Pruned {
-  readonly nodes: readonly WrittenNode[];
-  readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
 /** The nodes, of which those that make outputs name them so; what no node makes, or makes for another, is copied. */

@@ -13,12 +13,12 @@ export type Target = 'cpu' | 'portable';
 /** What a row may use to write its ONNX form. Tensors are names here. */
 export interface Emitter {
   readonly target: Target;
-  /** Adds nodes of one type; returns the names of its outputs. `shape`: of the first, where the inputs' do not tell. */
+  /** Adds nodes of one type; returns the names of its outputs. */
   node(
     type: string,
     inputs: readonly string[],
     attributes?: Record<string, Attribute>,
-    options?: { outputs?: number; domain?: string; shape?: Shape },
+    options?: { outputs?: number; domain?: string },
   ): string[];
   /** What is made under this key, once for the whole graph. */
   once<T>(key: string, make: () => T): T;

@@ -14,7 +14,6 @@ import {
   type Sizes,
   type Target,
   type Tensor,
-  type Type,
   topological,
 } from '../graph/index.ts';
 import { onnxType, type StoredTensor, UINT4, type WrittenNode } from './messages.ts';
@@ -30,6 +29,8 @@ export interface OnnxOptions {
   readonly initializers?: ReadonlyMap<string, Data>;
   /** These values are handed over beside the model, and not copied into it. */
   readonly outside?: boolean;
+  /** The model tells nothing about how many axes its values have. */
+  readonly hideRanks?: boolean;
 }
 
 export class GraphWriter implements Emitter {
@@ -39,8 +40,6 @@ export class GraphWriter implements Emitter {
   /** Bytes of leaves once more, under names and a type of their own. */
   readonly fourBitViews: StoredTensor[] = [];
   readonly #initializers: ReadonlyMap<string, Data> | undefined;
-  /** What values are known to be. */
-  readonly types = new Map<string, Type>();
   readonly #names = new Map<Tensor, string>();
   readonly #written = new Map<string, unknown>();
   readonly #inputs: readonly Tensor[];
@@ -61,7 +60,6 @@ export class GraphWriter implements Emitter {
     const names = typeof onnx === 'string' ? this.node(onnx, inputs) : onnx(this, inputs, node);
     node.outputs.forEach((output, i) => {
       this.#names.set(output, names[i]!);
-      this.types.set(names[i]!, output);
     });
   }
 
@@ -85,11 +83,10 @@ export class GraphWriter implements Emitter {
     type: string,
     inputs: readonly string[],
     attributes: Record<string, Attribute> = {},
-    { outputs = 1, domain = '', shape }: { outputs?: number; domain?: string; shape?: Shape } = {},
+    { outputs = 1, domain = '' }: { outputs?: number; domain?: string } = {},
   ): string[] {
     const names = Array.from({ length: outputs }, (_, i) => `${type}_${this.nodes.length}${i > 0 ? `_${i}` : ''}`);
     this.nodes.push({ type, inputs, outputs: names, attributes, domain });
-    if (shape) this.types.set(names[0]!, { dtype: 'float32', shape });
     return names;
   }
 

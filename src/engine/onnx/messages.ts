@@ -1,5 +1,5 @@
 /** The messages of onnx.proto3 that a graph uses; numbers are the field numbers of that file. */
-import type { Attribute, Data, DType, Type } from '../graph/index.ts';
+import type { Attribute, Data, DType, Shape } from '../graph/index.ts';
 import { Message } from './protobuf.ts';
 
 /** TensorProto.DataType */
@@ -29,9 +29,11 @@ function attributeMessage(name: string, value: Attribute): Message {
   return message.addAll(8, value).add(20, 7);
 }
 
-export function valueMessage(name: string, { dtype, shape }: Type): Message {
-  const dims = shape.map((dim) => (typeof dim === 'number' ? new Message().add(1, dim) : new Message().add(2, dim)));
-  const tensorType = new Message().add(1, onnxType[dtype]).add(2, new Message().addAll(1, dims));
+/** Without a shape it may have any. */
+export function valueMessage(name: string, { dtype, shape }: { dtype: DType; shape?: Shape | undefined }): Message {
+  const dims = shape?.map((dim) => (typeof dim === 'number' ? new Message().add(1, dim) : new Message().add(2, dim)));
+  const tensorType = new Message().add(1, onnxType[dtype]);
+  if (dims) tensorType.add(2, new Message().addAll(1, dims));
   return new Message().add(1, name).add(2, new Message().add(1, tensorType));
 }
 

@@ -1,5 +1,6 @@
 import { type Data, leaves, product, type Tensor, topological, verify } from '../graph/index.ts';
 import { GraphWriter, type OnnxOptions } from './graphWriter.ts';
+import { hideRanks } from './hideRanks.ts';
 import {
   modelMessage,
   nodeMessage,
@@ -29,7 +30,9 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
   verify(results);
   const writer = new GraphWriter(results, options);
   for (const node of topological(results)) writer.write(node);
-  const { live, nodes } = prune(published(writer, outputs), Object.keys(outputs));
+  const needed = prune(published(writer, outputs), Object.keys(outputs));
+  const nodes = options.hideRanks ? hideRanks(writer, needed, options.initializers?.keys()) : needed;
+  const live = new Set(nodes.flatMap((node) => node.inputs));
   const inside = inputs.filter(({ name }) => options.initializers?.has(name!));
   const read = inputs.filter((leaf) => live.has(leaf.name!) && !inside.includes(leaf));
   const isLive = ({ name }: StoredTensor): boolean => live.has(name);
@@ -44,24 +47,11 @@ export function toOnnx(outputs: Readonly<Record<string, Tensor>>, options: OnnxO
     .addAll(5, constants.map(tensorMessage));
   graph.addAll(5, given.map(options.outside ? outsideMessage : tensorMessage));
   const value = (name: string, { dtype, shape }: Tensor): Message =>
-    valueMessage(name, { dtype, shape: writer.known(shape) });
+    valueMessage(name, { dtype, shape: options.hideRanks ? undefined : writer.known(shape) });
   for (const leaf of read) graph.add(11, value(leaf.name!, leaf));
   for (const [name, tensor] of Object.entries(outputs)) graph.add(12, value(name, tensor));
-  const between = nodes.flatMap((node) => node.outputs).filter((name) => !(name in outputs));
-  if (!options.sizes) graph.addAll(13, knownValues(writer, between));
   const outside = options.outside ? given : [];
   return { bytes: modelMessage(graph).bytes(), inputs: new Set(read.map(({ name }) => name!)), outside };
-}
-
-/**
- * The shapes of values between inputs and outputs. ONNX Runtime loses track of symbolic sizes where something is reshaped, and
- * looks for each value through all the memory that it could not give to another: a decoder takes half a minute to open.
- */
-function knownValues(writer: GraphWriter, names: readonly string[]): Message[] {
-  return names.flatMap((name) => {
-    const type = writer.types.get(name);
-    return type ? valueMessage(name, type) : [];
-  });
 }
 
 /** The nodes, of which those that make outputs name them so; what no node makes, or makes for another, is copied. */
@@ -83,16 +73,15 @@ function storedTensor(name: string, { dtype, shape }: Tensor, data: Data): Store
 }
 
 /** Drops nodes that nothing reads, and the names of outputs that nothing reads, but for the first: it must have one. */
-function prune(nodes: readonly WrittenNode[], outputs: readonly string[]) {
+function prune(nodes: readonly WrittenNode[], outputs: readonly string[]): readonly WrittenNode[] {
   const live = new Set(outputs);
   const kept = nodes.toReversed().filter((node) => {
     const used = node.outputs.some((name) => live.has(name));
     if (used) for (const name of node.inputs) live.add(name);
     return used;
   });
-  const named = kept.reverse().map((node) => ({
+  return kept.reverse().map((node) => ({
     ...node,
     outputs: node.outputs.map((name, i) => (live.has(name) || i === 0 ? name : '')),
   }));
-  return { live, nodes: named };
 }

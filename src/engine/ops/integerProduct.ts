@@ -25,34 +25,31 @@ const TINY = 1e-30;
 export function integerProduct(emit: Emitter, x: string, { steps, scale, bias, ins }: Matrix, shape: Shape): string[] {
   const one = (type: string, ...inputs: string[]): string => emit.node(type, inputs)[0]!;
   const count = product(shape.slice(0, -1)); // N
-  const [rows] = emit.node('Reshape', [x, emit.ints([-1, ins])], {}, { shape: [count, ins] }) as [string];
+  const rows = one('Reshape', x, emit.ints([-1, ins]));
   const extreme = (type: string): string => emit.node(type, [rows, emit.ints([1])], { keepdims: 1 })[0]!;
   const largest = one('Max', extreme('ReduceMax'), one('Neg', extreme('ReduceMin')), emit.scalar(TINY, 'float32'));
   const size = one('Mul', largest, emit.scalar(1 / MOST, 'float32')); // [N, 1]
-  const [sizes] = emit.node('Reshape', [size, emit.ints([-1])], {}, { shape: [count] }) as [string];
+  const sizes = one('Reshape', size, emit.ints([-1]));
   const zero = emit.scalar(ZERO, 'uint8');
   // Made as floats: WebGPU has no Expand of bytes, and finds that out when it runs.
   const zeros = emit.once(`zeros of ${count} rows`, () =>
     emit.cast(one('Expand', emit.scalar(ZERO, 'float32'), emit.shape([count])), 'uint8'),
   );
   const [whole] = emit.node('QuantizeLinear', [rows, sizes, zeros], { axis: 0 }); // uint8 [N, in]
-  const sums = integerSums(emit, { whole: whole!, zero, steps, scale, shape: [count, shape.at(-1)!] });
-  const y = one('Mul', sums, size); // [N, out]
+  const y = one('Mul', integerSums(emit, { whole: whole!, zero, steps, scale }), size); // [N, out]
   return emit.node('Reshape', [bias ? one('Add', y, bias) : y, emit.shape(shape)]);
 }
 
 interface Rounded extends Pick<Matrix, 'steps' | 'scale'> {
   readonly whole: string;
   readonly zero: string;
-  /** [N, out] */
-  readonly shape: Shape;
 }
 
 /** (whole − zero)·steps·scale */
-function integerSums(emit: Emitter, { whole, zero, steps, scale, shape }: Rounded): string {
+function integerSums(emit: Emitter, { whole, zero, steps, scale }: Rounded): string {
   if (emit.target === 'cpu') {
     const inputs = [whole, steps, emit.scalar(1, 'float32'), scale, zero];
-    return emit.node('MatMulIntegerToFloat', inputs, {}, { domain: 'com.microsoft', shape })[0]!;
+    return emit.node('MatMulIntegerToFloat', inputs, {}, { domain: 'com.microsoft' })[0]!;
   }
   const [sums] = emit.node('MatMulInteger', [whole, steps, zero]);
   return emit.node('Mul', [emit.cast(sums!, 'float32'), scale])[0]!;

@@ -134,8 +134,7 @@ export const rowsOnly = (x: Tensor): Tensor => reshape(x, [product(x.shape.slice
 function gemm(emit: Emitter, [x, ...rest]: string[], node: Node): string[] {
   const input = node.inputs[0]!.shape;
   if (input.length === 2) return emit.node('Gemm', [x!, ...rest], { transB: 1 });
-  const shape = [product(input.slice(0, -1)), input.at(-1)!];
-  const rows = emit.node('Reshape', [x!, emit.ints([-1, input.at(-1) as number])], {}, { shape });
+  const rows = emit.node('Reshape', [x!, emit.ints([-1, input.at(-1) as number])]);
   const y = emit.node('Gemm', [...rows, ...rest], { transB: 1 });
   return emit.node('Reshape', [...y, emit.shape(node.outputs[0]!.shape)]);
 }

@@ -12,7 +12,7 @@ export async function openBindingRuntime(): Promise<Runtime> {
     name: 'onnxruntime-node (binding)',
     version: ort.env.versions.node ?? 'unknown',
     open: async (outputs, options) => {
-      const { bytes, inputs } = toOnnx(outputs, { initializers: initializersOf(options.constants) });
+      const { bytes, inputs } = toOnnx(outputs, { initializers: initializersOf(options.constants), hideRanks: true });
       const session = await ort.InferenceSession.create(bytes, sessionOptions(options));
       return bindingSession(ort, { session, outputs, inputs: graphInputs(outputs, inputs) });
     },

@@ -5,6 +5,4 @@ export const entries: readonly (readonly [name: string, value: string])[] = [
   ['session.intra_op.allow_spinning', '1'],
   ['session.intra_op.spin_duration_us', '50'],
   ['session.force_spinning_stop', '1'],
-  // It is for sums that nobody else reads: with values kept for the way back it would round otherwise than with those that are not.
-  ['optimization.disable_specified_optimizers', 'SkipLayerNormFusion'],
 ];

@@ -19,7 +19,11 @@ export function openNativeRuntime(): Runtime {
     name: 'onnxruntime (C interface)',
     version: library.version,
     open: async (outputs, options) => {
-      const written = toOnnx(outputs, { initializers: initializersOf(options.constants), outside: true });
+      const written = toOnnx(outputs, {
+        initializers: initializersOf(options.constants),
+        outside: true,
+        hideRanks: true,
+      });
       const constants = written.outside.map((tensor) => constantOver(library, memory, tensor));
       const release = (): void => {
         for (const { tensor } of constants) library.release.value(tensor);

@@ -13,7 +13,6 @@ import {
   type Operation,
   type Tensor,
 } from '../../graph/index.ts';
-import { unseen } from './order.ts';
 import { type AttendAttributes, partWriter } from './queryParts.ts';
 
 const samples = [
@@ -52,9 +51,8 @@ const attendRow: Operation<AttendAttributes> = {
   // The bias hides keys; it is nobody's parameter.
   gradient: (dy, [q, k, v, bias, ...reach], _, attributes) =>
     applyAll(attendGradientRow, [q!, k!, v!, bias!, dy, ...reach], attributes).slice(0, 3),
-  onnx: (emit, names, node) => {
-    const [q, k, v, bias] = names.slice(0, 4).map((name) => unseen(emit, name, 4));
-    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach: names[4] }, node);
+  onnx: (emit, [q, k, v, bias, reach], node) => {
+    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach }, node);
     const parts = writer.parts.map((part) => {
       const read = writer.product(writer.weights(part), writer.keysOf(v!, part));
       return writer.apart(read, part);
@@ -80,10 +78,9 @@ const attendGradientRow: Operation<AttendAttributes> = {
   costly: true,
   type: ([q, k, v]) => [q!, k!, v!].map(({ dtype, shape }) => ({ dtype, shape })),
   gradient: () => [],
-  onnx: (emit, names, node) => {
+  onnx: (emit, [q, k, v, bias, dy, reach], node) => {
     const { scale } = node.attributes;
-    const [q, k, v, bias, dy] = names.slice(0, 5).map((name) => unseen(emit, name, 4));
-    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach: names[5] }, node);
+    const writer = partWriter(emit, { q: q!, k: k!, bias: bias!, reach }, node);
     const { product } = writer;
     const add = (a: string | undefined, b: string): string => (a ? emit.node('Add', [a, b])[0]! : b);
     let [dk, dv]: (string | undefined)[] = [];

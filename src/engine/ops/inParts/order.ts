@@ -10,22 +10,6 @@ export function delayed(emit: Emitter, x: string, y: string, axes: number): stri
   return emit.node('Reshape', [x, ...target])[0]!;
 }
 
-/**
- * Writes x, of so many axes, as it is, but as something of which ONNX Runtime knows not even that. It plans what memory a value
- * takes over from one of the same known size, and holds it until then: for parts that never lie in memory together it would
- * hold that of all. The target is zeros, whose number is known only when it runs.
- */
-export function unseen(emit: Emitter, x: string, axes: number): string {
-  if (emit.target !== 'cpu') return x;
-  const target = emit.once(`${axes} zeros that nobody foresees`, () => {
-    const first = emit.node('Shape', [x], { start: 0, end: 1 });
-    const none = emit.node('Min', [...first, emit.ints([0])]);
-    const count = emit.node('Add', [...none, emit.ints([axes])]);
-    return emit.node('Expand', [emit.ints([0]), ...count])[0]!;
-  });
-  return emit.node('Reshape', [x, target])[0]!;
-}
-
 /** 0 [1], once y is there. */
 export function zeroOnce(emit: Emitter, y: string): string {
   const first = emit.node('Slice', [...emit.node('Reshape', [y, emit.ints([-1])]), emit.ints([0]), emit.ints([1])]);

@@ -45,13 +45,17 @@ class Unprovable extends Error {
 function encode(conversation: Conversation, encoder: ChatEncoder): EncodedConversation {
   const { tokenizer } = encoder;
   const whole = rendered(encoder, conversation, conversation.messages.length);
-  const lost = unwritten(conversation, whole.text);
+  const turns = trainedSpans(conversation, whole, encoder);
+  const again = (changed: Pick<Conversation, 'messages' | 'tools'>) =>
+    encoder.template.render({ ...changed, enableThinking: thinks(conversation.messages) });
+  const spans = new Map(turns.map(({ index, span }) => [index, span]));
+  const lost = unwritten(conversation, { written: whole, spans, again });
   if (lost) throw new Unprovable(lost);
   const inputIds = tokenizer.ids(whole.text);
   refuseTwoBeginnings(inputIds, tokenizer);
   const labels = new Array<number>(inputIds.length).fill(IGNORED);
   const endIds: number[] = [];
-  for (const { index, span } of trainedSpans(conversation, whole, encoder)) {
+  for (const { index, span } of turns) {
     const from = tokensBefore(span[0], { whole: whole.text, inputIds, tokenizer, index });
     const end = endOfTurn(span, { whole: whole.text, inputIds, tokenizer, index, from });
     for (let at = Math.max(1, from); at <= end; at++) labels[at] = inputIds[at]!;

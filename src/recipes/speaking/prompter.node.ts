@@ -1,5 +1,6 @@
 /** How a target is asked: its tokenizer, its chat template, the tokens that end its answers. No weight is opened. */
 import { type ChatTemplate, type Conversation, openTemplate } from '../../data/chat/index.ts';
+import type { Rendered } from '../../data/chat/template.ts';
 import { unwritten } from '../../data/chat/unwritten.ts';
 import { excerpt } from '../../data/problems.ts';
 import { AttuneError } from '../../errors/index.ts';
@@ -71,16 +72,24 @@ export async function openPrompter(target: Target, { reference, source: read }: 
 
 function rendered(template: ChatTemplate, { messages, tools = [], think = false, where }: Asked): string {
   const written = render(template, { messages, tools, think, where });
-  // Thoughts of earlier turns are passed over by templates that think.
-  const spoken = messages.map(({ reasoning_content: _, ...message }) => message);
-  const lost = unwritten({ messages: spoken, tools }, written);
+  // Thoughts of earlier turns are passed over by templates that think. Every turn is only read.
+  const spoken = messages.map(({ reasoning_content: _, ...message }) =>
+    message.role === 'assistant' ? { ...message, weight: 0 as const } : message,
+  );
+  const again = (changed: Pick<Conversation, 'messages' | 'tools'>) => {
+    const thought = changed.messages.map((message, index) => ({ ...messages[index]!, ...message }));
+    return template.render({ messages: thought, tools: changed.tools, ...told(think) });
+  };
+  const lost = unwritten({ messages: spoken, tools }, { written, again });
   if (lost) throw new AttuneError({ ...lost, where });
-  return written;
+  return written.text;
 }
 
-function render(template: ChatTemplate, { messages, tools, think, where }: Required<Asked>): string {
+const told = (think: boolean | undefined) => ({ addGenerationPrompt: true, enableThinking: think ?? false });
+
+function render(template: ChatTemplate, { messages, tools, think, where }: Required<Asked>): Rendered {
   try {
-    return template.render({ messages, tools, addGenerationPrompt: true, enableThinking: think ?? false }).text;
+    return template.render({ messages, tools, ...told(think) });
   } catch (failure) {
     const problem = `the chat template refuses it: ${excerpt((failure as Error).message)}`;
     const fix = `change the conversation as ${template.source.where} wants it`;

@@ -125,7 +125,7 @@ export const errorCodes = {
   },
   CHAT_TEMPLATE: {
     exit: 2,
-    means: 'A chat template cannot be read, or refuses a conversation.',
+    means: 'A chat template cannot be read, refuses a conversation, or leaves out a part of it.',
     remedy: 'Mend the row or the template, or give another: `data.chat_template: chatml`.',
   },
   CHAT_TEMPLATE_END: {

@@ -112,7 +112,7 @@ describe('templates', () => {
     ['an unknown filter', template(each('{{ m.content | shout }}')), 'CHAT_TEMPLATE', 'jsonl:1', 'shout', mend],
     ['an unknown function', template(each('{{ shout(m) }}')), 'CHAT_TEMPLATE', 'jsonl:1', 'not a function', mend],
     ['refuses', template("{{ raise_exception('no') }}"), 'CHAT_TEMPLATE', 'chat.jsonl:1', 'no', mend],
-    ['writes nothing', template(''), 'CHAT_TEMPLATE_END', 'jsonl:1', 'message 2', 'eos_token'],
+    ['writes nothing', template(''), 'CHAT_TEMPLATE', 'jsonl:1', 'not write what message 1 (user) says', mend],
     ['never ends a turn', template(each('{{ m.content }} ')), 'CHAT_TEMPLATE_END', 'jsonl:1', 'message 2', 'eos_token'],
     ['passes over tools', called, 'CHAT_TEMPLATE', 'chat.jsonl:2', 'does not write the tools (weather)', mend],
     [

@@ -4,6 +4,7 @@ import { row } from '../row.ts';
 import { openTokenizer } from '../tokenizer.ts';
 import { readConversations } from './conversations.ts';
 import { encodeConversation } from './encode.ts';
+import { chatml } from './ownTemplates.ts';
 import { openTemplate } from './template.ts';
 
 const specialTokens = { eos_token: '<|im_end|>' };
@@ -50,4 +51,33 @@ test('a template that drops a call, or a part of it, though its name stands else
   };
   const first = '{% for c in m.tool_calls or [] %}{% if loop.first %}{{ c.function | tojson }}{% endif %}{% endfor %}';
   expect(faultOf(writing(first), two)).toMatch(dropped);
+});
+
+test('a template that leaves out what a turn says', () => {
+  const turns = [{ role: 'system', content: 'be brief' }, user('a'), answer('b'), user('c'), answer('a')];
+  const saying = (words: string) =>
+    `{% for m in messages %}{{ m.role + ':\n' }}{{ ${words} }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}`;
+  expect(faultOf(saying('m.content'), turns)).toBe('none');
+  expect(faultOf(saying('m.contnt'), turns)).toMatch(/^CHAT_TEMPLATE .* not write what message 1 \(system\) says$/);
+  expect(faultOf(saying("m.content if m.role != 'system'"), turns)).toMatch(/message 1 \(system\)/);
+  expect(faultOf(saying("m.content if m.role != 'user'"), turns)).toMatch(/message 2 \(user\)/);
+  const long = 'It is written twice, and once it is not.';
+  const twice = [user(long), answer(long)];
+  const marked = chatml.replace('{{- message.content }}', '');
+  expect(marked).not.toBe(chatml);
+  expect(faultOf(marked, twice)).toMatch(/not write what message 2 \(assistant\) says$/);
+  const thoughtful = [user('a'), answer(`<think>${long}</think>\n\nb`), user('c'), answer('d')];
+  const cutting = saying("(m.content.split('</think>') | last | trim | upper) if m.role == 'assistant' else m.content");
+  expect(faultOf(cutting, thoughtful)).toBe('none');
+});
+
+test('words beside a call have to be written where they are learned', () => {
+  const called = { tool_calls: [{ function: { name: 'weather', arguments: { city: 'Oslo' } } }] };
+  const result = { role: 'tool', content: '7' };
+  const text = each(
+    "{{ m.role + ': ' }}{% if m.tool_calls %}{{ m.tool_calls[0].function | tojson }}{% else %}{{ m.content }}{% endif %}{{ eos_token }}",
+  );
+  const turns = (more: object) => [user('a'), answer('I look.', { ...called, ...more }), result, answer('It is 7.')];
+  expect(faultOf(text, turns({}))).toMatch(/not write what message 2 \(assistant\) says beside its call$/);
+  expect(faultOf(text, turns({ weight: 0 }))).toBe('none');
 });

@@ -80,6 +80,13 @@ describe('what is learned', () => {
     for (const text of [chatml, unmarked]) expect(learned(rowOf(text, turns))).toBe('d<|im_end|>');
   });
 
+  test('characters of the private use area are text as others are', () => {
+    const odd = 'I like \uf000 and \uf001, \uf0000\uf001 and \uf0000\uf002 of wine';
+    const row = rowOf(chatml, [user('\uf0001\uf001?'), answer(odd)]);
+    expect(learned(row)).toBe(`${odd}<|im_end|>`);
+    expect(tokenizer.decode(row.inputIds)).toContain('user\n\uf0001\uf001?<|im_end|>');
+  });
+
   test('space that a template writes behind the end of an answer is not learned', () => {
     const text =
       "{% for m in messages %}{{ m.role + ':' }}{% generation %}{{ m.content + eos_token + '\n' }}{% endgeneration %}{% endfor %}";

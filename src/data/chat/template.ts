@@ -42,16 +42,18 @@ export interface ChatTemplate {
 
 /** `now` is what `strftime_now` tells: a run that goes on renders as it began. */
 export function openTemplate(source: TemplateSource, now: Date): ChatTemplate {
-  const marks = freeMarks(source.text);
   const marksAnswers = generationTag.test(source.text);
-  const program = parsed(source, marks);
+  const program = parsed(source);
   return {
     source,
     marksAnswers,
     render({ messages, tools, addGenerationPrompt = false, enableThinking = thinks(messages) }) {
+      const marks = marksAnswers ? freeMarks([source, messages, tools]) : noMarks;
       const marked = run(program, {
         ...globals,
         ...source.specialTokens,
+        [markNames.start]: marks.start,
+        [markNames.end]: marks.end,
         messages: messages.map(withoutWeight),
         tools: tools.length > 0 ? tools : null,
         documents: null,
@@ -96,22 +98,26 @@ interface Marks {
   readonly end: string;
 }
 
-/** Two characters of the private use area that the template does not use. */
-function freeMarks(text: string): Marks {
-  const free = Array.from({ length: 64 }, (_, i) => String.fromCharCode(0xf000 + i)).filter(
-    (one) => !text.includes(one),
-  );
-  return { start: free[0]!, end: free[1]! };
+const noMarks: Marks = { start: '', end: '' };
+/** How the template calls them; what they are depends on what is written. */
+const markNames: Marks = { start: 'attune_generation_start', end: 'attune_generation_end' };
+
+/** A number between characters of the private use area, such that no text that is written has it so. */
+function freeMarks(texts: object): Marks {
+  const written = JSON.stringify(texts);
+  let number = 0;
+  while (written.includes(`\uf000${number}`)) number += 1;
+  return { start: `\uf000${number}\uf001`, end: `\uf000${number}\uf002` };
 }
 
 /** The tags become statements that print a mark: so whitespace around them is cut as around any other statement. */
-function parsed({ text, where }: TemplateSource, { start, end }: Marks): Program {
-  const printing = (mark: string) => (_: string, left: string, right: string) =>
-    `{%${left} if true %}{{ '${mark}' }}{% endif ${right}%}`;
+function parsed({ text, where }: TemplateSource): Program {
+  const printing = (name: string) => (_: string, left: string, right: string) =>
+    `{%${left} if true %}{{ ${name} }}{% endif ${right}%}`;
   try {
     const marked = text
-      .replace(/\{%([-+]?)\s*generation\s*([-+]?)%\}/g, printing(start))
-      .replace(/\{%([-+]?)\s*endgeneration\s*([-+]?)%\}/g, printing(end));
+      .replace(/\{%([-+]?)\s*generation\s*([-+]?)%\}/g, printing(markNames.start))
+      .replace(/\{%([-+]?)\s*endgeneration\s*([-+]?)%\}/g, printing(markNames.end));
     return parse(tokenize(marked, { lstrip_blocks: true, trim_blocks: true }));
   } catch (failure) {
     // The parser reads on past the end.
@@ -127,7 +133,7 @@ function cutMarks(marked: string, { start, end }: Marks): Rendered {
   const answers: Span[] = [];
   let text = '';
   let open: number | undefined;
-  for (const piece of marked.split(new RegExp(`([${start}${end}])`))) {
+  for (const piece of marked.split(new RegExp(`(${start}|${end})`))) {
     if (piece === start) open = text.length;
     else if (piece !== end) text += piece;
     else if (open !== undefined && open < text.length) answers.push([open, text.length]);

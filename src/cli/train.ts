@@ -84,7 +84,7 @@ function guardLine({ event, text }: Extract<TrainEvent, { type: 'guard' }>, { re
 
 function startLines(event: Extract<TrainEvent, { type: 'started' }>): string[] {
   const { rows, labels, totalParameters, trainableParameters, truncated, leaked, maxLength, fresh } = event;
-  const { dropped, unknownEnds } = event;
+  const { dropped, lostEnds, unknownEnds } = event;
   const shown = labels.length > 6 ? [...labels.slice(0, 6), `… ${labels.length} in all`] : labels;
   const all = rows.train + rows.validation + rows.test;
   return [
@@ -93,6 +93,7 @@ function startLines(event: Extract<TrainEvent, { type: 'started' }>): string[] {
     `model   ${count(totalParameters)} parameters, ${count(trainableParameters)} are trained`,
     ...(truncated > 0 ? [`length  ${count(truncated)} of ${count(all)} texts are cut to ${maxLength} tokens`] : []),
     ...(dropped > 0 ? [`dropped ${count(dropped)} rows had nothing left to learn`] : []),
+    ...(lostEnds > 0 ? [`warning ${lostEndsText(lostEnds, maxLength)}`] : []),
     ...(unknownEnds.length > 0
       ? [`warning answers end with ${unknownEnds.join(', ')}, which generation_config.json does not name as an end`]
       : []),
@@ -100,6 +101,10 @@ function startLines(event: Extract<TrainEvent, { type: 'started' }>): string[] {
     ...(fresh.length > 0 ? [`new     ${fresh.join(', ')}`] : []),
   ];
 }
+
+/** A model that is shown no end does not stop. */
+const lostEndsText = (lost: number, maxLength: number): string =>
+  `${count(lost)} ${lost === 1 ? 'answer loses its end' : 'answers lose their ends'} at ${maxLength} tokens: there nothing is learned of stopping (data.max_length)`;
 
 interface Timing {
   readonly load_seconds: number;

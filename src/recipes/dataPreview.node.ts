@@ -32,6 +32,8 @@ export interface Preview {
   readonly count: number;
   readonly truncated: number;
   readonly dropped: number;
+  /** Answers that are cut before the token that ends them. */
+  readonly lostEnds: number;
   readonly maxLength: number;
 }
 
@@ -53,6 +55,7 @@ export async function previewData(recipe: Recipe, shown: number, signal: AbortSi
     count: rows.length,
     truncated,
     dropped,
+    lostEnds: data.chat?.lengths.lostEnds ?? 0,
     maxLength: data.maxLength,
   };
 }

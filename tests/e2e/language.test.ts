@@ -324,6 +324,19 @@ describe('what is refused, before a folder is made', () => {
     expect(readFileSync(join(folder, 'dropped/report.html'), 'utf8')).toContain('1 rows were left out');
   });
 
+  it('answers that are cut before their end are counted: none of them teaches to stop', async () => {
+    writeRows(folder, 'cut.jsonl', [{ messages: [user('a'), answer('the weather '.repeat(40))] }]);
+    const words = ['data.train=cut.jsonl', '~data.validation', '~evaluation', 'data.validation_split=0'];
+    const run = await attune(
+      ['train', 'full.json', ...words, 'data.max_length=64', 'max_steps=1', 'output_dir=cut'],
+      place,
+    );
+    expect(run.stderr).toContain('warning 1 answer loses its end at 64 tokens');
+    const { chat } = readJson<{ chat: object }>(folder, 'cut/run.json');
+    expect(chat).toMatchObject({ end_token_ids: [], lost_ends: 1 });
+    expect(readFileSync(join(folder, 'cut/report.html'), 'utf8')).toContain('1 ends of answers were not learned');
+  });
+
   it('a template that never ends an answer, and one that is not there', async () => {
     const endless =
       "{% for m in messages %}{{ m.role + ': ' + m.content }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";

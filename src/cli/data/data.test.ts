@@ -271,7 +271,7 @@ describe('preview', () => {
 
       legend ⟦learned⟧ only read
 
-      1 of 8 training rows, 2 cut to 40 tokens, written with GOLDEN/model/chat_template.jinja
+      1 of 8 training rows, 2 cut to 40 tokens, 2 answers cut before the end, written with GOLDEN/model/chat_template.jinja
       "
     `);
     const coloured = await attune('data preview chat.json --rows 1', { FORCE_COLOR: '1' });
@@ -279,8 +279,10 @@ describe('preview', () => {
   });
 
   test('every token for programs, and its pieces give the text again', async () => {
-    const { rows, count, truncated } = JSON.parse((await attune('data preview chat.json --rows 8 --json')).stdout);
-    expect([rows.length, count, truncated]).toEqual([8, 8, 2]);
+    const { rows, count, truncated, lost_ends } = JSON.parse(
+      (await attune('data preview chat.json --rows 8 --json')).stdout,
+    );
+    expect([rows.length, count, truncated, lost_ends]).toEqual([8, 8, 2, 2]);
     type Piece = { ids: number[]; text: string; learned: boolean; special: boolean };
     const texts = rows.map(({ pieces }: { pieces: Piece[] }) => pieces.map(({ text }) => text).join(''));
     expect(texts[3]).toBe('<|im_start|>user\n天气怎么样？<|im_end|>\n<|im_start|>assistant\n天气很冷。<|im_end|>\n');
@@ -294,6 +296,7 @@ describe('preview', () => {
     const page = readFileSync('page.html', 'utf8');
     expect(page).toContain('<span class="token learned special" title="');
     expect(page).toContain('7 of 28 tokens are learned');
+    expect(page).toContain('2 rows are cut to 40 tokens, 2 answers before their end.');
     expect(page).not.toMatch(/(src|href)=/);
   });
 

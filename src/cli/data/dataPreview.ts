@@ -38,17 +38,18 @@ function wrongCall(file: string | undefined, rows: number): AttuneError {
   return new AttuneError({ code: 'USAGE', where: 'attune data preview', problem, fix });
 }
 
-function objectOf({ task, template, rows, count: all, truncated, dropped, maxLength }: Preview): object {
-  return { task, template, rows, count: all, truncated, dropped, max_length: maxLength };
+function objectOf({ task, template, rows, count: all, truncated, dropped, lostEnds, maxLength }: Preview): object {
+  return { task, template, rows, count: all, truncated, dropped, lost_ends: lostEnds, max_length: maxLength };
 }
 
 function previewText(found: Preview, colors: Colors): string {
   const { bold, dim, green } = colors;
-  const { template, rows, count: all, truncated, dropped, maxLength } = found;
+  const { template, rows, count: all, truncated, dropped, lostEnds, maxLength } = found;
   const blocks = rows.map((row) => `${headOf(row, colors)}\n${textOf(row, colors).trimEnd()}`);
   const facts = [
     `${count(rows.length)} of ${count(all)} training rows`,
     truncated > 0 && `${count(truncated)} cut to ${maxLength} tokens`,
+    lostEnds > 0 && `${count(lostEnds)} ${lostEnds === 1 ? 'answer' : 'answers'} cut before the end`,
     dropped > 0 && `${count(dropped)} dropped`,
     template !== null && `written with ${template}`,
   ].filter((fact) => fact !== false);

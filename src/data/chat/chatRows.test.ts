@@ -28,6 +28,7 @@ test('lengths are counted, and what ends an answer', () => {
     labels: facts.labels,
     truncated: 0,
     lostLabels: 0,
+    lostEnds: 0,
     dropped: 0,
   });
   expect(facts.labels).toBe(1 + 1 + tokenizer.ids('the answer').length + 1);
@@ -39,10 +40,11 @@ test('an answer that is cut loses tokens to learn; one that is cut off is an err
     ['Hi', long],
     [long, 'a'],
   ] as const;
-  const { rows, examples, facts, problems } = rowsOf(pairs, { maxLength: 40 });
+  const { rows, examples, facts, endTokens, problems } = rowsOf(pairs, { maxLength: 40 });
   expect(rows.map(({ inputIds }) => inputIds.length)).toEqual([40]);
   const whole = rowsOf([pairs[0]]).facts.labels;
   expect(facts).toMatchObject({ truncated: 1, dropped: 0, lostLabels: whole - facts.labels });
+  expect([facts.lostEnds, endTokens.size]).toEqual([1, 0]);
   expect(examples.map(({ where }) => where)).toEqual(['d:1']);
   expect(problems).toEqual([expect.objectContaining({ code: 'DATA_NO_LABELS', where: 'd:2', line: 2 })]);
 });

@@ -10,7 +10,7 @@ export interface ChatRowOptions extends ChatEncoder {
 }
 
 export interface ChatRows extends TokenRows<Conversation>, Problems {
-  /** The special tokens that answers end with, by how often. */
+  /** The special tokens that answers end with, by how often they are learned. */
   readonly endTokens: ReadonlyMap<number, number>;
 }
 
@@ -19,7 +19,7 @@ export function chatRows(conversations: readonly Conversation[], options: ChatRo
   const list = problemList();
   const kept: { row: TokenRow; example: Conversation }[] = [];
   const endTokens = new Map<number, number>();
-  const facts = { tokens: 0, labels: 0, truncated: 0, lostLabels: 0, dropped: 0 };
+  const facts = { tokens: 0, labels: 0, truncated: 0, lostLabels: 0, lostEnds: 0, dropped: 0 };
   for (const example of conversations) {
     const encoded = encodeConversation(example, options);
     const place = { line: lineOf(example.where), where: example.where };
@@ -27,16 +27,18 @@ export function chatRows(conversations: readonly Conversation[], options: ChatRo
       list.add({ ...encoded.fault, ...place });
       continue;
     }
-    const { inputIds, labels, endIds } = encoded.row;
+    const { inputIds, labels, ends } = encoded.row;
     const row = truncated({ inputIds, labels }, maxLength);
     const [whole, left] = [labelCount(encoded.row), labelCount(row)];
     if (left === 0 && onEmptyLabels === 'drop') facts.dropped += 1;
     else if (left === 0) list.add({ ...nothingLeft(inputIds.length, maxLength), ...place });
     else {
-      for (const id of endIds) endTokens.set(id, (endTokens.get(id) ?? 0) + 1);
+      const learned = ends.filter((at) => at < row.inputIds.length).map((at) => inputIds[at]!);
+      for (const id of learned) endTokens.set(id, (endTokens.get(id) ?? 0) + 1);
       facts.tokens += row.inputIds.length;
       facts.labels += left;
       facts.lostLabels += whole - left;
+      facts.lostEnds += ends.length - learned.length;
       if (row.inputIds.length < inputIds.length) facts.truncated += 1;
       kept.push({ row, example });
     }

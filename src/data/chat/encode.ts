@@ -18,8 +18,8 @@ export interface ChatEncoder {
 }
 
 export interface EncodedConversation extends TokenRow {
-  /** Tokens that trained turns end with. */
-  readonly endIds: readonly number[];
+  /** Where trained turns end: the places of the tokens that end them. */
+  readonly ends: readonly number[];
 }
 
 export type Encoded = { readonly row: EncodedConversation } | { readonly fault: Fault };
@@ -54,14 +54,14 @@ function encode(conversation: Conversation, encoder: ChatEncoder): EncodedConver
   const inputIds = tokenizer.ids(whole.text);
   refuseTwoBeginnings(inputIds, tokenizer);
   const labels = new Array<number>(inputIds.length).fill(IGNORED);
-  const endIds: number[] = [];
+  const ends: number[] = [];
   for (const { index, span } of turns) {
     const from = tokensBefore(span[0], { whole: whole.text, inputIds, tokenizer, index });
     const end = endOfTurn(span, { whole: whole.text, inputIds, tokenizer, index, from });
     for (let at = Math.max(1, from); at <= end; at++) labels[at] = inputIds[at]!;
-    endIds.push(inputIds[end]!);
+    ends.push(end);
   }
-  return { inputIds, labels, endIds };
+  return { inputIds, labels, ends };
 }
 
 /** The first messages of a conversation as text. */

@@ -30,7 +30,7 @@ export function textRows(texts: readonly TextExample[], options: TextRowOptions)
   }
   const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
   const tokens = sum(rows.map(({ inputIds }) => inputIds.length));
-  const facts = { tokens, labels: sum(rows.map(labelCount)), truncated: 0, lostLabels: 0, dropped: 0 };
+  const facts = { tokens, labels: sum(rows.map(labelCount)), truncated: 0, lostLabels: 0, lostEnds: 0, dropped: 0 };
   return { rows, examples, facts, problems: list.problems, problemCount: list.problemCount };
 }
 

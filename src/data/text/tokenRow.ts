@@ -31,6 +31,8 @@ export interface LengthFacts {
   /** Rows that were cut, and the tokens to learn that they lost. */
   readonly truncated: number;
   readonly lostLabels: number;
+  /** Answers that were cut before the token that ends them, which is then not learned. */
+  readonly lostEnds: number;
   /** Rows that had nothing left to learn, and were left out because `data.on_empty_labels` says so. */
   readonly dropped: number;
 }

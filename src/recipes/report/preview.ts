@@ -5,9 +5,10 @@ import { type Html, html } from './html.ts';
 import { framed } from './page.ts';
 
 export function previewPage(preview: Preview, title: string): string {
-  const { task, template, rows, count: all, truncated, maxLength } = preview;
+  const { task, template, rows, count: all, truncated, lostEnds, maxLength } = preview;
   const how = template === null ? task : `${task}, written with ${template}`;
-  const cut = truncated > 0 ? ` ${count(truncated)} rows are cut to ${maxLength} tokens.` : '';
+  const ends = lostEnds > 0 ? `, ${count(lostEnds)} answers before their end` : '';
+  const cut = truncated > 0 ? ` ${count(truncated)} rows are cut to ${maxLength} tokens${ends}.` : '';
   const head = html`<header><h1>${title}</h1></header>
 <p class="soft">${how}. The first ${count(rows.length)} of ${count(all)} training rows.${cut}</p>
 <section><p><span class="token learned">learned</span> <span class="token">only read</span> <span class="token special">special</span></p></section>`;

@@ -85,6 +85,8 @@ export interface LanguageFacts extends Omit<RunFacts, 'metrics' | 'before'> {
     readonly train_tokens: number;
     readonly learned_tokens: number;
     readonly lost_tokens: number;
+    /** Runs of before have none. */
+    readonly lost_ends?: number;
   } | null;
 }
 

@@ -14,6 +14,8 @@ export interface RunStarted {
   readonly truncated: number;
   /** Rows that had nothing left to learn, and were left out. */
   readonly dropped: number;
+  /** Answers to learn that are cut before their end. */
+  readonly lostEnds: number;
   /** Tokens that answers end with and that the model does not stop at by itself. */
   readonly unknownEnds: readonly string[];
   /** Validation and test rows that repeat training rows, or nearly so. */

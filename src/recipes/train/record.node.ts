@@ -83,6 +83,7 @@ const chatFields = ({ template, endTokenIds, unknownEnds, lengths }: ChatFacts):
   train_tokens: lengths.tokens,
   learned_tokens: lengths.labels,
   lost_tokens: lengths.lostLabels,
+  lost_ends: lengths.lostEnds,
 });
 
 interface Ending {

@@ -195,6 +195,7 @@ function startedEvent({ recipe, data, model, plan, reached }: Running) {
     },
     truncated: splits.reduce((sum, split) => sum + (split?.truncated ?? 0), 0),
     dropped: splits.reduce((sum, split) => sum + (split?.dropped ?? 0), 0),
+    lostEnds: data.chat?.lengths.lostEnds ?? 0,
     unknownEnds: data.chat?.unknownEnds ?? [],
     leaked: data.leaked,
     maxLength: data.maxLength,

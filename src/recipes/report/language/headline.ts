@@ -46,7 +46,7 @@ function cautions(input: LanguageReport): readonly Html[] {
       ? `${count(rows.dropped)} rows were left out: cut to the limit, they had nothing to learn.`
       : undefined,
     chat && chat.lost_tokens > 0
-      ? `${count(rows.truncated)} rows were cut, and ${count(chat.lost_tokens)} tokens of answers with them: their ends were not learned.`
+      ? `${count(rows.truncated)} rows were cut, and ${count(chat.lost_tokens)} tokens of answers with them: ${lostEnds(chat)}.`
       : undefined,
     unknown.length > 0
       ? `Answers end with ${unknown.join(', ')}, which generation_config.json of the base does not name: whoever generates has to stop there.`
@@ -58,6 +58,9 @@ function cautions(input: LanguageReport): readonly Html[] {
   const warnings = texts.filter((text) => text !== undefined);
   return [...guardWarnings(input), ...warnings.map((text) => html`<p class="warning">${text}</p>`)];
 }
+
+const lostEnds = ({ lost_ends: lost }: NonNullable<LanguageReport['run']['chat']>): string =>
+  lost === undefined ? 'their ends were not learned' : `${count(lost)} ends of answers were not learned`;
 
 export function languageData({ run }: LanguageReport): Html {
   const { rows, chat, recipe } = run;

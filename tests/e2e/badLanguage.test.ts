@@ -73,7 +73,7 @@ describe('conversations', () => {
       'of weather that has',
       'tool',
     ],
-    ['CHAT_ORDER', { messages: [user('a'), result, answer('b')], tools }, "message 2 is the tool's", 'take turns'],
+    ['CHAT_TOOL_RESULTS', { messages: [user('a'), result, answer('b')], tools }, 'no tool was called', 'that calls'],
     ['CHAT_TOOLS', { messages: [user('a'), calling], tools: [{ name: 'clock' }] }, 'weather', 'clock'],
   ];
 

@@ -69,15 +69,18 @@ function misplaced(messages: readonly Message[], index: number): Fault | undefin
   const message = messages[index]!;
   const before = messages[index - 1];
   const at = turn(index);
+  const caller = callerOf(messages, index);
+  // Said first: a result that is missing, or that nobody asked for, is why the turns are out of order.
+  const unmatched =
+    message.role === 'tool' ? unaskedResult(message, caller, at) : caller && missingResult(index, caller);
+  if (unmatched) return unmatched;
   if (!mayFollow[message.role].includes(before?.role)) {
     const problem = `${at} is the ${message.role}'s, after ${before ? `one of the ${before.role}` : 'nothing'}`;
     const fix =
       message.role === 'system' ? 'put the system message first' : 'let user and assistant take turns, the user first';
     return { code: 'CHAT_ORDER', problem, fix };
   }
-  const caller = callerOf(messages, index);
-  if (message.role === 'tool') return unaskedResult(message, caller, at);
-  return caller && missingResult(index, caller);
+  return undefined;
 }
 
 interface Caller {
@@ -97,10 +100,17 @@ function unaskedResult({ tool_call_id: id }: Message, caller: Caller | undefined
   const calls = caller?.message.tool_calls ?? [];
   const fault = (problem: string, fix: string): Fault => ({ code: 'CHAT_TOOL_RESULTS', problem, fix });
   if (calls.length === 0)
-    return fault(`${at} is a tool's, but no tool was called`, 'add tool_calls to the turn before');
+    return fault(
+      `${at} is a tool's, but no tool was called`,
+      caller ? 'add tool_calls to the turn before' : 'put a turn of the assistant before it that calls the tool',
+    );
   if (caller!.results.length >= calls.length) return fault(`${at} is a result too many`, 'give one result a call');
   const ids = calls.flatMap((call) => call.id ?? []);
-  if (id === undefined || ids.length === 0 || ids.includes(id)) return undefined;
+  if (id === undefined || ids.length === 0) return undefined;
+  const asked = ids.filter((one) => one === id).length;
+  const given = caller!.results.filter((result) => result.tool_call_id === id).length;
+  if (given < asked) return undefined;
+  if (asked > 0) return fault(`${at} answers the call '${id}', which has its result`, `the calls are ${listed(ids)}`);
   const close = nearest(id, ids);
   const meant = close === undefined ? '' : `did you mean ${close}? `;
   return fault(`${at} answers the call '${id}', which nobody made`, `${meant}the calls are ${listed(ids)}`);

@@ -139,6 +139,24 @@ describe('tools', () => {
       ],
       "the call 'c2', which nobody made",
     ],
+    [
+      'CHAT_TOOL_RESULTS',
+      [
+        user('q'),
+        answer('', { tool_calls: [call('weather', {}, 'c1'), call('weather', {}, 'c2')] }),
+        { role: 'tool', content: '7', tool_call_id: 'c1' },
+        { role: 'tool', content: '8', tool_call_id: 'c1' },
+        answer('b'),
+      ],
+      "message 4 answers the call 'c1', which has its result",
+    ],
+    [
+      'CHAT_TOOL_RESULTS',
+      [user('q'), answer('', { tool_calls: [call()] }), answer('a')],
+      'message 3 follows a call of weather that has no result',
+    ],
+    ['CHAT_TOOL_RESULTS', [user('q'), { role: 'tool', content: '7' }, answer('b')], 'no tool was called'],
+    ['CHAT_TOOL_RESULTS', [{ role: 'tool', content: '7' }, answer('b')], 'no tool was called'],
   ])('%s: %#', (code, messages, text) => {
     expect(faults({ messages, tools })).toEqual([expect.stringContaining(text)]);
     expect(faults({ messages, tools })[0]).toMatch(new RegExp(`^${code} d\\.jsonl:1 `));

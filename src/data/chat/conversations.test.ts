@@ -46,6 +46,19 @@ describe('formats', () => {
     expect(messages).toEqual([user('1'), answer('2', { weight: 0 }), user('3'), answer('4')]);
   });
 
+  test('a text that is JSON is a text, unless it is a list of messages', () => {
+    for (const [prompt, completion] of [
+      ['List the names', '["Ann", "Bob"]'],
+      ['[3, 1]', '[]'],
+      ['Who?', '[{"name": "Ann", "role": "admin"}]'],
+    ] as const) {
+      expect(only({ prompt, completion }).messages).toEqual([user(prompt), answer(completion)]);
+    }
+    const completion = JSON.stringify([answer('a')]);
+    expect(only({ prompt: JSON.stringify([user('q')]), completion }).messages).toEqual([user('q'), answer('a')]);
+    expect(faults({ prompt: 'q', completion: '[{"role": "asistant", "content": "a"}]' })[0]).toMatch(/^CHAT_ROLE_UNK/);
+  });
+
   test('alpaca: the input stands below the instruction; system and history come before', () => {
     const values = { instruction: 'add', input: '1 1', output: '2', system: 's', history: [['a', 'b']] };
     expect(only(values).messages).toEqual([

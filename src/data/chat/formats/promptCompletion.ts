@@ -22,11 +22,17 @@ export const promptCompletion: ChatFormat = {
 
 function turnsOf(value: unknown, use: string, role: string): Read<Raw['messages']> {
   const list = listOf(value);
-  if (list) return { value: list };
+  if (list && (Array.isArray(value) || list.some(isMessage))) return { value: list };
   if (typeof value === 'string') return { value: [{ role, content: value }] };
   const found = excerpt(JSON.stringify(value) ?? 'nothing');
   return failed('CHAT_CONTENT', `the ${use} is neither a text nor a list of messages: ${found}`, 'give a text');
 }
+
+/** A text may be JSON that is asked for: it is taken as a conversation only where something in it is a message. */
+const isMessage = (item: unknown): boolean => {
+  const { role, content, tool_calls: calls, function_call: call } = Object(item) as Record<string, unknown>;
+  return typeof role === 'string' && (content ?? calls ?? call) !== undefined;
+};
 
 const onlyRead = (message: unknown): unknown => {
   const { role } = Object(message) as { role?: unknown };

@@ -127,6 +127,16 @@ describe('what is refused', () => {
     );
   });
 
+  test('the difference is quoted from where it begins, of long rows and of emoji too', () => {
+    const text = each(
+      "{% if m.role == 'user' %}user: {{ m.content }}\n{% else %}assistant: {{ m.content if loop.last else m.content[:-1] + '🙃' }}{{ eos_token }}{% endif %}",
+    );
+    const started = performance.now();
+    const turns = [user('a'), answer(`${'🙂'.repeat(50)}${'x'.repeat(40_000)}🙂`), user('c'), answer('d')];
+    expect(faultOf(text, turns)).toMatch(/otherwise, "🙃.*" in place of "🙂<\|im_end\|>"$/);
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
   test('an answer whose first token takes in what stands before it', () => {
     const text = each(
       "{% if m.role == 'user' %}user: {{ m.content }}\n{% else %}assistant: {{ m.content }}{{ eos_token }}{% endif %}",

@@ -127,7 +127,10 @@ const unprovable =
   'give the turn the weight 0, give a template that marks answers with {% generation %} (data.chat_template), or cut the row after it';
 
 function differenceOf(whole: string, part: string): string {
-  const at = [...part].findIndex((character, i) => [...whole][i] !== character);
+  let at = 0;
+  while (at < part.length && part[at] === whole[at]) at += 1;
+  // Two characters may share the first half of their UTF-16.
+  if (/[\ud800-\udbff]/.test(part[at - 1] ?? '')) at -= 1;
   return `${JSON.stringify(excerpt(whole.slice(at, at + 30)))} in place of ${JSON.stringify(excerpt(part.slice(at, at + 30)))}`;
 }
 

@@ -60,8 +60,16 @@ async function ownTemplate({ folder, tokenizerFields }: Source, tools: boolean) 
 
 async function templateFile(folder: string) {
   const where = join(folder, TEMPLATE_FILE);
-  const text = await readFile(where, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : { text, where };
+  try {
+    return { text: await readFile(where, 'utf8'), where };
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? '';
+    // A .gguf file has nothing beside it.
+    if (['ENOENT', 'ENOTDIR'].includes(code)) return undefined;
+    const problem = `the chat template is there, and cannot be read (${code})`;
+    const fix = 'make it a file that may be read, or remove it';
+    throw new AttuneError({ code: 'CHAT_TEMPLATE', where, problem, fix }, { cause });
+  }
 }
 
 const builtIn = (name: 'chatml' | 'plain') => ({

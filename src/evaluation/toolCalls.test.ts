@@ -7,6 +7,8 @@ test.each([
   ['Hermes', '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo", "days": 2}}\n</tool_call>'],
   ['Llama 3', '<|python_tag|>{"name": "weather", "parameters": {"days": 2, "city": "Oslo"}}<|eom_id|>'],
   ['Mistral', '[TOOL_CALLS] [{"name": "weather", "arguments": {"city": "Oslo", "days": 2}}]</s>'],
+  ['a tag with the name', '<function=weather>{"city": "Oslo", "days": 2}</function>'],
+  ['newer Mistral', '[TOOL_CALLS]weather[ARGS]{"city": "Oslo", "days": 2}</s>'],
   ['arguments as text', 'I call {"name": "weather", "arguments": "{\\"city\\": \\"Oslo\\", \\"days\\": 2}"}'],
   [
     'in the form of the API',

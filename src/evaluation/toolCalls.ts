@@ -1,4 +1,4 @@
-/** Calls of tools in what a model wrote: objects with a name and arguments, wherever a template puts them. */
+/** Calls of tools in what a model wrote: objects with a name and arguments, or arguments behind a tag with the name. */
 import { canonicalJson } from '../files/index.ts';
 
 export interface Called {
@@ -11,15 +11,21 @@ export function callsIn(text: string): Called[] {
   const calls: Called[] = [];
   for (let at = text.indexOf('{'); at >= 0; at = text.indexOf('{', at)) {
     const end = endOfObject(text, at);
-    const call = end === undefined ? undefined : callOf(text.slice(at, end));
+    const call = end === undefined ? undefined : callOf(text.slice(at, end), nameBefore(text, at));
     if (call) calls.push(call);
     at = call ? end! : at + 1;
   }
   return calls;
 }
 
-function callOf(json: string): Called | undefined {
+/** `<function=name>{…}` as Llama 3 has it, `[TOOL_CALLS]name[ARGS]{…}` as Mistral. */
+const nameBefore = (text: string, at: number): string | undefined =>
+  /(?:<function=|\[TOOL_CALLS\]\s*)([\w.-]{1,64})(?:>|\[ARGS\])\s*$/.exec(text.slice(Math.max(0, at - 100), at))?.[1];
+
+/** `tagged`: the name that stands before the object, which then has the arguments alone. */
+function callOf(json: string, tagged: string | undefined): Called | undefined {
   try {
+    if (tagged !== undefined) return { name: tagged, arguments: JSON.parse(json) as unknown };
     const { name, arguments: given, parameters } = JSON.parse(json) as Record<string, unknown>;
     const values = given ?? parameters;
     if (typeof name !== 'string' || values === undefined) return undefined;

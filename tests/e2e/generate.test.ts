@@ -302,6 +302,19 @@ describe('calls of tools', () => {
     expect((await evaluate('calls.jsonl'))['tool_call_accuracy']).toBe(1);
     expect((await evaluate('other.jsonl'))['tool_call_accuracy']).toBe(0.5);
   });
+
+  it('are not scored where the template writes them in a form of its own, and that is told', async () => {
+    writeRows(folder, 'own.jsonl', [asking('Oslo'), asking('today')]);
+    const own =
+      "{% for m in messages %}{{ m.role + ':\n' + m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name + ' of ' + c.function.arguments.city }}{% endfor %}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}";
+    const words = ['data.train=own.jsonl', '~data.validation_split', 'data.validation=own.jsonl', 'max_steps=1'];
+    const run = await attune(
+      ['train', 'recipe.json', ...words, `data.chat_template=${JSON.stringify(own)}`, 'output_dir=own'],
+      place,
+    );
+    expect(run.stderr).toContain('tool_call_accuracy is left out');
+    expect(run.code).toBe(0);
+  });
 });
 
 describe('an end that the base does not know', () => {

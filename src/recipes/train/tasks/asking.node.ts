@@ -73,6 +73,7 @@ async function asked(running: Running, { split, decoder, scoresCalls }: Wish): P
   const questions = questionsOf(turns);
   const limit = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, longestOf(questions)));
   const calling = scoresCalls ? callingTurns(turns, tokenizer, decoder) : [];
+  if (scoresCalls && data.chat!.callsTools && calling.length === 0) options.onEvent({ type: 'note', text: unscored });
   const isScored = new Set(calling.map(nameOf));
   const others = questions.filter((turn) => !isScored.has(nameOf(turn)));
   const text = `asking ${calling.length + others.length} questions of the tuned model`;
@@ -88,6 +89,9 @@ async function asked(running: Running, { split, decoder, scoresCalls }: Wish): P
     ...(accuracy !== undefined && { metrics: { tool_call_accuracy: accuracy } }),
   };
 }
+
+const unscored =
+  'tool_call_accuracy is left out: no call is scored, as the template writes none in a form that is read (JSON with name and arguments), or the rows leave no room';
 
 const nameOf = ({ row, turn }: Pick<Turn, 'row' | 'turn'>): string => `${row} ${turn}`;
 

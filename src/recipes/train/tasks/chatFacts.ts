@@ -12,6 +12,8 @@ export interface ChatFacts {
   readonly stopIds: readonly number[];
   /** generation_config.json of the model; undefined where it has none. */
   readonly generation?: Readonly<Record<string, unknown>> | undefined;
+  /** Rows that are measured call tools. */
+  readonly callsTools: boolean;
   /** Of the training rows. */
   readonly lengths: LengthFacts;
 }

@@ -3,6 +3,7 @@ import {
   type ChatFormatName,
   type Conversation,
   chatRows,
+  isTrained,
   openTemplate,
   readConversations,
 } from '../../../data/chat/index.ts';
@@ -51,8 +52,12 @@ async function prepare(recipe: Recipe, start: Start, now: Date): Promise<Prepare
   const unknownEnds = [...ends].filter((id) => !stops.has(id)).map((id) => source.tokenizer.tokenOf(id) ?? String(id));
   const generation = (await readJson(source.folder, 'generation_config.json')) as Record<string, unknown> | undefined;
   const facts = { template: template.source, endTokenIds: [...ends], unknownEnds, stopIds: [...stops], generation };
-  return { ...data, chat: { ...facts, lengths } };
+  const callsTools = (split.test ?? split.validation ?? []).some(calls);
+  return { ...data, chat: { ...facts, callsTools, lengths } };
 }
+
+const calls = ({ messages }: Conversation): boolean =>
+  messages.some((message) => isTrained(message) && message.tool_calls !== undefined);
 
 function refuseNothing(rows: number, { data }: Recipe): void {
   if (rows > 0) return;

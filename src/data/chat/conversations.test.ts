@@ -187,6 +187,8 @@ describe('what is refused', () => {
     ['CHAT_ROLE_UNKNOWN', [{ role: 'usr', content: 'q' }], 'message 1 has the role "usr"'],
     ['CHAT_CONTENT', [user(' '), answer('a')], 'message 1 (user) is empty'],
     ['CHAT_CONTENT', [user('q'), answer('\n')], 'message 2 (assistant) is empty'],
+    ['CHAT_CONTENT', [user('q'), answer('\u200b')], 'message 2 (assistant) is empty'],
+    ['CHAT_CONTENT', [user('\ufeff\u200d '), answer('a')], 'message 1 (user) is empty'],
     ['CHAT_CONTENT', [{ role: 'user', content: [{ type: 'image' }] }, answer('a')], 'is no text'],
     ['CHAT_WEIGHT', [user('q'), answer('a', { weight: 0.5 })], 'the weight of message 2 is 0.5'],
     ['CHAT_WEIGHT', [{ ...user('q'), weight: 1 }, answer('a')], 'message 1 (user) has a weight'],

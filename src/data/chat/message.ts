@@ -103,9 +103,12 @@ function contentOf({ content }: Readonly<Record<string, unknown>>, { role, at, c
     return failed('CHAT_CONTENT', problem, 'give a text; images and sound are not read');
   }
   // A tool may have nothing to say.
-  if (text.trim() !== '' || calls || role === 'tool') return { value: text };
+  if (isSeen(text) || calls || role === 'tool') return { value: text };
   return failed('CHAT_CONTENT', `${at} (${role}) is empty`, 'give it a text, or remove the row');
 }
+
+/** Marks without a width, such as U+200B, are as little to learn as spaces. */
+const isSeen = (text: string): boolean => /[^\s\p{Cc}\p{Cf}]/u.test(text);
 
 const joinedParts = (parts: readonly unknown[]): string | undefined => {
   const texts = parts.map((part) => {

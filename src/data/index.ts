@@ -22,4 +22,4 @@ export { type CheckedRows, checkRows } from './read/readRows.ts';
 export { type TextSource, textSource } from './read/textSource.ts';
 export type { Row } from './row.ts';
 export { type Split, type SplitOptions, stratifiedSplit } from './stratifiedSplit.ts';
-export { readTexts, type TextExample } from './text/texts.ts';
+export { readTexts, type TextExample, textExample } from './text/texts.ts';

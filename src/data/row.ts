@@ -11,8 +11,11 @@ export interface Row {
   readonly where: string;
 }
 
-/** Lines of a file to its rows. A problem stands in the place of the row that it spoils; reading goes on behind it. */
-export type Format = (lines: AsyncIterable<Line>, name: string) => AsyncGenerator<Row | DataProblem>;
+/**
+ * Lines of a file to its rows. A problem stands in the place of the row that it spoils; reading goes on behind it.
+ * `example` is a row in JSON as whoever reads wants it: advice shows it.
+ */
+export type Format = (lines: AsyncIterable<Line>, name: string, example: string) => AsyncGenerator<Row | DataProblem>;
 
 export const isProblem = (item: Row | DataProblem): item is DataProblem => 'code' in item;
 

@@ -78,7 +78,7 @@ export async function languageRows(
   const { run, recipe } = target;
   const columns = { columns: recipe?.data.columns, format: recipe?.data.format ?? 'auto' } as Recipe['data'];
   async function examplesOf<Example>(reading: Reading<Example>): Promise<readonly Example[] | undefined> {
-    if (data) return await readFiles(data, reading.read);
+    if (data) return await readFiles(data, reading.read, reading.example);
     return run && recipe ? await ownRows(run, recipe, reading) : undefined;
   }
   const encoding = { source, target };

@@ -15,11 +15,11 @@ export async function ownRows<Example>(
   reading: Reading<Example>,
 ): Promise<readonly Example[] | undefined> {
   const given = data.test ?? data.validation;
-  if (given) return await readFiles(fromItsFolder(run, given), reading.read);
+  if (given) return await readFiles(fromItsFolder(run, given), reading.read, reading.example);
   if (data.validation_split === 0) return undefined;
   const paths = fromItsFolder(run, data.train);
   await refuseChanged(run, paths);
-  const all = await readFiles(paths, reading.read);
+  const all = await readFiles(paths, reading.read, reading.example);
   return holdBackAny(all, reading, { fraction: data.validation_split, seed: training.seed }).validation;
 }
 

@@ -93,6 +93,17 @@ describe('for people', () => {
     `);
   });
 
+  test.each([
+    ['sft', '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'],
+    ['causal-lm', '{"text": "…"}'],
+  ])('%s: the row that is shown is one of the task', async (task, example) => {
+    writeFileSync('words.jsonl', '"text"\n');
+    writeFileSync('words.json', '"text"\n');
+    const { stdout } = await attune(`data check words.jsonl words.json --task ${task}`);
+    expect(stdout).toContain(`write each row as ${example}`);
+    expect(stdout).toContain(`write [${example}, …]`);
+  });
+
   test('the files of a recipe against each other', async () => {
     const { code, stdout } = await attune('data check --recipe recipe.json');
     expect(code).toBe(2);

@@ -17,6 +17,9 @@ export const formats = { messages, prompt_completion: promptCompletion, alpaca, 
   ChatFormat
 >;
 
+/** A row, for who wrote something else. */
+export const chatExample = '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}';
+
 export type ChatFormatName = keyof typeof formats;
 export const chatFormatNames = Object.keys(formats) as [ChatFormatName, ...ChatFormatName[]];
 

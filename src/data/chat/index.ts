@@ -8,6 +8,7 @@ export {
   type ChatFormatName,
   type ChatWishes,
   type CheckedConversations,
+  chatExample,
   chatFormatNames,
   readConversations,
 } from './conversations.ts';

@@ -4,7 +4,7 @@ import type { Fault } from '../row.ts';
 
 export type Parsed = { readonly values: Record<string, unknown> } | { readonly fault: Fault };
 
-export function parseObject(text: string): Parsed {
+export function parseObject(text: string, example: string): Parsed {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -18,7 +18,7 @@ export function parseObject(text: string): Parsed {
   }
   const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
   const problem = `each row is an object with named columns, found ${kind}: ${excerpt(text)}`;
-  return { fault: { code: 'DATA_SYNTAX', problem, fix: 'write each row as {"text": "…", "label": "…"}' } };
+  return { fault: { code: 'DATA_SYNTAX', problem, fix: `write each row as ${example}` } };
 }
 
 function fixFor(text: string): string {

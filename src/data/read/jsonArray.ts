@@ -1,7 +1,7 @@
 /** JSON: one array of objects. Elements are cut out and parsed one by one: each has its line, and one may be bad. */
 import { AttuneError } from '../../errors/index.ts';
 import { type DataProblem, excerpt } from '../problems.ts';
-import { type Fault, problemAt, type Row, row } from '../row.ts';
+import { type Fault, type Format, problemAt, type Row, row } from '../row.ts';
 import { parseObject } from './json.ts';
 import type { Line } from './lines.ts';
 
@@ -16,27 +16,33 @@ interface Cutter {
   start: number;
 }
 
+interface File {
+  readonly name: string;
+  /** A row as it is wanted. */
+  readonly example: string;
+}
+
 interface Element {
   readonly text: string;
   readonly line: number;
   readonly isLast: boolean;
 }
 
-export async function* jsonArray(lines: AsyncIterable<Line>, name: string): AsyncGenerator<Row | DataProblem> {
+export const jsonArray: Format = async function* (lines, name, example) {
   const cutter: Cutter = { place: 'before', depth: 0, inString: false, escaped: false, element: '', start: 0 };
   let count = 0;
   let last = 1;
   for await (const line of lines) {
     last = line.number;
-    for (const element of cut(cutter, line, name)) {
+    for (const element of cut(cutter, line, { name, example })) {
       count++;
       // `[]` has no element; a lone comma lacks one.
-      if (element.text !== '') yield read(element, name);
+      if (element.text !== '') yield read(element, { name, example });
       else if (!element.isLast || count > 1) yield problemAt(name, element.line, missingElement);
     }
   }
-  if (cutter.place === 'inside') yield unfinished(cutter, name, last);
-}
+  if (cutter.place === 'inside') yield unfinished(cutter, last, { name, example });
+};
 
 const missingElement: Fault = {
   code: 'DATA_SYNTAX',
@@ -44,20 +50,20 @@ const missingElement: Fault = {
   fix: 'remove the comma',
 };
 
-function read({ text, line }: Pick<Element, 'text' | 'line'>, name: string): Row | DataProblem {
-  const parsed = parseObject(text);
+function read({ text, line }: Pick<Element, 'text' | 'line'>, { name, example }: File): Row | DataProblem {
+  const parsed = parseObject(text, example);
   return 'fault' in parsed ? problemAt(name, line, parsed.fault) : row(parsed.values, name, line);
 }
 
 /** The elements that end on a line. */
-function* cut(cutter: Cutter, { text, ending, number }: Line, name: string): Generator<Element> {
+function* cut(cutter: Cutter, { text, ending, number }: Line, file: File): Generator<Element> {
   let start = 0;
   for (let i = 0; i < text.length; i++) {
     const character = text[i]!;
     if (isSpace(character)) {
       cutter.escaped = false;
     } else if (cutter.place !== 'inside') {
-      open(cutter, text.slice(i), `${name}:${number}`);
+      open(cutter, text.slice(i), { where: `${file.name}:${number}`, example: file.example });
       start = i + 1;
     } else if (endsElement(cutter, character)) {
       const whole = (cutter.element + text.slice(start, i)).trim();
@@ -75,7 +81,7 @@ function* cut(cutter: Cutter, { text, ending, number }: Line, name: string): Gen
 
 const isSpace = (character: string): boolean => ' \t\n\r'.includes(character);
 
-function open(cutter: Cutter, text: string, where: string): void {
+function open(cutter: Cutter, text: string, { where, example }: { where: string; example: string }): void {
   if (cutter.place === 'before' && text[0] === '[') {
     cutter.place = 'inside';
     return;
@@ -83,8 +89,7 @@ function open(cutter: Cutter, text: string, where: string): void {
   const found = `found ${excerpt(text)}`;
   const problem =
     cutter.place === 'after' ? `the array has ended, yet ${found}` : `a .json file holds one array: ${found}`;
-  const fix =
-    text[0] === '{' ? 'name the file .jsonl if each line is an object' : 'write [{"text": "…"}, {"text": "…"}]';
+  const fix = text[0] === '{' ? 'name the file .jsonl if each line is an object' : `write [${example}, …]`;
   throw new AttuneError({ code: 'DATA_SYNTAX', where, problem, fix });
 }
 
@@ -103,9 +108,9 @@ function endsElement(cutter: Cutter, character: string): boolean {
   return false;
 }
 
-function unfinished(cutter: Cutter, name: string, last: number): DataProblem {
+function unfinished(cutter: Cutter, last: number, { name, example }: File): DataProblem {
   const element = cutter.element.trim();
-  const parsed = element === '' ? undefined : parseObject(element);
+  const parsed = element === '' ? undefined : parseObject(element, example);
   if (parsed !== undefined && 'fault' in parsed) return problemAt(name, cutter.start, parsed.fault);
   return problemAt(name, last, { code: 'DATA_SYNTAX', problem: 'the array is not closed', fix: 'end the file with ]' });
 }

@@ -1,20 +1,18 @@
 /** JSON Lines: an object a line. */
 import { AttuneError } from '../../errors/index.ts';
-import type { DataProblem } from '../problems.ts';
-import { problemAt, type Row, row } from '../row.ts';
+import { type Format, problemAt, row } from '../row.ts';
 import { parseObject } from './json.ts';
-import type { Line } from './lines.ts';
 
-export async function* jsonLines(lines: AsyncIterable<Line>, name: string): AsyncGenerator<Row | DataProblem> {
+export const jsonLines: Format = async function* (lines, name, example) {
   let isFirst = true;
   for await (const { text, number } of lines) {
     if (text.trim() === '') continue;
     if (isFirst) refuseArray(text, name, number);
     isFirst = false;
-    const parsed = parseObject(text);
+    const parsed = parseObject(text, example);
     yield 'fault' in parsed ? problemAt(name, number, parsed.fault) : row(parsed.values, name, number);
   }
-}
+};
 
 /** Read on, a whole array would give a problem a line. */
 function refuseArray(text: string, name: string, number: number): void {

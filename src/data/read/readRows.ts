@@ -37,11 +37,11 @@ export interface CheckedRows extends Problems {
 }
 
 /** Reads a whole source and keeps what can be read, beside a list of what cannot. */
-export async function checkRows(source: TextSource): Promise<CheckedRows> {
+export async function checkRows(source: TextSource, example?: string): Promise<CheckedRows> {
   const rows: Row[] = [];
   const list = problemList();
   try {
-    for await (const item of scanRows(source)) {
+    for await (const item of scanRows(source, example)) {
       if (isProblem(item)) list.add(item);
       else rows.push(item);
     }
@@ -51,11 +51,13 @@ export async function checkRows(source: TextSource): Promise<CheckedRows> {
   return { rows, problems: list.problems, problemCount: list.problemCount };
 }
 
-async function* scanRows(source: TextSource): AsyncGenerator<Row | DataProblem> {
+const anyRow = '{"text": "…", "label": "…"}';
+
+async function* scanRows(source: TextSource, example = anyRow): AsyncGenerator<Row | DataProblem> {
   const format = formatOf(source.name);
   if (format === undefined) throw unknownKind(source.name);
   let isEmpty = true;
-  for await (const item of format(readLines(source), source.name)) {
+  for await (const item of format(readLines(source), source.name, example)) {
     isEmpty = false;
     yield item;
   }

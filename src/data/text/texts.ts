@@ -13,6 +13,9 @@ export interface CheckedTexts extends Problems {
   readonly texts: readonly TextExample[];
 }
 
+/** A row, for who wrote something else. */
+export const textExample = '{"text": "…"}';
+
 /** The texts of one column, beside the problems of the rows that have none. */
 export function readTexts(rows: readonly Row[], column = 'text'): CheckedTexts {
   const list = problemList();

@@ -1,8 +1,15 @@
-import { type ChatFormatName, chatFormatNames, isTrained, readConversations } from '../../data/chat/index.ts';
+import {
+  type ChatFormatName,
+  chatExample,
+  chatFormatNames,
+  isTrained,
+  readConversations,
+} from '../../data/chat/index.ts';
 import { spokenText } from '../../data/chat/spokenText.ts';
 import type { CheckedTask } from './task.ts';
 
 export const chatCheck: CheckedTask = {
+  example: chatExample,
   read(rows, { columns, format }) {
     const wished = chatFormatNames.find((name) => name === format) ?? 'auto';
     const { conversations, format: found, ...problems } = readConversations(rows, { format: wished, columns });

@@ -104,7 +104,7 @@ async function readFile(path: string, { task, signal, use, ...wishes }: FileWish
   signal.throwIfAborted();
   const source = await openTextFile(path).catch((error) => problemOf(error));
   if ('code' in source) return unreadFile(path, source, use);
-  const { rows, ...unread } = await checkRows(source);
+  const { rows, ...unread } = await checkRows(source, checkedTasks[task].example);
   const { examples, labels = [], turns, ...unusable }: ReadRows = checkedTasks[task].read(rows, wishes);
   const file: CheckedFile = {
     path,

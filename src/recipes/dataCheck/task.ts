@@ -24,6 +24,8 @@ export interface ReadRows extends Problems {
 }
 
 export interface CheckedTask {
+  /** A row in JSON, for who wrote something else. */
+  readonly example?: string;
   read(rows: readonly Row[], wishes: TaskWishes): ReadRows;
   /** What only training finds. */
   training?(examples: readonly Compared[], data: Recipe['data']): Problems;

@@ -36,10 +36,11 @@ export interface PreparedData {
 export async function readFiles<T>(
   paths: readonly string[],
   read: (rows: readonly Row[]) => Problems & { readonly found: readonly T[] },
+  example?: string,
 ): Promise<readonly T[]> {
   const all: T[] = [];
   for (const path of await expandPaths(paths)) {
-    const checked = await checkRows(await openTextFile(path));
+    const checked = await checkRows(await openTextFile(path), example);
     throwProblems(checked);
     const { found, ...problems } = read(checked.rows);
     throwProblems(problems);

@@ -1,5 +1,5 @@
 /** Continued pretraining, or from scratch: plain texts, of which every token is learned. */
-import { readTexts, type TextExample } from '../../../data/index.ts';
+import { readTexts, type TextExample, textExample } from '../../../data/index.ts';
 import { textRows } from '../../../data/text/textRows.ts';
 import type { Recipe } from '../../schema/index.ts';
 import type { Start } from '../openModel.node.ts';
@@ -10,6 +10,7 @@ import { languageModelTask } from './languageModel.ts';
 export const causalLm = languageModelTask(prepare);
 
 export const textReading = ({ columns }: Recipe['data']): Reading<TextExample> => ({
+  example: textExample,
   read(rows) {
     const { texts: found, ...problems } = readTexts(rows, columns?.text);
     return { found, ...problems };

@@ -20,6 +20,8 @@ import { hashFiles, type PreparedData, type PreparedSplit, readFiles } from '../
 export interface Reading<Example> {
   /** The examples of a file. */
   read(rows: readonly Row[]): Problems & { readonly found: readonly Example[] };
+  /** A row in JSON, for who wrote something else. */
+  readonly example: string;
   /** What is compared with other rows. */
   comparedOf(example: Example): Compared;
 }
@@ -42,9 +44,9 @@ export async function readSplits<Example>(
   // A model that scores no tokens is refused before anything is read.
   languageModelOf(source.description);
   const { data, training } = recipe;
-  const given = await readFiles(data.train, reading.read);
-  const validation = data.validation && (await readFiles(data.validation, reading.read));
-  const test = data.test && (await readFiles(data.test, reading.read));
+  const given = await readFiles(data.train, reading.read, reading.example);
+  const validation = data.validation && (await readFiles(data.validation, reading.read, reading.example));
+  const test = data.test && (await readFiles(data.test, reading.read, reading.example));
   if (validation) return { train: given, validation, test };
   const held = { fraction: data.validation_split, seed: training.seed };
   return { ...holdBackAny(given, reading, held), test };

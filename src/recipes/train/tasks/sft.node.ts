@@ -2,6 +2,7 @@
 import {
   type ChatFormatName,
   type Conversation,
+  chatExample,
   chatRows,
   isTrained,
   openTemplate,
@@ -21,6 +22,7 @@ import { languageModelTask } from './languageModel.ts';
 export const sft = { ...languageModelTask(prepare), written: writtenBy };
 
 export const chatReading = ({ format, columns }: Recipe['data']): Reading<Conversation> => ({
+  example: chatExample,
   read(rows) {
     // Plain texts have no answers: the schema refuses them for this task.
     const wishes = {

@@ -28,6 +28,8 @@ test('what was written is read back, in any order of tensors', async () => {
   expect(file.metadata).toEqual({ format: 'pt' });
   expect([...(await file.readFloats('b'))]).toEqual([1, -2, 3, 0.5]);
   expect([...(await file.readFloats('a'))]).toEqual([5, -7]);
+  expect([...(await file.readSome('b', 1, new Float32Array(2)))]).toEqual([-2, 3]);
+  expect([...(await file.readSome('a', 1, new Float32Array(1)))]).toEqual([-7]);
   expect(written(tensors.toReversed())).toEqual(written());
 });
 

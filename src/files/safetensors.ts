@@ -28,6 +28,8 @@ export interface Safetensors {
   readonly identity: string | undefined;
   /** The values as float32, written into `into` where it is given. */
   readFloats(name: string, into?: Float32Array): Promise<Float32Array>;
+  /** As many of them as `into` has places for, from number `first` on. */
+  readSome(name: string, first: number, into: Float32Array): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
@@ -47,11 +49,17 @@ async function checkedFile(source: ByteSource): Promise<Safetensors> {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(entries)) tensors.set(name, checkEntry(source, { name, entry, start }));
   refuseOverlaps(source, [...tensors.values()]);
+  const known = (name: string): StoredTensor => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`internal: a tensor was read that ${source.name} does not have`);
+    return tensor;
+  };
   return {
     tensors,
     metadata: metadata as Record<string, string>,
     identity: source.identity,
-    readFloats: (name, into) => readFloats(source, tensors.get(name), into),
+    readFloats: (name, into) => readFloats(source, known(name), into),
+    readSome: (name, first, into) => readSome(source, known(name), { first, into }),
     close: () => source.close(),
   };
 }
@@ -125,21 +133,25 @@ function refuseOverlaps(source: ByteSource, tensors: readonly StoredTensor[]): v
   });
 }
 
-async function readFloats(
-  source: ByteSource,
-  tensor: StoredTensor | undefined,
-  into?: Float32Array,
-): Promise<Float32Array> {
-  if (!tensor) throw new Error(`internal: a tensor was read that ${source.name} does not have`);
+function readFloats(source: ByteSource, tensor: StoredTensor, into?: Float32Array): Promise<Float32Array> {
   const count = tensor.bytes / widths[tensor.dtype];
   const target = into ?? new Float32Array(count);
   if (target.length !== count) throw new Error(`internal: '${tensor.name}' has ${count} values, not ${target.length}`);
-  if (tensor.dtype === 'F32') {
-    await source.read(tensor.offset, new Uint8Array(target.buffer, target.byteOffset, target.byteLength));
-    return target;
+  return readSome(source, tensor, { first: 0, into: target });
+}
+
+async function readSome(
+  source: ByteSource,
+  { dtype, offset }: StoredTensor,
+  { first, into }: { first: number; into: Float32Array },
+): Promise<Float32Array> {
+  const start = offset + first * widths[dtype];
+  if (dtype === 'F32') {
+    await source.read(start, new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
+    return into;
   }
-  const raw = new Uint8Array(tensor.bytes);
-  await source.read(tensor.offset, raw);
-  toFloat32(raw, tensor.dtype, target);
-  return target;
+  const raw = new Uint8Array(into.length * widths[dtype]);
+  await source.read(start, raw);
+  toFloat32(raw, dtype, into);
+  return into;
 }

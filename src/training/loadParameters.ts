@@ -9,6 +9,7 @@ import type { Derived, DerivedExactly, Initial, Parameter, Stored } from '../mod
 import { refuseInBlocks } from './baseBlocks.ts';
 import { areFinite } from './guards/finite.ts';
 import { formOf, type ParameterMemory, packedForm, valuesOf, valuesOfTensor } from './parameterMemory.ts';
+import { refuseOtherHead } from './tiedHead.ts';
 
 /** Weights, and what errors call them. */
 export interface NamedCheckpoint extends Checkpoint {
@@ -59,6 +60,7 @@ export async function loadParameters(
   loading: Loading,
 ): Promise<Loaded> {
   const found = placeParameters(parameters, loading);
+  await refuseOtherHeads(parameters, loading);
   const fresh = found.filter(({ place }) => !place).map(({ parameter }) => parameter);
   for (const placed of inOrder(found)) await loadOne(memory, placed, { fresh, seed: loading.seed });
   for (const parameter of fresh) if (isDerived(parameter.fresh)) derive(memory, parameter);
@@ -150,6 +152,15 @@ function nameInBase(name: string, { base, architecture }: Loading): string | und
   const { prefix, legacyName = (current) => current } = architecture;
   const bare = name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name;
   return [name, bare, legacyName(name), legacyName(bare)].find((candidate) => base.shapeOf(candidate));
+}
+
+/** Looks at values: nothing is read before names and shapes are known to fit. */
+export async function refuseOtherHeads(parameters: readonly Parameter[], loading: Loading): Promise<void> {
+  const { base } = loading;
+  for (const { name, alsoNamed: head } of parameters) {
+    const embedding = nameInBase(name, loading);
+    if (head !== undefined && embedding !== undefined) await refuseOtherHead({ base, embedding, head });
+  }
 }
 
 function namesInBase(parameters: readonly Parameter[], loading: Loading): ReadonlySet<string> {

@@ -6,7 +6,7 @@ import { requireJson } from '../../src/files/modelFolder.node.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { batchInputs, buildProgram, tokenInputs } from '../../src/models/nn/index.ts';
 import { causalLm, classify } from '../../src/tasks/index.ts';
-import { placeParameters } from '../../src/training/index.ts';
+import { allocateParameters, loadParameters, placeParameters } from '../../src/training/index.ts';
 import { families, folderOf } from './decoderModels.ts';
 import { goldenFolder } from './fixtures.ts';
 
@@ -50,6 +50,33 @@ test.each([
   ['gpt2', 'transformer.h.1.attn.masked_bias'],
 ])('%s opens with %s, which nobody reads', async (family, name) => {
   expect(await place(folderOf(family), [name])).not.toHaveLength(0);
+});
+
+test('a head of its own beside tied embeddings is refused, unless it is the same matrix', async () => {
+  const description = describeModel(await requireJson(folderOf('gemma2'), 'config.json'), 'config.json');
+  const program = buildProgram(causalLm(description), { batch: tokenInputs() });
+  const parameters = program.parameters.map(({ parameter }) => parameter);
+  const load = async (values: number, shape?: readonly number[]) => {
+    const filled = (of: readonly number[], value: number) => ({
+      shape: of,
+      data: new Float32Array(of.reduce((a, b) => a * b, 1)).fill(value),
+    });
+    const own = parameters.map(({ name, shape: of }) => [name, filled(of, 1)] as const);
+    const [, table] = own.find(([name]) => name === 'model.embed_tokens.weight')!;
+    const tensors: Tensors = new Map([...own, ['lm_head.weight', filled(shape ?? table.shape, values)]]);
+    const base = { ...checkpointOver(tensors), where: 'base' };
+    const { architecture } = description;
+    return await loadParameters(allocateParameters(parameters), parameters, { base, architecture, seed: 0 });
+  };
+  expect((await load(1)).unused).toEqual(['lm_head.weight']);
+  const refusal = {
+    code: 'MODEL_WEIGHTS',
+    where: "base 'lm_head.weight'",
+    problem: expect.stringContaining("'model.embed_tokens.weight'"),
+    fix: expect.stringContaining('tie_word_embeddings: false'),
+  };
+  await expect(load(2)).rejects.toMatchObject(refusal);
+  await expect(load(1, [2, 2])).rejects.toMatchObject(refusal);
 });
 
 test.each(families)('%s opens as it is', async (family) => {

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { describeModel } from './config.ts';
+
+const fields = {
+  vocab_size: 64,
+  hidden_size: 24,
+  intermediate_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 6,
+  max_position_embeddings: 64,
+};
+const described = (changes: object) => describeModel({ ...fields, ...changes }, 'config.json');
+const refused = (changes: object, says: object): void => {
+  expect(() => described(changes)).toThrow(expect.objectContaining({ code: 'MODEL_CONFIG', ...says }));
+};
+
+test.each(['qwen2', 'qwen3', 'gemma2', 'gemma3_text'])('%s: one layer type for each layer', (model_type) => {
+  const types = (count: number) => ({ model_type, layer_types: new Array(count).fill('full_attention') });
+  expect(described(types(2)).config).toMatchObject(types(2));
+  for (const count of [0, 1, 3]) {
+    refused(types(count), {
+      where: 'config.json layer_types',
+      problem: expect.stringContaining(`it has ${count} entries, but num_hidden_layers is 2`),
+    });
+  }
+});

@@ -52,12 +52,12 @@ export function checkpointOver(
 /** `rename` gives the name that a stored tensor has here; without one it is left out. */
 export function joinFiles(
   files: readonly Safetensors[],
-  rename: (stored: string) => string | undefined = (stored) => stored,
+  rename: (stored: string, file: Safetensors) => string | undefined = (stored) => stored,
 ): Checkpoint {
   const places = new Map<string, { file: Safetensors; stored: string }>();
   for (const file of files) {
     for (const stored of file.tensors.keys()) {
-      const name = rename(stored);
+      const name = rename(stored, file);
       if (name !== undefined) places.set(name, { file, stored });
     }
   }

@@ -16,6 +16,24 @@ const refused = (changes: object, says: object): void => {
   expect(() => described(changes)).toThrow(expect.objectContaining({ code: 'MODEL_CONFIG', ...says }));
 };
 
+test.each([
+  ['rope_scaling', 'llama', 3, {}],
+  ['rope_parameters', 'phi3', 2, { partial_rotary_factor: 0.7 }],
+])('%s of the kind longrope: one factor for each pair that turns', (field, model_type, pairs, partial) => {
+  const scaled = (count: number) => ({
+    model_type,
+    ...partial,
+    [field]: { rope_type: 'longrope', short_factor: new Array(count).fill(1), long_factor: [1], factor: 2 },
+  });
+  expect(described(scaled(pairs)).config).toMatchObject(scaled(pairs));
+  for (const count of [pairs - 1, pairs + 1]) {
+    refused(scaled(count), {
+      where: `config.json ${field}.short_factor`,
+      problem: expect.stringContaining(`it has ${count} factors, but ${pairs} pairs of each head turn`),
+    });
+  }
+});
+
 test.each(['qwen2', 'qwen3', 'gemma2', 'gemma3_text'])('%s: one layer type for each layer', (model_type) => {
   const types = (count: number) => ({ model_type, layer_types: new Array(count).fill('full_attention') });
   expect(described(types(2)).config).toMatchObject(types(2));

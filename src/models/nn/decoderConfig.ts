@@ -1,7 +1,7 @@
 /** Fields of config.json that decoders share, and what follows from them. */
 import { z } from 'zod';
 import { activationNames } from './activation.ts';
-import { rotaryFields } from './rotary.ts';
+import { checkFactors, type Refuse, rotaryFields } from './rotary.ts';
 
 export const count = z.int().positive();
 export const rate = z.number().min(0).lt(1);
@@ -39,14 +39,14 @@ export const withHeads = <C extends Heads>(config: C) => ({
   head_dim: config.head_dim ?? config.hidden_size / config.num_attention_heads,
 });
 
-type Refuse = (path: string, message: string) => void;
 type Decoder = ReturnType<typeof withHeads> & LayerTypes;
 
 /** A zod check of what `withHeads` gives. */
 export function checkDecoder(config: Decoder, context: z.RefinementCtx): void {
-  const refuse: Refuse = (path, message) => context.addIssue({ code: 'custom', path: [path], message });
+  const refuse: Refuse = (path, message) => context.addIssue({ code: 'custom', path: path.split('.'), message });
   checkHeads(config, refuse);
   checkLayerTypes(config, refuse);
+  checkFactors(config as object, config.head_dim, refuse);
 }
 
 function checkHeads(

@@ -9,6 +9,11 @@ import { toFloat32 } from './floats.ts';
 /** Bytes of one value of each type that is read. */
 const widths = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
 export type StoredType = keyof typeof widths;
+/** Types that the format has too, mostly of models that were rounded to few bits. */
+const unread = new Set([
+  ...['F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ', 'F6_E2M3', 'F6_E3M2', 'F4'],
+  ...['U16', 'U32', 'U64', 'C64'],
+]);
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
 
@@ -73,6 +78,18 @@ function corrupt(source: ByteSource, problem: string): AttuneError {
   });
 }
 
+function wrongType(source: ByteSource, name: string, dtype: unknown): AttuneError {
+  if (typeof dtype !== 'string' || !unread.has(dtype)) {
+    return corrupt(source, `tensor '${name}' has the type ${JSON.stringify(dtype)}, which the format does not have`);
+  }
+  return new AttuneError({
+    code: 'SAFETENSORS_UNSUPPORTED',
+    where: `${source.name} '${name}'`,
+    problem: `it is stored as ${dtype}, which is not read`,
+    fix: 'use a copy of the model in bf16, fp16 or fp32',
+  });
+}
+
 async function readHeader(source: ByteSource): Promise<{ header: Record<string, unknown>; start: number }> {
   if (source.size < LENGTH_BYTES) throw corrupt(source, `it has ${source.size} bytes, fewer than the smallest header`);
   const lengthBytes = new Uint8Array(LENGTH_BYTES);
@@ -105,9 +122,7 @@ function checkEntry(
   { name, entry, start }: { name: string; entry: unknown; start: number },
 ): StoredTensor {
   const { dtype, shape, data_offsets: range } = (entry ?? {}) as Record<string, unknown>;
-  if (typeof dtype !== 'string' || !Object.hasOwn(widths, dtype)) {
-    throw corrupt(source, `tensor '${name}' has the type ${JSON.stringify(dtype)}, which is not read`);
-  }
+  if (typeof dtype !== 'string' || !Object.hasOwn(widths, dtype)) throw wrongType(source, name, dtype);
   if (!Array.isArray(shape) || !shape.every(isCount)) throw corrupt(source, `tensor '${name}' has no proper shape`);
   if (!Array.isArray(range) || range.length !== 2 || !range.every(isCount)) {
     throw corrupt(source, `tensor '${name}' has no proper data_offsets`);

@@ -44,3 +44,33 @@ test.each(['qwen2', 'qwen3', 'gemma2', 'gemma3_text'])('%s: one layer type for e
     });
   }
 });
+
+const meant = 'the value that the checkpoint was made with';
+test.each<[object, field: string, problem: string, allowed: string]>([
+  [{ hidden_size: 0 }, 'hidden_size', 'got 0', 'a number above 0'],
+  [{ hidden_size: 2.5 }, 'hidden_size', 'got 2.5', 'a whole number'],
+  [{ vocab_size: undefined }, 'vocab_size', 'it is missing', 'a number'],
+  [{ vocab_size: '64' }, 'vocab_size', 'got "64"', 'a number'],
+  [{ attention_dropout: 1 }, 'attention_dropout', 'got 1', 'a number below 1'],
+  [{ attention_dropout: -1 }, 'attention_dropout', 'got -1', 'a number of at least 0'],
+  [{ attention_bias: 'no' }, 'attention_bias', 'got "no"', 'true or false'],
+  [{ hidden_act: 'swish9' }, 'hidden_act', 'got "swish9"', 'one of '],
+  [
+    { rope_scaling: { type: 'dynamite' } },
+    'rope_scaling.rope_type',
+    'got "dynamite"',
+    'one of default, dynamic, linear',
+  ],
+  [{ rope_scaling: { type: 'linear' } }, 'rope_scaling.factor', 'it is missing', 'a number'],
+  [{ rope_scaling: 'yarn' }, 'rope_scaling', 'got "yarn"', ''],
+])('%j: field, value and what it takes are told', (changes, field, problem, allowed) => {
+  const fix = expect.stringMatching(new RegExp(`^give ${allowed}.*${meant}$`));
+  refused({ model_type: 'llama', ...changes }, { where: `config.json ${field}`, problem, fix });
+});
+
+test('of values that do not go together one is told with the reason', () => {
+  refused(
+    { model_type: 'llama', num_key_value_heads: 3 },
+    { problem: 'got 3: the heads cannot be divided evenly among those of keys' },
+  );
+});

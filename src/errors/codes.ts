@@ -210,7 +210,7 @@ export const errorCodes = {
   },
   GGUF_UNSUPPORTED: {
     exit: 2,
-    means: 'A .gguf file holds an architecture, a tokenizer or a number type that is not read.',
+    means: 'A .gguf file is of a version, or holds an architecture, a tokenizer or a number type, that is not read.',
     remedy: 'Use a file of the kinds that the error lists, or the Hugging Face folder of the model.',
   },
   DOWNLOAD_FAILED: {

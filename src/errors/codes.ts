@@ -198,6 +198,11 @@ export const errorCodes = {
     means: 'A .safetensors file is truncated or contradicts itself.',
     remedy: 'Fetch or copy the file again.',
   },
+  SAFETENSORS_UNSUPPORTED: {
+    exit: 2,
+    means: 'A .safetensors file holds numbers of a type that is not read, such as those of 8 bits.',
+    remedy: 'Use a copy of the model in bf16, fp16 or fp32.',
+  },
   GGUF_CORRUPT: {
     exit: 2,
     means: 'A .gguf file is truncated or contradicts itself.',
@@ -205,7 +210,7 @@ export const errorCodes = {
   },
   GGUF_UNSUPPORTED: {
     exit: 2,
-    means: 'A .gguf file holds an architecture, a tokenizer or a number type that is not read.',
+    means: 'A .gguf file is of a version, or holds an architecture, a tokenizer or a number type, that is not read.',
     remedy: 'Use a file of the kinds that the error lists, or the Hugging Face folder of the model.',
   },
   DOWNLOAD_FAILED: {

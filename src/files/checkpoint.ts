@@ -25,6 +25,8 @@ export interface Checkpoint {
   /** Equal for the same tensor of the same unchanged file; undefined where nothing tells. */
   identityOf(name: string): string | undefined;
   readFloats(name: string, into?: Float32Array): Promise<Float32Array>;
+  /** Of files that can be read in pieces: as many values as `into` has places for, from number `first` on. */
+  readSome?(name: string, first: number, into: Float32Array): Promise<Float32Array>;
   /** Of files that keep matrices so. */
   ownFormOf?(name: string): OwnForm | undefined;
   readOwnBlocks?(name: string): Promise<OwnBlocks>;
@@ -50,15 +52,20 @@ export function checkpointOver(
 /** `rename` gives the name that a stored tensor has here; without one it is left out. */
 export function joinFiles(
   files: readonly Safetensors[],
-  rename: (stored: string) => string | undefined = (stored) => stored,
+  rename: (stored: string, file: Safetensors) => string | undefined = (stored) => stored,
 ): Checkpoint {
   const places = new Map<string, { file: Safetensors; stored: string }>();
   for (const file of files) {
     for (const stored of file.tensors.keys()) {
-      const name = rename(stored);
+      const name = rename(stored, file);
       if (name !== undefined) places.set(name, { file, stored });
     }
   }
+  const placeOf = (name: string) => {
+    const place = places.get(name);
+    if (!place) throw new Error(`internal: the checkpoint has no '${name}'`);
+    return place;
+  };
   return {
     names: [...places.keys()],
     shapeOf(name) {
@@ -70,9 +77,12 @@ export function joinFiles(
       return place?.file.identity && `${place.file.identity} ${place.stored}`;
     },
     readFloats(name, into) {
-      const place = places.get(name);
-      if (!place) throw new Error(`internal: the checkpoint has no '${name}'`);
-      return place.file.readFloats(place.stored, into);
+      const { file, stored } = placeOf(name);
+      return file.readFloats(stored, into);
+    },
+    readSome(name, first, into) {
+      const { file, stored } = placeOf(name);
+      return file.readSome(stored, first, into);
     },
     close: async () => {
       for (const file of files) await file.close();

@@ -2,13 +2,14 @@
  * A Hugging Face model folder: config.json, the tokenizer's files, weights in .safetensors. In its place may stand a .gguf
  * file, by itself or in a folder: then these files and names are made from what it holds.
  */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { AttuneError } from '../errors/index.ts';
 import { openFile } from './bytes.node.ts';
 import { type Checkpoint, joinFiles } from './checkpoint.ts';
 import { ggufAt, ggufThatSays, openGgufCheckpoint, readFromGguf } from './gguf/ggufModel.node.ts';
+import { incomplete } from './incomplete.ts';
 import { openSafetensors, type Safetensors } from './safetensors.ts';
+import { INDEX, joinShards, refuseUnlisted, refuseWithoutIndex, weightMap } from './shards.node.ts';
 
 /** A JSON file of a model folder; undefined where there is none. */
 export async function readJson(folder: string, name: string): Promise<unknown> {
@@ -40,20 +41,32 @@ export async function requireJson(folder: string, name: string): Promise<unknown
 export async function openCheckpoint(folder: string): Promise<Checkpoint> {
   const gguf = await ggufAt(folder);
   if (gguf !== undefined) return openGgufCheckpoint(gguf);
-  const files: Safetensors[] = [];
+  const map = await readMap(folder);
+  const files = new Map<string, Safetensors>();
   try {
-    const names = await weightFiles(folder);
-    for (const name of names) files.push(await openWeights(folder, name));
-    await refuseLacking(folder, new Map(names.map((name, i) => [name, files[i]!])));
+    for (const name of namesIn(map)) files.set(name, await openWeights(folder, name));
+    return map ? joinShards(map, files, folder) : joinFiles([...files.values()]);
   } catch (failure) {
-    for (const file of files) await file.close();
+    for (const file of files.values()) await file.close();
     throw failure;
   }
-  return joinFiles(files);
 }
 
-const INDEX = 'model.safetensors.index.json';
-const readIndex = async (folder: string) => (await readJson(folder, INDEX)) as { weight_map?: unknown } | undefined;
+/** Which file has which tensor; undefined where all of them are in one. */
+async function readMap(folder: string) {
+  const index = await readJson(folder, INDEX);
+  const onDisk = { folder, present: await readdir(folder).catch(() => []) }; // no folder: said by whoever opens a file
+  if (index === undefined) {
+    refuseWithoutIndex(onDisk);
+    return undefined;
+  }
+  const map = weightMap(folder, index);
+  refuseUnlisted(map, onDisk);
+  return map;
+}
+
+const namesIn = (map: Awaited<ReturnType<typeof readMap>>): readonly string[] =>
+  map ? [...new Set(map.values())] : ['model.safetensors'];
 
 /** Which matrices the file of the weights keeps in blocks of few bits, and how. */
 export async function ownFormsOf(place: string): Promise<NonNullable<Checkpoint['ownFormOf']>> {
@@ -71,22 +84,7 @@ export async function modelFiles(
 ): Promise<{ readonly folder: string; readonly names: readonly string[] }> {
   const gguf = await ggufAt(place);
   if (gguf !== undefined) return { folder: dirname(gguf), names: [basename(gguf)] };
-  return { folder: place, names: ['config.json', 'tokenizer.json', ...(await weightFiles(place))] };
-}
-
-/** Names of the files that hold the weights. */
-async function weightFiles(folder: string): Promise<string[]> {
-  const index = await readIndex(folder);
-  return index ? shardNames(folder, index.weight_map) : ['model.safetensors'];
-}
-
-/** A part of another version may lack tensors that the index says it has. */
-async function refuseLacking(folder: string, parts: ReadonlyMap<string, Safetensors>): Promise<void> {
-  const index = await readIndex(folder);
-  for (const [tensor, part] of Object.entries((index?.weight_map ?? {}) as Record<string, string>)) {
-    if (parts.get(part)!.tensors.has(tensor)) continue;
-    throw incomplete(join(folder, part), `it has no tensor '${tensor}', which ${INDEX} says it has`);
-  }
+  return { folder: place, names: ['config.json', 'tokenizer.json', ...namesIn(await readMap(place))] };
 }
 
 async function openWeights(folder: string, name: string): Promise<Safetensors> {
@@ -96,19 +94,4 @@ async function openWeights(folder: string, name: string): Promise<Safetensors> {
     if ((failure as NodeJS.ErrnoException).code !== 'ENOENT') throw failure;
     throw incomplete(folder, `there are no weights: ${name} is missing`);
   }
-}
-
-function shardNames(folder: string, map: unknown): string[] {
-  const names = typeof map === 'object' && map !== null ? [...new Set(Object.values(map))] : [];
-  const proper = (name: unknown): name is string =>
-    typeof name === 'string' && basename(name) === name && name !== '..';
-  if (names.length === 0 || !names.every(proper)) {
-    throw incomplete(join(folder, INDEX), 'its weight_map does not name files of this folder');
-  }
-  return names as string[];
-}
-
-function incomplete(where: string, problem: string): AttuneError {
-  const fix = 'give a complete Hugging Face model folder (config.json, tokenizer.json, model.safetensors)';
-  return new AttuneError({ code: 'MODEL_INCOMPLETE', where, problem, fix });
 }

@@ -28,6 +28,8 @@ test('what was written is read back, in any order of tensors', async () => {
   expect(file.metadata).toEqual({ format: 'pt' });
   expect([...(await file.readFloats('b'))]).toEqual([1, -2, 3, 0.5]);
   expect([...(await file.readFloats('a'))]).toEqual([5, -7]);
+  expect([...(await file.readSome('b', 1, new Float32Array(2)))]).toEqual([-2, 3]);
+  expect([...(await file.readSome('a', 1, new Float32Array(1)))]).toEqual([-7]);
   expect(written(tensors.toReversed())).toEqual(written());
 });
 
@@ -52,7 +54,8 @@ test.each([
   ['header longer than the file', fileOf({}).fill(255, 0, 8), /header claims/],
   ['header that is not JSON', fileOf('{"a": '), /not a JSON object/],
   ['header that is a list', fileOf([]), /not a JSON object/],
-  ['unknown type', fileOf({ a: { ...entry, dtype: 'F4' } }, new Uint8Array(8)), /type "F4"/],
+  ['unknown type', fileOf({ a: { ...entry, dtype: 'F5' } }, new Uint8Array(8)), /type "F5"/],
+  ['no type', fileOf({ a: { ...entry, dtype: 8 } }, new Uint8Array(8)), /type 8/],
   ['negative size', fileOf({ a: { ...entry, shape: [-2] } }, new Uint8Array(8)), /no proper shape/],
   ['length that is not the shape', fileOf({ a: { ...entry, shape: [3] } }, new Uint8Array(12)), /needs 12 bytes/],
   ['range past the end', fileOf({ a: entry }, new Uint8Array(7)), /the file has/],
@@ -63,6 +66,15 @@ test.each([
   expect(failure).toBeInstanceOf(AttuneError);
   expect((failure as AttuneError).code).toBe('SAFETENSORS_CORRUPT');
   expect((failure as AttuneError).message).toMatch(message);
+});
+
+test.each(['F8_E4M3', 'F8_E5M2', 'F4', 'U32'])('%s is told from a file with a fault', async (dtype) => {
+  await expect(open(fileOf({ a: { ...entry, dtype } }, new Uint8Array(8)))).rejects.toMatchObject({
+    code: 'SAFETENSORS_UNSUPPORTED',
+    where: "weights.safetensors 'a'",
+    problem: expect.stringContaining(dtype),
+    fix: expect.stringContaining('bf16, fp16 or fp32'),
+  });
 });
 
 test('a truncated or damaged file never gives anything but numbers or a clear error', async () => {

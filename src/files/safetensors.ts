@@ -9,6 +9,11 @@ import { toFloat32 } from './floats.ts';
 /** Bytes of one value of each type that is read. */
 const widths = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
 export type StoredType = keyof typeof widths;
+/** Types that the format has too, mostly of models that were rounded to few bits. */
+const unread = new Set([
+  ...['F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ', 'F6_E2M3', 'F6_E3M2', 'F4'],
+  ...['U16', 'U32', 'U64', 'C64'],
+]);
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
 
@@ -28,6 +33,8 @@ export interface Safetensors {
   readonly identity: string | undefined;
   /** The values as float32, written into `into` where it is given. */
   readFloats(name: string, into?: Float32Array): Promise<Float32Array>;
+  /** As many of them as `into` has places for, from number `first` on. */
+  readSome(name: string, first: number, into: Float32Array): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
@@ -47,11 +54,17 @@ async function checkedFile(source: ByteSource): Promise<Safetensors> {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of Object.entries(entries)) tensors.set(name, checkEntry(source, { name, entry, start }));
   refuseOverlaps(source, [...tensors.values()]);
+  const known = (name: string): StoredTensor => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`internal: a tensor was read that ${source.name} does not have`);
+    return tensor;
+  };
   return {
     tensors,
     metadata: metadata as Record<string, string>,
     identity: source.identity,
-    readFloats: (name, into) => readFloats(source, tensors.get(name), into),
+    readFloats: (name, into) => readFloats(source, known(name), into),
+    readSome: (name, first, into) => readSome(source, known(name), { first, into }),
     close: () => source.close(),
   };
 }
@@ -62,6 +75,18 @@ function corrupt(source: ByteSource, problem: string): AttuneError {
     where: source.name,
     problem,
     fix: 'fetch or copy the file again; it was cut short, or is not a .safetensors file',
+  });
+}
+
+function wrongType(source: ByteSource, name: string, dtype: unknown): AttuneError {
+  if (typeof dtype !== 'string' || !unread.has(dtype)) {
+    return corrupt(source, `tensor '${name}' has the type ${JSON.stringify(dtype)}, which the format does not have`);
+  }
+  return new AttuneError({
+    code: 'SAFETENSORS_UNSUPPORTED',
+    where: `${source.name} '${name}'`,
+    problem: `it is stored as ${dtype}, which is not read`,
+    fix: 'use a copy of the model in bf16, fp16 or fp32',
   });
 }
 
@@ -97,9 +122,7 @@ function checkEntry(
   { name, entry, start }: { name: string; entry: unknown; start: number },
 ): StoredTensor {
   const { dtype, shape, data_offsets: range } = (entry ?? {}) as Record<string, unknown>;
-  if (typeof dtype !== 'string' || !Object.hasOwn(widths, dtype)) {
-    throw corrupt(source, `tensor '${name}' has the type ${JSON.stringify(dtype)}, which is not read`);
-  }
+  if (typeof dtype !== 'string' || !Object.hasOwn(widths, dtype)) throw wrongType(source, name, dtype);
   if (!Array.isArray(shape) || !shape.every(isCount)) throw corrupt(source, `tensor '${name}' has no proper shape`);
   if (!Array.isArray(range) || range.length !== 2 || !range.every(isCount)) {
     throw corrupt(source, `tensor '${name}' has no proper data_offsets`);
@@ -125,21 +148,25 @@ function refuseOverlaps(source: ByteSource, tensors: readonly StoredTensor[]): v
   });
 }
 
-async function readFloats(
-  source: ByteSource,
-  tensor: StoredTensor | undefined,
-  into?: Float32Array,
-): Promise<Float32Array> {
-  if (!tensor) throw new Error(`internal: a tensor was read that ${source.name} does not have`);
+function readFloats(source: ByteSource, tensor: StoredTensor, into?: Float32Array): Promise<Float32Array> {
   const count = tensor.bytes / widths[tensor.dtype];
   const target = into ?? new Float32Array(count);
   if (target.length !== count) throw new Error(`internal: '${tensor.name}' has ${count} values, not ${target.length}`);
-  if (tensor.dtype === 'F32') {
-    await source.read(tensor.offset, new Uint8Array(target.buffer, target.byteOffset, target.byteLength));
-    return target;
+  return readSome(source, tensor, { first: 0, into: target });
+}
+
+async function readSome(
+  source: ByteSource,
+  { dtype, offset }: StoredTensor,
+  { first, into }: { first: number; into: Float32Array },
+): Promise<Float32Array> {
+  const start = offset + first * widths[dtype];
+  if (dtype === 'F32') {
+    await source.read(start, new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
+    return into;
   }
-  const raw = new Uint8Array(tensor.bytes);
-  await source.read(tensor.offset, raw);
-  toFloat32(raw, tensor.dtype, target);
-  return target;
+  const raw = new Uint8Array(into.length * widths[dtype]);
+  await source.read(start, raw);
+  toFloat32(raw, dtype, into);
+  return into;
 }

@@ -12,6 +12,7 @@ import { type ClassificationOutputs, classify } from '../tasks/index.ts';
 import type { ParameterMemory } from '../training/index.ts';
 import { closingOnFailure } from './closingOnFailure.ts';
 import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
+import { withFiniteScores } from './finiteAnswers.ts';
 import { loadWeights } from './loadWeights.node.ts';
 import { type ModelSource, readModelFolder, usableLength } from './modelFolder.node.ts';
 import { decide, openScorer, type Scorer, softmax } from './scorer.ts';
@@ -75,7 +76,8 @@ export async function openClassifier(artifact: Artifact, options: ClassifierOpti
   const basePrecision = options.basePrecision ?? trained;
   const { labels, threshold, program, memory } = await loadArtifact(artifact, { source, basePrecision });
   const { open } = await openRuntime();
-  const scorer = await openScorer(program, { memory, open, threads: options.threads });
+  const opened = await openScorer(program, { memory, open, threads: options.threads });
+  const scorer = withFiniteScores(opened, { memory, folder: artifact.folder });
   const maxLength = await closingOnFailure(scorer, async () => {
     // Over a base of another precision the scores differ by what rounding does.
     if (basePrecision === trained) await checkFingerprint(artifact, source, scorer);

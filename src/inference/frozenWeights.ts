@@ -12,6 +12,7 @@ import {
   packedForm,
   placeParameters,
   refuseNotFinite,
+  refuseOtherHeads,
 } from '../training/index.ts';
 
 export interface FrozenWeights {
@@ -25,10 +26,13 @@ export async function loadFrozen(
   parameters: readonly Parameter[],
   checkpoints: Omit<Loading, 'seed'>,
 ): Promise<FrozenWeights> {
+  const loading = { ...checkpoints, seed: 0 };
+  const placed = inOrder(placeParameters(parameters, loading));
+  await refuseOtherHeads(parameters, loading);
   const frozen = new Map<string, Float32Array>();
   const packed = new Map<string, Values>();
   const fresh: string[] = [];
-  for (const { parameter, place } of inOrder(placeParameters(parameters, { ...checkpoints, seed: 0 }))) {
+  for (const { parameter, place } of placed) {
     const { name, stored } = parameter;
     if (!place) fresh.push(name);
     else if (isOfItsOwn(parameter)) {

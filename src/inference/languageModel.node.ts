@@ -17,6 +17,7 @@ import { type CausalLmOutputs, causalLm } from '../tasks/index.ts';
 import type { ParameterMemory } from '../training/index.ts';
 import { type Artifact, checkFingerprint } from './classifier.node.ts';
 import { closingOnFailure } from './closingOnFailure.ts';
+import { withFiniteScores, withFiniteTokens } from './finiteAnswers.ts';
 import { type Decoder, openDecoder } from './generation/index.ts';
 import { loadWeights } from './loadWeights.node.ts';
 import { type ModelSource, readModelFolder } from './modelFolder.node.ts';
@@ -48,7 +49,8 @@ export interface LanguageModel extends AsyncDisposable, Loaded {
 export async function openLanguageModel(artifact: Artifact, { threads, ...opening }: Opening): Promise<LanguageModel> {
   const loaded = await load(artifact, opening);
   const { source, program, memory, open } = loaded;
-  const scorer = await openTokenScorer(program, { memory, open, threads });
+  const weights = { memory, folder: artifact.folder };
+  const scorer = withFiniteScores(await openTokenScorer(program, { memory, open, threads }), weights);
   // Over a base of another precision the scores differ by what rounding does.
   await closingOnFailure(scorer, async () => {
     if (loaded.form.basePrecision === trainedPrecision(artifact)) await checkFingerprint(artifact, source, scorer);
@@ -70,7 +72,8 @@ export async function openWriter(artifact: Artifact, { threads, ...opening }: Op
     await using scorer = await openTokenScorer(loaded.program, { memory, open, threads });
     await checkFingerprint(artifact, source, scorer);
   }
-  const decoder = await openDecoder(source.description, { memory, methods, ...form, open, threads });
+  const opened = await openDecoder(source.description, { memory, methods, ...form, open, threads });
+  const decoder = withFiniteTokens(opened, { memory, folder: artifact.folder });
   return { source, decoder, [Symbol.asyncDispose]: () => decoder[Symbol.asyncDispose]() };
 }
 

@@ -2,6 +2,7 @@
 import { AttuneError, nearest } from '../errors/index.ts';
 import type { Architecture, BaseConfig } from './architecture.ts';
 import { bert } from './bert.ts';
+import { configProblem } from './configProblem.ts';
 import { gemma2 } from './gemma2.ts';
 import { gemma3Text } from './gemma3_text.ts';
 import { gpt2 } from './gpt2.ts';
@@ -37,13 +38,7 @@ export function describeModel(fields: unknown, where: string): ModelDescription 
   const architecture = architectures[modelType]!;
   const parsed = architecture.configSchema.safeParse(fields);
   if (parsed.success) return { architecture, config: parsed.data };
-  const [issue] = parsed.error.issues;
-  throw new AttuneError({
-    code: 'MODEL_CONFIG',
-    where: `${where} ${issue!.path.join('.')}`,
-    problem: issue!.message,
-    fix: 'give the value that the checkpoint was made with; Attune knows the models listed by `attune doctor`',
-  });
+  throw configProblem(parsed.error.issues[0]!, fields, where);
 }
 
 type Ability = 'classification' | 'languageModel';

@@ -9,7 +9,7 @@ import {
   activationNames,
   attention,
   type Batch,
-  checkHeads,
+  checkDecoder,
   decoderFields,
   everyToken,
   gatedFeedForward,
@@ -51,7 +51,7 @@ const configSchema = z
     use_bidirectional_attention: z.literal(false).nullish(),
   })
   .transform(withHeads)
-  .superRefine(checkHeads);
+  .superRefine(checkDecoder);
 type Gemma2Config = z.output<typeof configSchema>;
 
 export const gemma2: Architecture<Gemma2Config> = {

@@ -10,7 +10,7 @@ import {
   attention,
   type Batch,
   causal,
-  checkHeads,
+  checkDecoder,
   count,
   decoderFields,
   everyToken,
@@ -59,7 +59,7 @@ const configSchema = z
       .nullish(),
   })
   .transform(withHeads)
-  .superRefine(checkHeads);
+  .superRefine(checkDecoder);
 type Gemma3Config = z.output<typeof configSchema>;
 
 export const gemma3Text: Architecture<Gemma3Config> = {

@@ -7,7 +7,7 @@ import {
   type Attending,
   attention,
   type Batch,
-  checkHeads,
+  checkDecoder,
   decoderFields,
   everyToken,
   gatedFeedForward,
@@ -37,7 +37,7 @@ const configSchema = z
     mlp_bias: z.boolean().default(false),
   })
   .transform(withHeads)
-  .superRefine(checkHeads);
+  .superRefine(checkDecoder);
 type LlamaConfig = z.output<typeof configSchema>;
 
 export const llama: Architecture<LlamaConfig> = {

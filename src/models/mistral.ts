@@ -7,7 +7,7 @@ import {
   type Attending,
   attention,
   type Batch,
-  checkHeads,
+  checkDecoder,
   decoderFields,
   everyToken,
   gatedFeedForward,
@@ -38,7 +38,7 @@ const configSchema = z
     sliding_window: windowFields.sliding_window.default(4096),
   })
   .transform(withHeads)
-  .superRefine(checkHeads);
+  .superRefine(checkDecoder);
 type MistralConfig = z.output<typeof configSchema>;
 
 export const mistral: Architecture<MistralConfig> = {

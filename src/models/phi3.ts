@@ -9,7 +9,7 @@ import {
   activations,
   attention,
   type Batch,
-  checkHeads,
+  checkDecoder,
   count,
   decoderFields,
   everyToken,
@@ -54,7 +54,7 @@ const configSchema = z
       max_position_embeddings: longestText(config),
     };
   })
-  .superRefine(checkHeads);
+  .superRefine(checkDecoder);
 type Phi3Config = z.output<typeof configSchema>;
 
 export const phi3: Architecture<Phi3Config> = {

@@ -7,7 +7,7 @@ import {
   type Attending,
   attention,
   type Batch,
-  checkHeads,
+  checkDecoder,
   decoderFields,
   everyToken,
   gatedFeedForward,
@@ -37,7 +37,7 @@ const configSchema = z
     ...switchedWindowFields,
   })
   .transform(withHeads)
-  .superRefine(checkHeads);
+  .superRefine(checkDecoder);
 type Qwen2Config = z.output<typeof configSchema>;
 
 export const qwen2: Architecture<Qwen2Config> = {

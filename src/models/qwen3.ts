@@ -7,7 +7,7 @@ import {
   type Attending,
   attention,
   type Batch,
-  checkHeads,
+  checkDecoder,
   decoderFields,
   everyToken,
   gatedFeedForward,
@@ -39,7 +39,7 @@ const configSchema = z
     ...switchedWindowFields,
   })
   .transform(withHeads)
-  .superRefine(checkHeads);
+  .superRefine(checkDecoder);
 type Qwen3Config = z.output<typeof configSchema>;
 
 export const qwen3: Architecture<Qwen3Config> = {

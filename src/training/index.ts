@@ -22,6 +22,7 @@ export {
   ownForm,
   placeParameters,
   refuseNotFinite,
+  refuseOtherHeads,
 } from './loadParameters.ts';
 export { type LoopOptions, type StepBatches, type StepOutcome, type StepRecord, trainSteps } from './loop.ts';
 export type { MaskSource, Place } from './masks.ts';

@@ -6,8 +6,10 @@ import { AttuneError, nearest } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import type { Architecture } from '../models/index.ts';
 import type { Derived, DerivedExactly, Initial, Parameter, Stored } from '../models/nn/index.ts';
+import { refuseInBlocks } from './baseBlocks.ts';
 import { areFinite } from './guards/finite.ts';
 import { formOf, type ParameterMemory, packedForm, valuesOf, valuesOfTensor } from './parameterMemory.ts';
+import { refuseOtherHead } from './tiedHead.ts';
 
 /** Weights, and what errors call them. */
 export interface NamedCheckpoint extends Checkpoint {
@@ -18,7 +20,7 @@ export interface Loading {
   readonly base: NamedCheckpoint;
   /** What a partial method saved, under the names that parameters have. Every tensor of it must find its place. */
   readonly adapter?: NamedCheckpoint | undefined;
-  readonly architecture: Pick<Architecture, 'prefix' | 'legacyName'>;
+  readonly architecture: Pick<Architecture, 'prefix' | 'legacyName' | 'languageModel'>;
   readonly seed: number;
   /** The saved head answers another question: it is left there, and a new one starts fresh. */
   readonly newHead?: boolean;
@@ -47,7 +49,7 @@ export function placeParameters(parameters: readonly Parameter[], loading: Loadi
   const found = parameters.map((parameter) => ({ parameter, place: placeOf(parameter, loading) }));
   for (const { parameter, place } of found) checkPlace(parameter, place, loading);
   refuseLeftOver(parameters, loading);
-  refuseMoreBlocks(parameters, loading);
+  refuseInBlocks(namesInBase(parameters, loading), loading.base, loading.architecture);
   return found;
 }
 
@@ -58,6 +60,7 @@ export async function loadParameters(
   loading: Loading,
 ): Promise<Loaded> {
   const found = placeParameters(parameters, loading);
+  await refuseOtherHeads(parameters, loading);
   const fresh = found.filter(({ place }) => !place).map(({ parameter }) => parameter);
   for (const placed of inOrder(found)) await loadOne(memory, placed, { fresh, seed: loading.seed });
   for (const parameter of fresh) if (isDerived(parameter.fresh)) derive(memory, parameter);
@@ -151,6 +154,19 @@ function nameInBase(name: string, { base, architecture }: Loading): string | und
   return [name, bare, legacyName(name), legacyName(bare)].find((candidate) => base.shapeOf(candidate));
 }
 
+/** Looks at values: nothing is read before names and shapes are known to fit. */
+export async function refuseOtherHeads(parameters: readonly Parameter[], loading: Loading): Promise<void> {
+  const { base } = loading;
+  for (const { name, alsoNamed: head } of parameters) {
+    const embedding = nameInBase(name, loading);
+    if (head !== undefined && embedding !== undefined) await refuseOtherHead({ base, embedding, head });
+  }
+}
+
+function namesInBase(parameters: readonly Parameter[], loading: Loading): ReadonlySet<string> {
+  return new Set(parameters.flatMap(({ name }) => nameInBase(name, loading) ?? []));
+}
+
 function checkPlace(parameter: Parameter, place: Place | undefined, { base, adapter, newHead }: Loading): void {
   const { name, shape, fresh, head, trainable, added } = parameter;
   if (adapter && (trainable || added) && place?.checkpoint !== adapter && !(head && newHead)) {
@@ -174,19 +190,6 @@ function refuseLeftOver(parameters: readonly Parameter[], { adapter }: Loading):
   if (left === undefined) return;
   const problem = `the model has no place for its tensor '${left}'${hint(left, wanted.keys())}`;
   throw mismatch('ADAPTER_MISMATCH', adapter!.where, problem);
-}
-
-/** A config that names fewer blocks than there are weights for would leave out the upper ones in silence. */
-function refuseMoreBlocks(parameters: readonly Parameter[], loading: Loading): void {
-  const { base } = loading;
-  const known = new Set(parameters.map(({ name }) => nameInBase(name, loading)));
-  const isOfBlocks = (name: string): boolean => {
-    const [, stack, , rest] = /^(.*?)\.(\d+)\.(.*)$/.exec(name) ?? [];
-    return stack !== undefined && known.has(`${stack}.0.${rest}`);
-  };
-  const left = base.names.find((name) => !known.has(name) && isOfBlocks(name));
-  if (left === undefined) return;
-  throw mismatch('MODEL_WEIGHTS', base.where, `its tensor '${left}' is of a block beyond those that config.json has`);
 }
 
 function hint(name: string, names: Iterable<string>): string {

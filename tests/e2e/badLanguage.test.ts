@@ -141,7 +141,19 @@ describe('config.json and weights', () => {
     truncateSync(join(folder, 'broken/model.safetensors'), 20_000);
     return trainWords;
   };
+  const noNumber =
+    (words: readonly string[]): Make =>
+    (folder) => {
+      const path = join(folder, 'broken/model.safetensors');
+      const bytes = readFileSync(path);
+      bytes.writeFloatLE(Number.NaN, bytes.length - 4);
+      writeFileSync(path, bytes);
+      return words;
+    };
+  const [asked, bad] = [noNumber(asking('--prompt', 'a')), 'WEIGHTS_NOT_FINITE'];
   refused([
+    ['no number, in training', noNumber(trainWords), bad, 'broken', 'NaN', 'again'],
+    ['no number, in answers', asked, bad, "broken 'model.", 'not finite', 'again'],
     ['more layers', config({ num_hidden_layers: 3 }), 'MODEL_WEIGHTS', 'broken', 'layers.2', 'config.json'],
     ['fewer layers', config({ num_hidden_layers: 1 }), 'MODEL_WEIGHTS', 'broken', 'layers.1', 'config.json'],
     ['another width', config({ hidden_size: 32 }), 'MODEL_WEIGHTS', 'broken', '24', 'config.json'],

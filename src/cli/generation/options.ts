@@ -39,16 +39,16 @@ function biasOf(word: string, command: Pick<Command, 'name'>): [string, number] 
 
 /** The settings that were given, checked. */
 export async function settingsOf(given: Given, command: Pick<Command, 'name'>) {
-  const { generationSettings } = await import('../../inference/generation/index.ts');
+  const { checkSettings } = await import('../../recipes/speaking/settings.ts');
   const wished = Object.fromEntries(numbers.map((name) => [name.replaceAll('-', '_'), given[name]]));
   const present = Object.fromEntries(Object.entries(wished).filter(([, value]) => value !== undefined));
   const biases = Object.fromEntries(given['logit-bias'].map((word) => biasOf(word, command)));
   const stops = given.stop.length > 0 && { stop: [...given.stop] };
-  const parsed = generationSettings.safeParse({ ...present, logit_bias: biases, ...stops });
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const word = `--${String(issue!.path[0]).replaceAll('_', '-')}`;
-  throw usage({ command, word, problem: issue!.message, fix: 'give a value in that range' });
+  const checked = checkSettings({ ...present, logit_bias: biases, ...stops });
+  if ('settings' in checked) return checked.settings;
+  const [{ where, problem, fix }] = checked.problems;
+  const word = `--${where.split('.')[0]!.replaceAll('_', '-')}`;
+  throw usage({ command, word, problem, fix });
 }
 
 export async function precisionOf({ 'base-precision': given }: Given, command: Pick<Command, 'name'>) {

@@ -80,8 +80,6 @@ const edited = (at: number, ...bytes: number[]): Uint8Array => {
 test.each<[string, Uint8Array, RegExp]>([
   ['nothing at all', new Uint8Array(), /ends at byte 0/],
   ['another kind of file', new TextEncoder().encode('PK\u0003\u0004 a zip file, for sure'), /begins with 0x04034b50/],
-  ['big-endian', edited(4, 0, 0, 0, 3), /big-endian/],
-  ['version 1', edited(4, 1), /of version 1; versions 2 and 3/],
   ['more keys than bytes', ggufFile({ keyCount: 2n ** 40n }), /claims 1099511627776 keys, but at most 0/],
   ['more keys than numbers go', ggufFile({ keyCount: 2n ** 63n }), /number of keys is 9223372036854775808/],
   ['more tensors than bytes', ggufFile({ tensorCount: 1000 }), /claims 1000 tensors, but at most 0/],
@@ -119,6 +117,16 @@ test.each<[string, Uint8Array, RegExp]>([
   const error = await problemOf(bytes);
   expect(error.problem).toMatch(problem);
   expect(error).toMatchObject({ code: 'GGUF_CORRUPT', where: 'model.gguf' });
+});
+
+test.each([
+  ['big-endian', edited(4, 0, 0, 0, 3), /big-endian/, /convert it to little-endian/],
+  ['version 1', edited(4, 1), /of version 1; versions 2 and 3/, /convert the model again/],
+])('%s is told from a file that was cut short', async (_, bytes, problem, fix) => {
+  const error = await problemOf(bytes);
+  expect(error).toMatchObject({ code: 'GGUF_UNSUPPORTED', where: 'model.gguf' });
+  expect(error.problem).toMatch(problem);
+  expect(error.fix).toMatch(fix);
 });
 
 test.each([

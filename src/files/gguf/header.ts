@@ -1,4 +1,5 @@
 /** The part of a .gguf file before the values: metadata by key, and where each tensor lies. */
+import { AttuneError } from '../../errors/index.ts';
 import type { TensorType } from './block.ts';
 import { type Cursor, type NumberType, numberTypes } from './cursor.ts';
 import { tensorType } from './tensorTypes.ts';
@@ -63,11 +64,19 @@ function readVersion(cursor: Cursor): number {
   const version = cursor.count('the version', 'u32');
   if (VERSIONS.includes(version)) return version;
   const isBigEndian = version !== 0 && version % 0x10000 === 0;
-  throw cursor.corrupt(
-    isBigEndian
-      ? 'its numbers are big-endian, which is not read; convert it to little-endian (gguf-py: gguf_convert_endian.py)'
-      : `it is of version ${version}; versions ${VERSIONS.join(' and ')} are read`,
-  );
+  throw new AttuneError({
+    code: 'GGUF_UNSUPPORTED',
+    where: cursor.where,
+    ...(isBigEndian
+      ? {
+          problem: 'its numbers are big-endian, which is not read',
+          fix: 'convert it to little-endian (gguf-py: gguf_convert_endian.py)',
+        }
+      : {
+          problem: `it is of version ${version}; versions ${VERSIONS.join(' and ')} are read`,
+          fix: 'convert the model again with a llama.cpp of today, or use the Hugging Face folder of the model',
+        }),
+  });
 }
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;

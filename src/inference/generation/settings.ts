@@ -44,6 +44,7 @@ export const generationSettings = z.strictObject({
   }),
   logit_bias: z.record(z.string().regex(/^\d+$/, 'keys are token ids'), z.number()).default({}).meta({
     description: 'Added to the scores of tokens: token id → number.',
+    takes: 'a mapping from ids of tokens to numbers',
   }),
   stop: z
     .union([

@@ -15,6 +15,7 @@ import {
   type TextInput,
   thresholdOf,
 } from '../classifier.node.ts';
+import { refuseNotFiniteScores } from '../finiteAnswers.ts';
 import { usableLength } from '../modelFolder.node.ts';
 import { type Member, ownMember, readMember, type SharedBase } from './base.node.ts';
 import { type Members, openMembers, rowFeeds, type SharedGraph } from './members.ts';
@@ -120,7 +121,10 @@ async function openGraph(
   return {
     names,
     stacks: method.stacks,
-    score: async (feeds) => (await session.run({ ...weights, ...feeds })).logits!.data as Float32Array,
+    async score(feeds) {
+      const { logits } = await session.run({ ...weights, ...feeds });
+      return refuseNotFiniteScores(logits!.data as Float32Array, { memory, folder: source.folder });
+    },
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }

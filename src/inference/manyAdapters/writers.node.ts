@@ -3,6 +3,7 @@ import type { Value, Values } from '../../engine/runtime/index.ts';
 import { openRuntime } from '../../engine/runtime/openRuntime.node.ts';
 import { byRowMethod } from '../../methods/byRow/index.ts';
 import { type AdapterSource, checkFingerprint } from '../classifier.node.ts';
+import { withFiniteTokens } from '../finiteAnswers.ts';
 import {
   type Completion,
   type Decoder,
@@ -42,7 +43,7 @@ export async function openManyWriters(
   });
   async function openGraph(names: ReadonlySet<string>, { rounds }: { readonly rounds: boolean }): Promise<WriterGraph> {
     const method = byRowMethod(names);
-    const decoder = await openDecoder(source.description, {
+    const opened = await openDecoder(source.description, {
       memory,
       methods: [method],
       ...form,
@@ -50,6 +51,7 @@ export async function openManyWriters(
       open,
       threads,
     });
+    const decoder = withFiniteTokens(opened, { memory, folder: source.folder });
     return { names, stacks: method.stacks, decoder, [Symbol.asyncDispose]: () => decoder[Symbol.asyncDispose]() };
   }
   /** Fingerprints were taken with exact products: over 4 bits those of a graph that answers are not. */

@@ -1,7 +1,7 @@
 /** Fields of config.json that decoders share, and what follows from them. */
 import { z } from 'zod';
 import { activationNames } from './activation.ts';
-import { rotaryFields } from './rotary.ts';
+import { checkFactors, type Refuse, rotaryFields } from './rotary.ts';
 
 export const count = z.int().positive();
 export const rate = z.number().min(0).lt(1);
@@ -39,15 +39,29 @@ export const withHeads = <C extends Heads>(config: C) => ({
   head_dim: config.head_dim ?? config.hidden_size / config.num_attention_heads,
 });
 
+type Decoder = ReturnType<typeof withHeads> & LayerTypes;
+
 /** A zod check of what `withHeads` gives. */
-export function checkHeads(
-  { num_attention_heads: heads, num_key_value_heads: keyHeads, head_dim: width }: ReturnType<typeof withHeads>,
-  context: z.RefinementCtx,
+export function checkDecoder(config: Decoder, context: z.RefinementCtx): void {
+  const refuse: Refuse = (path, message) => context.addIssue({ code: 'custom', path: path.split('.'), message });
+  checkHeads(config, refuse);
+  checkLayerTypes(config, refuse);
+  checkFactors(config as object, config.head_dim, refuse);
+}
+
+function checkHeads(
+  { num_attention_heads: heads, num_key_value_heads: keyHeads, head_dim: width }: Decoder,
+  refuse: Refuse,
 ): void {
-  const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
   if (!Number.isInteger(width)) refuse('num_attention_heads', 'hidden_size cannot be divided evenly among the heads');
   else if (width % 2 !== 0) refuse('head_dim', 'heads must have an even number of values, which turn in pairs');
   if (heads % keyHeads !== 0) refuse('num_key_value_heads', 'the heads cannot be divided evenly among those of keys');
+}
+
+/** Of a list that is too short the layers beyond it would see what none of them was told. */
+function checkLayerTypes({ layer_types: types, num_hidden_layers: layers }: Decoder, refuse: Refuse): void {
+  if (!types || types.length === layers) return;
+  refuse('layer_types', `it has ${types.length} entries, but num_hidden_layers is ${layers}`);
 }
 
 const layerTypes = ['full_attention', 'sliding_attention'] as const;
@@ -68,10 +82,13 @@ interface SwitchedWindows extends Windows {
   readonly max_window_layers: number;
 }
 
-interface Windows {
+interface LayerTypes {
   readonly num_hidden_layers: number;
-  readonly sliding_window?: number | null | undefined;
   readonly layer_types?: readonly (typeof layerTypes)[number][] | null | undefined;
+}
+
+interface Windows extends LayerTypes {
+  readonly sliding_window?: number | null | undefined;
 }
 
 /** How many tokens each layer looks back, itself included; undefined: all. `slides` decides where no list is given. */

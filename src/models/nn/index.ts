@@ -26,7 +26,7 @@ export {
   scoresLastToken,
 } from './decoderBlocks.ts';
 export {
-  checkHeads,
+  checkDecoder,
   count,
   decoderFields,
   layerWindows,

@@ -59,6 +59,8 @@ export interface Parameter {
   readonly gradient: GradientPromise;
   /** 0 before the first block, 1 … count in the blocks, count + 1 after them. */
   readonly depth: number;
+  /** A name under which files may have it once more: the head of an embedding that scores tokens too. */
+  readonly alsoNamed?: string | undefined;
   /** Left out: as an array of its values. */
   readonly stored?: Stored | undefined;
   /** Left out: the weight itself is kept. */

@@ -69,7 +69,7 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
   const outputs = forward(new Scope(build), read);
   const { linears, embeddings, blocks, merged, exported, tied } = build;
   const declared = staged(decayed([...build.parameters.values()], methods, blocks), methods, blocks);
-  const parameters = regrouped(declared, methods);
+  const parameters = regrouped(declared, methods).map((one) => alsoHead(one, tied));
   const built = { parameters: parameters.map(({ parameter }) => parameter), linears, embeddings, blocks };
   for (const method of methods) method.validate?.(built);
   const additions = {
@@ -131,6 +131,10 @@ function regrouped(parameters: Program<unknown>['parameters'], methods: readonly
     const own = methods.reduce((current, method) => method.regrouped?.(current) ?? current, parameter);
     return { parameter: parameter.trainable ? own : parameter, tensor };
   });
+}
+
+function alsoHead({ parameter, tensor }: DeclaredParameter, tied: ReadonlySet<string>): DeclaredParameter {
+  return { parameter: tied.has(parameter.name) ? { ...parameter, alsoNamed: 'lm_head.weight' } : parameter, tensor };
 }
 
 export const trainedOf = ({ parameters }: Program<unknown>): Program<unknown>['parameters'] =>

@@ -56,13 +56,16 @@ export const rotaryFields = {
 
 type Kind = z.output<typeof kinds>;
 type Of<Name extends Kind['rope_type']> = Extract<Kind, { rope_type: Name }>;
-interface RotaryConfig {
-  readonly max_position_embeddings: number;
-  readonly original_max_position_embeddings?: number | undefined;
+interface RotaryFields {
   readonly partial_rotary_factor?: number | undefined;
-  readonly rope_theta?: number | undefined;
   readonly rope_scaling?: Kind | null | undefined;
   readonly rope_parameters?: Kind | null | undefined;
+}
+
+interface RotaryConfig extends RotaryFields {
+  readonly max_position_embeddings: number;
+  readonly original_max_position_embeddings?: number | undefined;
+  readonly rope_theta?: number | undefined;
 }
 
 export interface Rotation {
@@ -72,11 +75,29 @@ export interface Rotation {
   readonly scale: number;
 }
 
+/** Of a field, with dots where it lies in a group. */
+export type Refuse = (path: string, message: string) => void;
+
+/** One factor for each pair that turns: of a pair without one the angle would be no number. */
+export function checkFactors(config: RotaryFields, width: number, refuse: Refuse): void {
+  const { rope_scaling: older, rope_parameters: newer } = config;
+  for (const [field, kind] of Object.entries({ rope_scaling: older, rope_parameters: newer })) {
+    if (kind?.rope_type !== 'longrope') continue;
+    const [given, pairs] = [kind.short_factor.length, turnedOf(config, width, kind) / 2];
+    if (given === pairs) continue;
+    refuse(`${field}.short_factor`, `it has ${given} factors, but ${pairs} pairs of each head turn`);
+  }
+}
+
+/** How many values of a head turn. */
+const turnedOf = (config: RotaryFields, width: number, kind: Kind): number =>
+  Math.floor(width * (kind.partial_rotary_factor ?? config.partial_rotary_factor ?? 1));
+
 /** The rotation of heads of `width` values, or of the first part of each. */
 export function rotationOf(config: RotaryConfig, width: number, theta = 10_000): Rotation {
   const kind: Kind = config.rope_parameters ?? config.rope_scaling ?? { rope_type: 'default' };
   const base = kind.rope_theta ?? config.rope_theta ?? theta;
-  const turned = Math.floor(width * (kind.partial_rotary_factor ?? config.partial_rotary_factor ?? 1));
+  const turned = turnedOf(config, width, kind);
   const plain = Array.from({ length: turned / 2 }, (_, i) => base ** ((-2 * i) / turned));
   switch (kind.rope_type) {
     case 'linear':

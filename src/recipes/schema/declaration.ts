@@ -53,6 +53,11 @@ function tellingKeys(kinds: readonly Record<string, Declared>[]): Record<string,
   );
 }
 
+/** What each value of a mapping takes whose keys are free; undefined where there is none such. */
+export function valuesOf({ properties, additionalProperties: values }: Declared): Declared | undefined {
+  return properties === undefined && typeof values === 'object' ? (values as Declared) : undefined;
+}
+
 function agrees(kind: Declared, value: unknown): boolean {
   return Object.entries(keysOf(kind)).every(
     ([key, { const: only }]) => only === undefined || only === at(value, [key]),
@@ -64,7 +69,8 @@ export function declaredAt(declared: Declared, path: Path, value: unknown): Decl
   const [key, ...rest] = path;
   if (key === undefined) return declared;
   const list = [declared, ...alternatives(declared)].find(({ items }) => items !== undefined);
-  const next = typeof key === 'number' ? (list?.items as Declared | undefined) : keysOf(declared, value)[String(key)];
+  const ofKey = (): Declared | undefined => keysOf(declared, value)[String(key)] ?? valuesOf(declared);
+  const next = typeof key === 'number' ? (list?.items as Declared | undefined) : ofKey();
   return next ? declaredAt(next, rest, at(value, [key])) : declared;
 }
 

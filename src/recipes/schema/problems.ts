@@ -16,6 +16,7 @@ type Issue = z.core.$ZodIssue;
 
 export function problemsOf(issues: readonly Issue[], root: Declared, source: Source): Problem[] {
   return issues.flatMap(atItsBranch).flatMap((issue) => {
+    if (issue.code === 'invalid_key') return [keyProblem(issue, root, source)];
     if (issue.code !== 'unrecognized_keys') return [valueProblem(issue.path, root, source)];
     return issue.keys.map((key) => unknownKeyProblem([...issue.path, key], root, source));
   });
@@ -39,6 +40,21 @@ function unknownKeyProblem(path: Path, root: Declared, { document, placeOf }: So
     where: placeOf(path),
     problem: `there is no setting \`${path.map(String).join('.')}\``,
     fix: fixUnknownKey(root, path, document),
+  };
+}
+
+/** Of a mapping whose keys are free, but of one kind. */
+function keyProblem(
+  { path, issues }: z.core.$ZodIssueInvalidKey,
+  root: Declared,
+  { document, placeOf }: Source,
+): Problem {
+  const [group, key] = [path.slice(0, -1), String(path.at(-1))];
+  return {
+    code: 'CONFIG_INVALID',
+    where: placeOf(group),
+    problem: `got the key ${shown(key)}: ${issues[0]?.message}`,
+    fix: `give ${takes(declaredAt(root, group, document))}`,
   };
 }
 

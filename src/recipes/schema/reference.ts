@@ -65,5 +65,7 @@ function row({ path, declared, isRequired }: Setting): string {
 
 function defaultOf(declared: Declared): string {
   if (declared.defaultText) return declared.defaultText;
-  return declared.default === undefined ? '' : `\`${String(declared.default)}\``;
+  const { default: value } = declared;
+  if (value === undefined) return '';
+  return `\`${typeof value === 'object' ? JSON.stringify(value) : String(value)}\``;
 }

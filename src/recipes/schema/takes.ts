@@ -1,4 +1,4 @@
-import { alternatives, type Declared, keysOf } from './declaration.ts';
+import { alternatives, type Declared, keysOf, valuesOf } from './declaration.ts';
 
 /** What a setting takes, in words for people: "auto, or a number from 0 to 0.9". */
 export function takes(declared: Declared): string {
@@ -21,16 +21,25 @@ function typeTakes(declared: Declared): string {
     case 'boolean':
       return 'true or false';
     case 'object':
-      return `a mapping with the keys ${offeredKeys(declared).join(', ')}`;
+      return mappingTakes(declared);
     default:
       return 'a text that is not empty';
   }
 }
 
+function mappingTakes(declared: Declared): string {
+  const keys = offeredKeys(declared);
+  const values = valuesOf(declared);
+  if (keys.length > 0 || !values) return `a mapping with the keys ${keys.join(', ')}`;
+  return `a mapping, each value ${takes(values)}`;
+}
+
 function range({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Declared): string {
-  const isBetween = exclusiveMinimum !== undefined && exclusiveMaximum !== undefined;
-  if (isBetween) return ` above ${exclusiveMinimum} and below ${exclusiveMaximum}`;
-  if (exclusiveMinimum !== undefined) return ` above ${exclusiveMinimum}`;
+  if (exclusiveMinimum !== undefined) {
+    const most = exclusiveMaximum === undefined ? maximum : exclusiveMaximum;
+    const bound = exclusiveMaximum === undefined ? 'at most' : 'below';
+    return ` above ${exclusiveMinimum}${most === undefined ? '' : ` and ${bound} ${most}`}`;
+  }
   if (minimum === undefined) return '';
   if (maximum !== undefined) return ` from ${minimum} to ${maximum}`;
   return exclusiveMaximum !== undefined ? ` from ${minimum} to below ${exclusiveMaximum}` : ` of at least ${minimum}`;

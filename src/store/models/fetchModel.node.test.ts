@@ -42,6 +42,16 @@ test('an adapter folder, a folder with a .gguf file and the file itself are mode
   });
 });
 
+test('a .gguf file that is not there is not looked for on the hub', async () => {
+  for (const name of ['lost.gguf', 'models/lost.gguf', join(folder, 'lost.gguf')]) {
+    await expect(fetchModel(name, { environment })).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+      where: name,
+      problem: expect.stringMatching(/^there is no file .*lost\.gguf$/),
+    });
+  }
+});
+
 test('a .gguf file that cannot be read later is refused at once', async () => {
   await put({ 'broken.gguf': 'GGUF\u0003' });
   await expect(fetchModel(join(folder, 'broken.gguf'), { environment })).rejects.toMatchObject({

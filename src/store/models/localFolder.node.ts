@@ -24,11 +24,18 @@ export async function modelAtPath(reference: string, environment: Environment): 
     if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'EINVAL', 'ERR_INVALID_ARG_VALUE'].includes(codeOf(error) ?? '')) return;
     throw error;
   });
+  if (!found && path.endsWith('.gguf')) throw noFile(reference, path);
   if (!found) return undefined;
   if (found.isDirectory()) return modelInFolder(reference, path);
   if (path.endsWith('.gguf')) return ggufModel(reference, path, found.size);
   const fix = 'give the folder that holds config.json and the weights, or a .gguf file';
   throw new AttuneError({ code: 'MODEL_NOT_FOUND', where: reference, problem: 'is a file, not a model', fix });
+}
+
+/** A name with this ending is meant as a file: on the hub models are folders. */
+function noFile(reference: string, path: string): AttuneError {
+  const fix = 'check the path; a model of the hub is named by its folder there, org/name';
+  return new AttuneError({ code: 'MODEL_NOT_FOUND', where: reference, problem: `there is no file ${path}`, fix });
 }
 
 /** Refused at once where it could not be read later. */

@@ -95,7 +95,8 @@ describe('generate', () => {
       'attune generate --temperature',
     );
     expect(await refused('generate', 'full', '--prompt', 'a', '--raw', '--system', 's')).toBe('attune generate --raw');
-    expect(await refused('generate', 'full', '--prompt', 'a', '--n', '0')).toBe('attune generate --n');
+    for (const n of ['0', '1.5', '10000000000'])
+      expect(await refused('generate', 'full', '--prompt', 'a', '--n', n), n).toBe('attune generate --n');
     expect(await refused('generate', 'full', '--prompt', 'a', '--logit-bias', 'the=1')).toBe(
       'attune generate --logit-bias',
     );

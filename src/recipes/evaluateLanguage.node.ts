@@ -16,8 +16,9 @@ import { callsIn } from '../evaluation/toolCalls.ts';
 import { chatTemplateFor, endTokenIds } from '../inference/chatTemplate.node.ts';
 import { openDecoder } from '../inference/generation/index.ts';
 import { type LanguageModel, openLanguageModel } from '../inference/languageModel.node.ts';
-import { type ModelSource, usableLength } from '../inference/modelFolder.node.ts';
+import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
 import { positionsOf } from '../methods/index.ts';
+import { languageModelOf } from '../models/index.ts';
 import { expectTemplate } from './expectTemplate.ts';
 import { noData } from './noData.ts';
 import { ownRows } from './ownData.node.ts';
@@ -38,11 +39,14 @@ interface Wish {
   readonly signal: AbortSignal;
 }
 
+/** Every row is read before a weight is opened. */
 export async function evaluateLanguage(target: Target, { reference, data, signal }: Wish) {
   const { recipe, artifact } = target;
-  await using model = await openLanguageModel(artifact, { threads: availableParallelism() });
-  const rows = await languageRows(target, model.source, data);
+  const source = await readModelFolder(artifact.folder);
+  languageModelOf(source.description);
+  const rows = await languageRows(target, source, data);
   if (!rows) throw noData(reference);
+  await using model = await openLanguageModel(artifact, { threads: availableParallelism(), source });
   const metrics = await measureLanguage(rows, {
     model,
     batchSize: recipe?.evaluation.per_device_eval_batch_size ?? BATCH,

@@ -2,7 +2,7 @@
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { attune, errorOf, temporaryFolder } from './attune.ts';
+import { attune, errorOf, objectOf, temporaryFolder, tinyModel, train, writeRecipe } from './attune.ts';
 import { writeRows } from './reviews.ts';
 
 const model = join(import.meta.dirname, '../golden/sft/model');
@@ -23,4 +23,45 @@ it('rows that cannot be read are told before weights are opened', async () => {
   expect(await refused('missing.jsonl')).toBe('DATA_FILE missing.jsonl');
   writeRows(folder, 'good.jsonl', [{ messages: [user('a'), answer('b')] }]);
   expect(await refused('good.jsonl')).toContain('model.safetensors');
+});
+
+it('rows that are cut or left out are counted', async () => {
+  const short = { messages: [user('a'), answer('b')] };
+  const cut = { messages: [user('a'), answer('the weather '.repeat(80))] };
+  const emptied = { messages: [user('the weather '.repeat(80)), answer('b')] };
+  writeRows(folder, 'short.jsonl', [short]);
+  writeRows(folder, 'cut.jsonl', [short, cut, cut]);
+  writeRows(folder, 'emptied.jsonl', [short, cut, emptied]);
+  writeRows(folder, 'nothing.jsonl', [emptied, emptied]);
+  const measure = async (target: string, data: string, ...words: string[]) =>
+    await attune(['eval', target, '--data', data, ...words], place);
+  expect(objectOf(await measure(model, 'cut.jsonl', '--json'))).toMatchObject({
+    examples: 3,
+    truncated: 2,
+    dropped: 0,
+  });
+  const shown = (await measure(model, 'cut.jsonl')).stdout;
+  expect(shown).toMatch(/^cut to 160 tokens +2$/m);
+  expect(shown).not.toContain('dropped');
+  expect((await measure(model, 'short.jsonl')).stdout).not.toContain('cut');
+  writeRecipe(folder, {
+    ...{ model, task: 'sft', threads: 1, output_dir: 'dropping' },
+    data: { train: 'short.jsonl', validation_split: 0, max_length: 64, on_empty_labels: 'drop' },
+    training: { max_steps: 1 },
+  });
+  await train(['recipe.json'], place);
+  const found = await measure('dropping', 'emptied.jsonl', '--json');
+  expect(objectOf(found)).toMatchObject({ examples: 2, truncated: 1, dropped: 1 });
+  expect((await measure('dropping', 'emptied.jsonl')).stdout).toMatch(/^cut to 64 tokens +1\ndropped +1$/m);
+  expect(errorOf(await measure('dropping', 'nothing.jsonl', '--json')).code).toBe('DATA_NO_LABELS');
+});
+
+it('texts of a classifier that are cut are counted', async () => {
+  const text = 'the film '.repeat(60);
+  writeRows(folder, 'labelled.jsonl', [
+    { text, label: 'positive' },
+    { text: 'good', label: 'positive' },
+  ]);
+  const found = objectOf(await attune(['eval', tinyModel, '--data', 'labelled.jsonl', '--json'], place));
+  expect(found).toMatchObject({ examples: 2, truncated: 1, dropped: 0 });
 });

@@ -48,7 +48,8 @@ export async function evaluateLanguage(target: Target, { reference, data, signal
   const found = await languageRows(target, source, data);
   if (!found) throw noData(reference);
   const { rows, ...cuts } = found;
-  await using model = await openLanguageModel(artifact, { threads: availableParallelism(), source });
+  const opening = { threads: availableParallelism(), source, longest: found.maxLength };
+  await using model = await openLanguageModel(artifact, opening);
   const metrics = await measureLanguage(rows, {
     model,
     batchSize: recipe?.evaluation.per_device_eval_batch_size ?? BATCH,

@@ -1,8 +1,19 @@
 /** Measuring a language model on rows: which are read first, and what of them is measured is told. */
+import { execFileSync } from 'node:child_process';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { attune, errorOf, objectOf, temporaryFolder, tinyModel, train, writeRecipe } from './attune.ts';
+import {
+  attune,
+  distFolder,
+  errorOf,
+  objectOf,
+  readJson,
+  temporaryFolder,
+  tinyModel,
+  train,
+  writeRecipe,
+} from './attune.ts';
 import { writeRows } from './reviews.ts';
 
 const model = join(import.meta.dirname, '../golden/sft/model');
@@ -64,4 +75,22 @@ it('texts of a classifier that are cut are counted', async () => {
   ]);
   const found = objectOf(await attune(['eval', tinyModel, '--data', 'labelled.jsonl', '--json'], place));
   expect(found).toMatchObject({ examples: 2, truncated: 1, dropped: 0 });
+});
+
+it('a long row does not fill the memory with the weights of all its keys', { timeout: 120_000 }, async () => {
+  const long = join(folder, 'long');
+  cpSync(model, long, { recursive: true });
+  const config = readJson(long, 'config.json');
+  writeFileSync(join(long, 'config.json'), JSON.stringify({ ...config, max_position_embeddings: 4096 }));
+  writeFileSync(join(long, 'attune.json'), JSON.stringify({ format: 1, kind: 'model', max_length: 4096 }));
+  writeRows(folder, 'long.jsonl', [{ messages: [user('a'), answer('the weather '.repeat(4000))] }]);
+  // In a process of its own: a peak never falls.
+  const script = `import { evaluate } from ${JSON.stringify(join(distFolder, 'index.js'))};
+    const found = await evaluate('long', { data: 'long.jsonl' });
+    console.log(JSON.stringify({ ...found, bytes: process.resourceUsage().maxRSS * 1024 }));`;
+  const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { cwd: folder });
+  const { bytes, truncated } = JSON.parse(printed.toString()) as { bytes: number; truncated: number };
+  expect(truncated).toBe(1);
+  // With all of them at once it was 1.2 GB.
+  expect(bytes).toBeLessThan(8e8);
 });

@@ -2,6 +2,7 @@
 import { type ChatTemplate, type Conversation, openTemplate } from '../../data/chat/index.ts';
 import { unwritten } from '../../data/chat/unwritten.ts';
 import { excerpt } from '../../data/problems.ts';
+import type { Tokenizer } from '../../data/tokenizer.ts';
 import { AttuneError } from '../../errors/index.ts';
 import { chatTemplateOf, endTokenIds } from '../../inference/chatTemplate.node.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
@@ -65,8 +66,13 @@ export async function openPrompter(target: Target, { reference, source: read }: 
       if (!template) throw noChat(reference);
       return usable(tokenizer.ids(rendered(template, asked)), asked.where, source);
     },
-    text: (text, where = 'prompt') => usable([...tokenizer.around.before, ...tokenizer.ids(text)], where, source),
+    text: (text, where = 'prompt') => usable(begun(tokenizer.ids(text), tokenizer), where, source),
   };
+}
+
+/** With what the tokenizer begins texts with, where that is not written in the text already. */
+function begun(ids: readonly number[], { around: { before } }: Tokenizer): Prompt {
+  return before.every((id, at) => ids[at] === id) ? ids : [...before, ...ids];
 }
 
 function rendered(template: ChatTemplate, { messages, tools = [], think = false, where }: Asked): string {

@@ -3,7 +3,18 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { assistantFolder, assistantLora, assistantRecipe } from './assistant.ts';
-import { attune, errorOf, linesOf, objectOf, readLines, start, temporaryFolder, train, writeRecipe } from './attune.ts';
+import {
+  attune,
+  errorOf,
+  linesOf,
+  objectOf,
+  type Problem,
+  readLines,
+  start,
+  temporaryFolder,
+  train,
+  writeRecipe,
+} from './attune.ts';
 import { writeRows } from './reviews.ts';
 
 const folder = temporaryFolder();
@@ -113,18 +124,37 @@ describe('generate', () => {
 });
 
 describe('chat', () => {
+  const talk = async (lines: string, ...words: string[]) => {
+    const started = start(['chat', 'full', ...words], place);
+    started.child.stdin!.end(lines);
+    return await started.finished;
+  };
+
   it('remembers what was said, until it is told to begin anew', async () => {
-    const talk = async (lines: string, ...words: string[]) => {
-      const started = start(['chat', 'full', ...words], place);
-      started.child.stdin!.end(lines);
-      return await started.finished;
-    };
     // The conversation of two turns was learned with this system message.
     const system = ['--system', 'Answer in one sentence.'];
     const said = await talk('你好\n\n去看书吗？\n/reset\n你好\n/exit\nHi\n', ...system, '--json');
     const answers = linesOf<Answer>(said.stdout).map(({ text }) => text);
     expect(answers).toEqual(['你好，我是助手。', '我们一起去看书吧。', '你好，我是助手。']);
     expect((await talk('Who are you?\n')).stdout).toBe('I am the assistant.\n');
+  });
+
+  it('takes a line back that is too long, or that makes the conversation so, and goes on', async () => {
+    const long = 'the weather '.repeat(100);
+    const said = await talk(`${long}\nWho are you?\n${long}\nWho are you?\n/reset\nWho are you?\n`, '--json');
+    expect(said.code).toBe(2);
+    const lines = linesOf<Partial<Answer> & { error?: Problem }>(said.stdout);
+    expect(lines.map(({ error }) => error?.code)).toEqual([
+      ...['PROMPT_LENGTH', undefined, 'PROMPT_LENGTH', undefined, undefined],
+    ]);
+    expect(lines[0]!.error!.fix).toBe('write a shorter line');
+    expect(lines[2]!.error!.fix).toContain('begin anew with /reset');
+    expect([lines[1]!.text, lines[4]!.text]).toEqual(['I am the assistant.', 'I am the assistant.']);
+    const shown = await talk(`${long}\nWho are you?\n`);
+    expect([shown.stdout, shown.stderr]).toEqual([
+      'I am the assistant.\n',
+      expect.stringMatching(/^error the conversation: it has \d+ tokens/),
+    ]);
   });
 
   it('needs a template', async () => {

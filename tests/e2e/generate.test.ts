@@ -266,6 +266,10 @@ describe('predict', () => {
     expect(told).toContain('asked.jsonl:3: it has');
     expect(await refused([{ messages: [user('a'), user('b')] }])).toContain('asked.jsonl:1: message 2');
     expect(await refused([{ question: 'a' }])).toContain('no format has these columns: question');
+    const unknown = ['weightless', '--logit-bias', '99999=1', '--json'];
+    const prompted = await attune(['generate', ...unknown, '--prompt', 'a'], place);
+    const worded = await attune(['predict', ...unknown, 'a'], place);
+    for (const finished of [prompted, worded]) expect(errorOf(finished).where).toBe('logit_bias');
     const strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system messages') }}{% endif %}";
     writeFileSync(join(folder, 'weightless/chat_template.jinja'), strict);
     expect(await refused([{ prompt: 'a' }], '--system', 's')).toContain(

@@ -21,6 +21,7 @@ export const command = defineCommand({
     const opened = await openTarget(target!, signal);
     const prompter = await openPrompter(opened, { reference: target! });
     prompter.expectChat();
+    prompter.expectSettings(settings);
     await using speaker = await openSpeaker(opened, prompter, { basePrecision });
     if (process.stdin.isTTY) out.note(out.noteColors.dim(help));
     let messages: Message[] = opening(values);

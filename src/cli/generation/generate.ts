@@ -28,6 +28,7 @@ export const command = defineCommand({
     const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
     const opened = await openTarget(target!, signal);
     const prompter = await openPrompter(opened, { reference: target! });
+    prompter.expectSettings(settings);
     const prompts: (readonly number[])[] = [];
     for (const [i, text] of values.prompt.entries()) {
       const where = values.prompt.length > 1 ? `prompt ${i + 1}` : 'prompt';

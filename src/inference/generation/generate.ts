@@ -1,9 +1,9 @@
 /** Token after token: prompts in a batch, each row until it ends. */
 import { type Stream, stream, uniform } from '../../engine/random/index.ts';
-import { AttuneError } from '../../errors/index.ts';
 import type { Cache, Tokens } from './cache.ts';
 import { chooseToken } from './choose.ts';
 import type { Decoder } from './decoder.ts';
+import { refuseUnusable } from './refusals.ts';
 import { type GenerationOptions, type GenerationSettings, generationSettings } from './settings.ts';
 
 export interface GenerationRequest {
@@ -151,25 +151,6 @@ function stops(generated: readonly number[], { decode }: GenerationRequest, { st
   const text = decode!(generated);
   return stop.some((end) => text.includes(end));
 }
-
-function refuseUnusable(decoder: Decoder, { inputIds, decode }: GenerationRequest, settings: GenerationSettings): void {
-  if (settings.stop.length > 0 && !decode) throw new Error('internal: texts to stop at need a decoder of tokens');
-  const unknown = Object.keys(settings.logit_bias).find((id) => Number(id) >= decoder.vocabularySize);
-  if (unknown !== undefined) {
-    const problem = `there is no token ${unknown}: the vocabulary has ${decoder.vocabularySize}`;
-    throw new AttuneError({ code: 'CONFIG_INVALID', where: 'logit_bias', problem, fix: 'give the ids of tokens' });
-  }
-  const empty = inputIds.findIndex((ids) => ids.length === 0);
-  if (empty >= 0)
-    throw unusable(empty, 'it has no tokens', 'give it at least one, such as the token that begins texts');
-  const long = inputIds.findIndex((ids) => ids.length >= decoder.longest);
-  if (long < 0) return;
-  const problem = `it has ${inputIds[long]!.length} tokens, and the model has positions for ${decoder.longest}`;
-  throw unusable(long, problem, `give at most ${decoder.longest - 1} tokens`);
-}
-
-const unusable = (prompt: number, problem: string, fix: string): AttuneError =>
-  new AttuneError({ code: 'PROMPT_LENGTH', where: `prompt ${prompt + 1}`, problem, fix });
 
 /** Long prompts are read piece by piece: what is kept for a piece grows with its length times that of the whole. */
 const PIECE = 512;

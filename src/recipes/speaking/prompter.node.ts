@@ -5,6 +5,7 @@ import { excerpt } from '../../data/problems.ts';
 import type { Tokenizer } from '../../data/tokenizer.ts';
 import { AttuneError } from '../../errors/index.ts';
 import { chatTemplateOf, endTokenIds } from '../../inference/chatTemplate.node.ts';
+import { type GenerationSettings, refuseUnknownTokens } from '../../inference/generation/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
 import { languageModelOf } from '../../models/index.ts';
 import { expectTemplate } from '../expectTemplate.ts';
@@ -20,6 +21,8 @@ export interface Prompter {
   readonly isChat: boolean;
   /** Refuses one that does not. */
   expectChat(): void;
+  /** Refuses settings that its tokens do not bear. */
+  expectSettings(settings: GenerationSettings): void;
   readonly endIds: readonly number[];
   /** A conversation as the model learned to read it, up to where its answer begins. */
   conversation(asked: Asked): Promise<Prompt>;
@@ -60,6 +63,7 @@ export async function openPrompter(target: Target, { reference, source: read }: 
     expectChat() {
       if (!plain) throw noChat(reference);
     },
+    expectSettings: (settings) => refuseUnknownTokens(settings, source.description.config.vocab_size),
     endIds,
     async conversation(asked) {
       const template = asked.tools?.length ? await opened(true) : plain;

@@ -55,6 +55,19 @@ describe('generate', () => {
     });
   });
 
+  it('ends at a special token that is named as a text to end at', async () => {
+    // Token 382 is <|im_start|>, which no text holds.
+    const words = ['Who are you?', '--logit-bias', '382=1000', '--max-new-tokens', '4'];
+    const [prompt, ...biased] = words;
+    expect(await ask('full', prompt!, ...biased)).toMatchObject({ finish_reason: 'length', tokens: 4 });
+    const ended = { text: '', finish_reason: 'stop', tokens: 0 };
+    for (const several of [[], ['--n', '2']]) {
+      const all = ['generate', 'full', '--prompt', ...words, '--stop', '.', '--stop', '<|im_start|>', ...several];
+      for (const answer of linesOf<Answer>((await attune([...all, '--json'], place)).stdout))
+        expect(answer).toEqual(ended);
+    }
+  });
+
   it('goes on from a text as it stands with --raw, and takes a system message', async () => {
     const written = '<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\nI am';
     expect((await ask('full', written, '--raw')).text).toBe(' the assistant.');

@@ -9,6 +9,7 @@ import {
   linesOf,
   objectOf,
   type Problem,
+  readJson,
   readLines,
   start,
   temporaryFolder,
@@ -42,6 +43,12 @@ describe('generate', () => {
       tokens: expect.any(Number),
     });
     expect((await ask(target, '天气怎么样？')).text).toBe('天气很冷。');
+  });
+
+  it.each(['full', 'lora'])('what %s knows by heart ends by itself, and the run says so', (run) => {
+    expect(readJson(folder, run, 'run.json')['stop_rate']).toBe(1);
+    const page = readFileSync(join(folder, run, 'report.html'), 'utf8');
+    expect(page).toMatch(/100(\.0)? ?% of 8 answers ended by themselves/);
   });
 
   it('ends after so many tokens, and before a text that ends it', async () => {

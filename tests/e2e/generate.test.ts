@@ -260,6 +260,19 @@ describe('predict', () => {
     expect(new Set(drawn.map(({ text }) => text)).size).toBe(70);
   });
 
+  it('says that it is the template where that writes nothing', async () => {
+    cpSync(join(folder, 'full/model'), join(folder, 'silent'), { recursive: true });
+    writeFileSync(join(folder, 'silent/chat_template.jinja'), '');
+    for (const words of [
+      ['predict', 'silent', 'Hi'],
+      ['generate', 'silent', '--prompt', 'Hi'],
+    ]) {
+      const { code, problem, fix } = errorOf(await attune([...words, '--json'], place));
+      expect([code, problem]).toEqual(['CHAT_TEMPLATE', 'the chat template writes nothing of it']);
+      expect(fix).toMatch(/^mend .*silent\/chat_template\.jinja$/);
+    }
+  });
+
   it('goes on from texts where the model knows no conversations', async () => {
     cpSync(join(folder, 'full/model'), join(folder, 'untold'), { recursive: true });
     rmSync(join(folder, 'untold/chat_template.jinja'));

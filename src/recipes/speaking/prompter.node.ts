@@ -81,6 +81,10 @@ function begun(ids: readonly number[], { around: { before } }: Tokenizer): Promp
 
 function rendered(template: ChatTemplate, { messages, tools = [], think = false, where }: Asked): string {
   const written = render(template, { messages, tools, think, where });
+  if (written === '') {
+    const fix = `mend ${template.source.where}`;
+    throw new AttuneError({ code: 'CHAT_TEMPLATE', where, problem: 'the chat template writes nothing of it', fix });
+  }
   // Thoughts of earlier turns are passed over by templates that think.
   const spoken = messages.map(({ reasoning_content: _, ...message }) => message);
   const lost = unwritten({ messages: spoken, tools }, written);

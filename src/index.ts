@@ -7,6 +7,7 @@ export {
   type Classifier,
   combineAdapters,
   type EvaluateCallOptions,
+  type Evaluation,
   evaluate,
   load,
   type Model,

@@ -17,10 +17,17 @@ export const command = defineCommand({
   async run({ positionals, values, out, signal }) {
     const { evaluateTarget } = await import('../recipes/index.ts');
     const data = values.data.length > 0 ? values.data : undefined;
-    const { metrics, examples } = await evaluateTarget(positionals[0]!, { ...(data && { data }), signal });
-    out.object({ metrics, examples, retention: null });
-    const lines = Object.entries(metrics).map(([name, value]) => `${name.padEnd(22)} ${value.toFixed(4)}`);
-    out.text([...lines, `${'examples'.padEnd(22)} ${count(examples)}`].join('\n'));
+    const found = await evaluateTarget(positionals[0]!, { ...(data && { data }), signal });
+    const { metrics, examples, truncated, dropped, maxLength } = found;
+    out.object({ metrics, examples, truncated, dropped, retention: null });
+    const counts = {
+      examples,
+      ...(truncated > 0 && { [`cut to ${maxLength} tokens`]: truncated }),
+      ...(dropped > 0 && { dropped }),
+    };
+    const line = (name: string, value: string): string => `${name.padEnd(22)} ${value}`;
+    const measured = Object.entries(metrics).map(([name, value]) => line(name, value.toFixed(4)));
+    out.text([...measured, ...Object.entries(counts).map(([name, value]) => line(name, count(value)))].join('\n'));
     return 0;
   },
 });

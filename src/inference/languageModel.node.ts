@@ -11,6 +11,7 @@ import {
   type Method,
   type Program,
   type ProgramOptions,
+  queryPartsFor,
   tokenInputs,
 } from '../models/nn/index.ts';
 import { type CausalLmOutputs, causalLm } from '../tasks/index.ts';
@@ -30,6 +31,8 @@ interface Opening {
   readonly source?: ModelSource;
   /** Left out: as the adapter was trained. */
   readonly basePrecision?: BasePrecision | undefined;
+  /** The most tokens of a text that is scored; left out: attention is computed whole, as suits short texts. */
+  readonly longest?: number;
 }
 
 interface Loaded {
@@ -90,7 +93,7 @@ const trainedPrecision = ({ adapter }: Artifact): BasePrecision => (adapter ? ba
 
 async function load(
   artifact: Artifact,
-  { source: read, basePrecision: wished }: Omit<Opening, 'threads'>,
+  { source: read, basePrecision: wished, longest }: Omit<Opening, 'threads'>,
 ): Promise<Loaded> {
   const source = read ?? (await readModelFolder(artifact.folder));
   const { architecture } = source.description;
@@ -98,7 +101,8 @@ async function load(
   const methods = saved ? [attachMethod(saved.method, architecture)] : [];
   const basePrecision = wished ?? trainedPrecision(artifact);
   const form = { basePrecision, ownForms: await ownFormsOf(artifact.folder) };
-  const program = buildProgram(causalLm(source.description), { methods, ...form, batch: tokenInputs() });
+  const queryParts = longest === undefined ? 1 : queryPartsFor(longest, { inOrder: true });
+  const program = buildProgram(causalLm(source.description), { methods, ...form, queryParts, batch: tokenInputs() });
   const adapter = saved && { ...(await saved.open()), where: saved.folder };
   try {
     const { memory, fresh } = await loadWeights(program, { folder: artifact.folder, adapter, architecture });

@@ -20,6 +20,10 @@ export interface EvaluateOptions {
 export interface TargetEvaluation {
   readonly metrics: Metrics;
   readonly examples: number;
+  /** Rows that were cut to `maxLength` tokens, and those of a language model that had nothing left to measure. */
+  readonly truncated: number;
+  readonly dropped: number;
+  readonly maxLength: number;
 }
 
 const DEFAULT_BATCH = 64;
@@ -35,7 +39,10 @@ export async function evaluateTarget(reference: string, { data, signal }: Evalua
   const { scorer, labels, threshold, source } = model;
   const { padTokenId } = source.tokenizer;
   const options = { scorer, padTokenId, numLabels: labels.length, batchSize, threshold, signal };
-  return await evaluateClassifier(labelledRows(examples, model), options);
+  const rows = labelledRows(examples, model);
+  const { metrics } = await evaluateClassifier(rows, options);
+  const truncated = rows.filter(({ dropped }) => dropped > 0).length;
+  return { metrics, examples: rows.length, truncated, dropped: 0, maxLength: model.maxLength };
 }
 
 /** Of the files that are given, or a run's own; undefined where there are none. */
@@ -47,11 +54,11 @@ export async function labelledExamples(
   return run && recipe ? await ownExamples(run, recipe) : undefined;
 }
 
-/** Examples as the model reads them. Refuses labels that it does not know. */
+/** Examples as the model reads them, and how many tokens each lost. Refuses labels that it does not know. */
 export function labelledRows(
   examples: readonly ClassificationExample[],
   { labels, maxLength, source }: Classifier,
-): readonly EncodedRow[] {
+): readonly (EncodedRow & { readonly dropped: number })[] {
   throwProblems(checkLabels(examples, labels));
   return examples.map(({ text, pair, label }) => ({
     ...source.tokenizer.encode(text, { pair, maxLength }),

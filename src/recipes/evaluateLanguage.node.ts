@@ -1,9 +1,10 @@
 /** Loss and perplexity of a language model on texts, or on the answers of conversations. */
 import { availableParallelism } from 'node:os';
 import { chatRows, openTemplate } from '../data/chat/index.ts';
-import { throwProblems } from '../data/index.ts';
+import { type Problems, throwProblems } from '../data/index.ts';
 import { textRows } from '../data/text/textRows.ts';
-import type { TokenRow } from '../data/text/tokenRow.ts';
+import type { TokenRow, TokenRows } from '../data/text/tokenRow.ts';
+import { AttuneError } from '../errors/index.ts';
 import {
   askForCalls,
   callingTurns,
@@ -16,8 +17,9 @@ import { callsIn } from '../evaluation/toolCalls.ts';
 import { chatTemplateFor, endTokenIds } from '../inference/chatTemplate.node.ts';
 import { openDecoder } from '../inference/generation/index.ts';
 import { type LanguageModel, openLanguageModel } from '../inference/languageModel.node.ts';
-import { type ModelSource, usableLength } from '../inference/modelFolder.node.ts';
+import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
 import { positionsOf } from '../methods/index.ts';
+import { languageModelOf } from '../models/index.ts';
 import { expectTemplate } from './expectTemplate.ts';
 import { noData } from './noData.ts';
 import { ownRows } from './ownData.node.ts';
@@ -38,18 +40,23 @@ interface Wish {
   readonly signal: AbortSignal;
 }
 
+/** Every row is read before a weight is opened. */
 export async function evaluateLanguage(target: Target, { reference, data, signal }: Wish) {
   const { recipe, artifact } = target;
-  await using model = await openLanguageModel(artifact, { threads: availableParallelism() });
-  const rows = await languageRows(target, model.source, data);
-  if (!rows) throw noData(reference);
+  const source = await readModelFolder(artifact.folder);
+  languageModelOf(source.description);
+  const found = await languageRows(target, source, data);
+  if (!found) throw noData(reference);
+  const { rows, ...cuts } = found;
+  const opening = { threads: availableParallelism(), source, longest: found.maxLength };
+  await using model = await openLanguageModel(artifact, opening);
   const metrics = await measureLanguage(rows, {
     model,
     batchSize: recipe?.evaluation.per_device_eval_batch_size ?? BATCH,
     signal,
   });
   const called = await calledRight(rows, { model, target, signal });
-  return { metrics: { ...metrics, ...called }, examples: rows.length };
+  return { metrics: { ...metrics, ...called }, examples: rows.length, ...cuts };
 }
 
 interface Measuring {
@@ -69,12 +76,21 @@ export async function measureLanguage(
   return metrics;
 }
 
+/** Rows as a model reads them, and what it does not read of them. */
+export interface LanguageRows {
+  readonly rows: readonly TokenRow[];
+  /** Rows that were cut to `maxLength` tokens, and those that had nothing left to measure. */
+  readonly truncated: number;
+  readonly dropped: number;
+  readonly maxLength: number;
+}
+
 /** Rows of the files that are given, or a run's own, as the model learned to read them; undefined where there are none. */
 export async function languageRows(
   target: Target,
   source: ModelSource,
   data: readonly string[] | undefined,
-): Promise<readonly TokenRow[] | undefined> {
+): Promise<LanguageRows | undefined> {
   const { run, recipe } = target;
   const columns = { columns: recipe?.data.columns, format: recipe?.data.format ?? 'auto' } as Recipe['data'];
   async function examplesOf<Example>(reading: Reading<Example>): Promise<readonly Example[] | undefined> {
@@ -133,16 +149,11 @@ const lengthOf = ({ source, target }: Encoding): number =>
     taken: target.adapter ? positionsOf(target.adapter.method) : 0,
   });
 
-function textsAsRows(texts: Parameters<typeof textRows>[0], encoding: Encoding): readonly TokenRow[] {
-  const found = textRows(texts, { tokenizer: encoding.source.tokenizer, maxLength: lengthOf(encoding) });
-  throwProblems(found);
-  return found.rows;
+function textsAsRows(texts: Parameters<typeof textRows>[0], encoding: Encoding): LanguageRows {
+  return asRows(encoding, (maxLength) => textRows(texts, { tokenizer: encoding.source.tokenizer, maxLength }));
 }
 
-async function chatsAsRows(
-  conversations: Parameters<typeof chatRows>[0],
-  encoding: Encoding,
-): Promise<readonly TokenRow[]> {
+async function chatsAsRows(conversations: Parameters<typeof chatRows>[0], encoding: Encoding): Promise<LanguageRows> {
   const { source, target } = encoding;
   const { artifact, recipe, run } = target;
   const tools = conversations.some((one) => one.tools.length > 0);
@@ -152,8 +163,24 @@ async function chatsAsRows(
   expectTemplate(target.adapter, written);
   const template = openTemplate(written, began);
   const onEmptyLabels = recipe?.data.on_empty_labels ?? 'error';
-  const options = { template, tokenizer: source.tokenizer, maxLength: lengthOf(encoding), onEmptyLabels };
-  const found = chatRows(conversations, options);
+  const options = { template, tokenizer: source.tokenizer, onEmptyLabels };
+  return asRows(encoding, (maxLength) => chatRows(conversations, { ...options, maxLength }));
+}
+
+function asRows(
+  encoding: Encoding,
+  encode: (maxLength: number) => Pick<TokenRows<unknown>, 'rows' | 'facts'> & Problems,
+): LanguageRows {
+  const maxLength = lengthOf(encoding);
+  const found = encode(maxLength);
   throwProblems(found);
-  return found.rows;
+  const { rows, facts } = found;
+  const { truncated, dropped } = facts;
+  if (rows.length === 0 && dropped > 0) throw nothingLeft(dropped, maxLength);
+  return { rows, truncated, dropped, maxLength };
+}
+
+function nothingLeft(rows: number, maxLength: number): AttuneError {
+  const problem = `of all ${rows} rows the first ${maxLength} tokens hold no answer`;
+  return new AttuneError({ code: 'DATA_NO_LABELS', where: 'data', problem, fix: 'give shorter conversations' });
 }

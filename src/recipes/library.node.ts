@@ -102,16 +102,23 @@ export interface EvaluateCallOptions extends CallOptions {
   readonly data?: string | readonly string[];
 }
 
+export interface Evaluation {
+  readonly metrics: Metrics;
+  /** Rows that were measured. */
+  readonly examples: number;
+  /** How many of them were cut to the most tokens that the model reads at once. */
+  readonly truncated: number;
+  /** Rows of a language model that were left out: cut, they had nothing left to measure. */
+  readonly dropped: number;
+}
+
 /** Metrics of a run or a model on labelled data. */
-export async function evaluate(
-  target: string,
-  { data, signal }: EvaluateCallOptions = {},
-): Promise<{ metrics: Metrics; examples: number }> {
+export async function evaluate(target: string, { data, signal }: EvaluateCallOptions = {}): Promise<Evaluation> {
   const { evaluateTarget } = await import('./evaluate.node.ts');
   const paths = typeof data === 'string' ? [data] : data;
   const options = { ...(paths && { data: paths }), signal: signal ?? new AbortController().signal };
-  const { metrics, examples } = await evaluateTarget(target, options);
-  return { metrics, examples };
+  const { metrics, examples, truncated, dropped } = await evaluateTarget(target, options);
+  return { metrics, examples, truncated, dropped };
 }
 
 export interface SumCallOptions extends CallOptions {

@@ -3,7 +3,19 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { assistantFolder, assistantLora, assistantRecipe } from './assistant.ts';
-import { attune, errorOf, linesOf, objectOf, readLines, start, temporaryFolder, train, writeRecipe } from './attune.ts';
+import {
+  attune,
+  errorOf,
+  linesOf,
+  objectOf,
+  type Problem,
+  readJson,
+  readLines,
+  start,
+  temporaryFolder,
+  train,
+  writeRecipe,
+} from './attune.ts';
 import { writeRows } from './reviews.ts';
 
 const folder = temporaryFolder();
@@ -33,6 +45,12 @@ describe('generate', () => {
     expect((await ask(target, '天气怎么样？')).text).toBe('天气很冷。');
   });
 
+  it.each(['full', 'lora'])('what %s knows by heart ends by itself, and the run says so', (run) => {
+    expect(readJson(folder, run, 'run.json')['stop_rate']).toBe(1);
+    const page = readFileSync(join(folder, run, 'report.html'), 'utf8');
+    expect(page).toMatch(/100(\.0)? ?% of 8 answers ended by themselves/);
+  });
+
   it('ends after so many tokens, and before a text that ends it', async () => {
     expect(await ask('full', 'Who are you?', '--max-new-tokens', '2')).toMatchObject({
       finish_reason: 'length',
@@ -42,6 +60,19 @@ describe('generate', () => {
       text: 'I am the',
       finish_reason: 'stop',
     });
+  });
+
+  it('ends at a special token that is named as a text to end at', async () => {
+    // Token 382 is <|im_start|>, which no text holds.
+    const words = ['Who are you?', '--logit-bias', '382=1000', '--max-new-tokens', '4'];
+    const [prompt, ...biased] = words;
+    expect(await ask('full', prompt!, ...biased)).toMatchObject({ finish_reason: 'length', tokens: 4 });
+    const ended = { text: '', finish_reason: 'stop', tokens: 0 };
+    for (const several of [[], ['--n', '2']]) {
+      const all = ['generate', 'full', '--prompt', ...words, '--stop', '.', '--stop', '<|im_start|>', ...several];
+      for (const answer of linesOf<Answer>((await attune([...all, '--json'], place)).stdout))
+        expect(answer).toEqual(ended);
+    }
   });
 
   it('goes on from a text as it stands with --raw, and takes a system message', async () => {
@@ -95,7 +126,8 @@ describe('generate', () => {
       'attune generate --temperature',
     );
     expect(await refused('generate', 'full', '--prompt', 'a', '--raw', '--system', 's')).toBe('attune generate --raw');
-    expect(await refused('generate', 'full', '--prompt', 'a', '--n', '0')).toBe('attune generate --n');
+    for (const n of ['0', '1.5', '10000000000'])
+      expect(await refused('generate', 'full', '--prompt', 'a', '--n', n), n).toBe('attune generate --n');
     expect(await refused('generate', 'full', '--prompt', 'a', '--logit-bias', 'the=1')).toBe(
       'attune generate --logit-bias',
     );
@@ -112,18 +144,37 @@ describe('generate', () => {
 });
 
 describe('chat', () => {
+  const talk = async (lines: string, ...words: string[]) => {
+    const started = start(['chat', 'full', ...words], place);
+    started.child.stdin!.end(lines);
+    return await started.finished;
+  };
+
   it('remembers what was said, until it is told to begin anew', async () => {
-    const talk = async (lines: string, ...words: string[]) => {
-      const started = start(['chat', 'full', ...words], place);
-      started.child.stdin!.end(lines);
-      return await started.finished;
-    };
     // The conversation of two turns was learned with this system message.
     const system = ['--system', 'Answer in one sentence.'];
     const said = await talk('你好\n\n去看书吗？\n/reset\n你好\n/exit\nHi\n', ...system, '--json');
     const answers = linesOf<Answer>(said.stdout).map(({ text }) => text);
     expect(answers).toEqual(['你好，我是助手。', '我们一起去看书吧。', '你好，我是助手。']);
     expect((await talk('Who are you?\n')).stdout).toBe('I am the assistant.\n');
+  });
+
+  it('takes a line back that is too long, or that makes the conversation so, and goes on', async () => {
+    const long = 'the weather '.repeat(100);
+    const said = await talk(`${long}\nWho are you?\n${long}\nWho are you?\n/reset\nWho are you?\n`, '--json');
+    expect(said.code).toBe(2);
+    const lines = linesOf<Partial<Answer> & { error?: Problem }>(said.stdout);
+    expect(lines.map(({ error }) => error?.code)).toEqual([
+      ...['PROMPT_LENGTH', undefined, 'PROMPT_LENGTH', undefined, undefined],
+    ]);
+    expect(lines[0]!.error!.fix).toBe('write a shorter line');
+    expect(lines[2]!.error!.fix).toContain('begin anew with /reset');
+    expect([lines[1]!.text, lines[4]!.text]).toEqual(['I am the assistant.', 'I am the assistant.']);
+    const shown = await talk(`${long}\nWho are you?\n`);
+    expect([shown.stdout, shown.stderr]).toEqual([
+      'I am the assistant.\n',
+      expect.stringMatching(/^error the conversation: it has \d+ tokens/),
+    ]);
   });
 
   it('needs a template', async () => {
@@ -209,6 +260,19 @@ describe('predict', () => {
     expect(new Set(drawn.map(({ text }) => text)).size).toBe(70);
   });
 
+  it('says that it is the template where that writes nothing', async () => {
+    cpSync(join(folder, 'full/model'), join(folder, 'silent'), { recursive: true });
+    writeFileSync(join(folder, 'silent/chat_template.jinja'), '');
+    for (const words of [
+      ['predict', 'silent', 'Hi'],
+      ['generate', 'silent', '--prompt', 'Hi'],
+    ]) {
+      const { code, problem, fix } = errorOf(await attune([...words, '--json'], place));
+      expect([code, problem]).toEqual(['CHAT_TEMPLATE', 'the chat template writes nothing of it']);
+      expect(fix).toMatch(/^mend .*silent\/chat_template\.jinja$/);
+    }
+  });
+
   it('goes on from texts where the model knows no conversations', async () => {
     cpSync(join(folder, 'full/model'), join(folder, 'untold'), { recursive: true });
     rmSync(join(folder, 'untold/chat_template.jinja'));
@@ -235,6 +299,10 @@ describe('predict', () => {
     expect(told).toContain('asked.jsonl:3: it has');
     expect(await refused([{ messages: [user('a'), user('b')] }])).toContain('asked.jsonl:1: message 2');
     expect(await refused([{ question: 'a' }])).toContain('no format has these columns: question');
+    const unknown = ['weightless', '--logit-bias', '99999=1', '--json'];
+    const prompted = await attune(['generate', ...unknown, '--prompt', 'a'], place);
+    const worded = await attune(['predict', ...unknown, 'a'], place);
+    for (const finished of [prompted, worded]) expect(errorOf(finished).where).toBe('logit_bias');
     const strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system messages') }}{% endif %}";
     writeFileSync(join(folder, 'weightless/chat_template.jinja'), strict);
     expect(await refused([{ prompt: 'a' }], '--system', 's')).toContain(

@@ -118,8 +118,9 @@ describe('twenty steps on conversations', () => {
     expect(page).toContain('Perplexity on 8 validation rows');
     expect(page).toMatch(/of 8 answers ended by themselves within 48 tokens/);
     expect(page).toMatch(/<th>in the data<\/th><td class="text">I am the assistant\.<\/td>/);
-    expect(record.stop_rate).toBeGreaterThanOrEqual(0);
-    expect(record.stop_rate).toBeLessThanOrEqual(1);
+    const reasons = readLines<Line>(folder, 'full-', 'predictions.jsonl').map(({ finish_reason: reason }) => reason);
+    expect(reasons).toHaveLength(8);
+    expect(record.stop_rate).toBe(reasons.filter((reason) => reason === 'stop').length / 8);
     for (const saved of ['full-/model', 'lora-/adapter']) {
       const template = readFileSync(join(folder, saved, 'chat_template.jinja'), 'utf8');
       expect(template).toBe(readFileSync(join(goldenFolder, 'model/chat_template.jinja'), 'utf8'));
@@ -156,6 +157,30 @@ describe('twenty steps on conversations', () => {
     const saved = run === 'full-' ? 'full-/model' : 'lora-/adapter';
     const given = await attune(['eval', saved, '--data', 'train.jsonl', '--json'], place);
     expect(objectOf<{ metrics: Record<string, number> }>(given).metrics['loss']).toBeCloseTo(metrics['loss']!, 5);
+  });
+});
+
+describe('prompts that are too long to be asked', () => {
+  it('are told, where all of them are', async () => {
+    const [user, assistant] = ['user', 'assistant'];
+    const long = Array.from({ length: 3 }, (_, i) => ({
+      messages: [
+        { role: user, content: `${i} ${'the weather '.repeat(150)}` },
+        { role: assistant, content: 'cold' },
+      ],
+    }));
+    writeRows(folder, 'long.jsonl', long);
+    cpSync(join(goldenFolder, 'model'), join(folder, 'roomy'), { recursive: true });
+    const config = readJson(folder, 'roomy/config.json');
+    writeFileSync(join(folder, 'roomy/config.json'), JSON.stringify({ ...config, max_position_embeddings: 2048 }));
+    const data = ['data.train=long.jsonl', 'data.validation=long.jsonl', 'data.max_length=2048'];
+    const words = ['full.json', 'model=roomy', ...data, 'max_steps=1', 'evaluation.eval_steps=1', 'output_dir=unasked'];
+    const { code, stderr } = await attune(['train', ...words], place);
+    expect(code, stderr).toBe(0);
+    const told = 'ow often answers end is not known: the prompts of all rows have more than 256 tokens';
+    expect(stderr).toContain(`h${told}`);
+    expect(readJson(folder, 'unasked', 'run.json')).toMatchObject({ stop_rate: null, predictions: { answered: 0 } });
+    expect(readFileSync(join(folder, 'unasked', 'report.html'), 'utf8')).toContain(`H${told}`);
   });
 });
 

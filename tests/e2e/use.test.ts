@@ -36,7 +36,7 @@ describe('attune eval', () => {
     const finished = await attune(['eval', 'run', '--json'], place);
     expect(finished.code, finished.stderr).toBe(0);
     const { metrics, ...others } = objectOf<{ metrics: Record<string, number> }>(finished);
-    expect(others).toEqual({ examples: 30, retention: null });
+    expect(others).toEqual({ examples: 30, truncated: 0, dropped: 0, retention: null });
     expect(Object.keys(metrics)).toEqual(Object.keys(run.metrics));
     for (const [name, value] of Object.entries(metrics)) expect(value, name).toBeCloseTo(run.metrics[name]!, 6);
   });

@@ -1,6 +1,7 @@
 /** Generation: greedy tokens against Transformers, the cache against reading all again, batches, seeds, ends. */
 import { describe, expect, test } from 'vitest';
 import {
+  type Decoder,
   type GenerationOptions,
   type GenerationRequest,
   generate,
@@ -89,6 +90,32 @@ describe('drawn tokens', () => {
       [0, 1, 2].flatMap((prompt) => [0, 1, 2].map((sample) => [prompt, sample])),
     );
     expect(new Set(made.map(({ tokens }) => tokens.join())).size).toBe(9);
+  });
+
+  test('of many samples are written some at a time, and stay what they are', async () => {
+    const { greedy } = readGolden('decoders/llama/golden.json') as { greedy: Greedy };
+    const { generator } = await open('llama');
+    await using _ = generator;
+    const together: number[] = [];
+    const counting: Decoder = {
+      ...generator,
+      read(cache, ...read) {
+        together.push(cache.rows);
+        return generator.read(cache, ...read);
+      },
+    };
+    const settings = { ...drawing, max_new_tokens: 4 };
+    const request = { inputIds: greedy.prompts.slice(0, 1) };
+    const many = await generate(counting, request, { ...settings, n: 20 });
+    expect(Math.max(...together)).toBe(8);
+    expect(many.map(({ sample }) => sample)).toEqual([...Array(20).keys()]);
+    expect(new Set(many.map(({ tokens }) => tokens.join())).size).toBeGreaterThan(15);
+    const [few, whole] = [await generate(generator, request, { ...settings, n: 3 }), many.slice(0, 3)];
+    expect(whole).toEqual(few);
+  });
+
+  test('are not so many that they cannot be held', async () => {
+    await expect(texts('llama', {}, { n: 10_000_000_000 })).rejects.toThrow(/10000/);
   });
 });
 

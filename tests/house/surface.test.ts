@@ -37,6 +37,7 @@ test('what `import … from "attune"` offers', () => {
       "type Classifier",
       "type ErrorCode",
       "type EvaluateCallOptions",
+      "type Evaluation",
       "type GenerateByAdapter",
       "type GenerateOptions",
       "type LanguageModel",

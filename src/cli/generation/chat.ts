@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Message } from '../../data/chat/index.ts';
+import { AttuneError } from '../../errors/index.ts';
 import { type Call, defineCommand, type Options } from '../command.ts';
 import { interrupted } from '../runCommandLine.ts';
 import { generationOptions, opening, precisionOf, settingsOf } from './options.ts';
@@ -20,24 +21,42 @@ export const command = defineCommand({
     const opened = await openTarget(target!, signal);
     const prompter = await openPrompter(opened, { reference: target! });
     prompter.expectChat();
+    prompter.expectSettings(settings);
     await using speaker = await openSpeaker(opened, prompter, { basePrecision });
     if (process.stdin.isTTY) out.note(out.noteColors.dim(help));
     let messages: Message[] = opening(values);
+    let refused = 0;
     for await (const line of questions(out, signal)) {
       if (line === '/exit') break;
       if (line === '/reset') {
         messages = opening(values);
         continue;
       }
-      messages.push({ role: 'user', content: line });
-      const prompt = await prompter.conversation({ messages, think: values.think, where: 'the conversation' });
-      const { text } = await shown(speaker.stream(prompt, { settings, signal }), out);
-      messages.push({ role: 'assistant', content: text });
+      const asked: Message[] = [...messages, { role: 'user', content: line }];
+      try {
+        const prompt = await prompter.conversation({ messages: asked, think: values.think, where: 'the conversation' });
+        const { text } = await shown(speaker.stream(prompt, { settings, signal }), out);
+        messages = [...asked, { role: 'assistant', content: text }];
+      } catch (failure) {
+        if (!(failure instanceof AttuneError) || failure.code !== 'PROMPT_LENGTH') throw failure;
+        // The model stays loaded, and the line is as if it had not been said.
+        out.error(tooLong(failure, asked.length > opening(values).length + 1));
+        refused = failure.exitCode;
+      }
       if (signal.aborted) return interrupted;
     }
-    return signal.aborted ? interrupted : 0;
+    if (signal.aborted) return interrupted;
+    // A program learns that it was not answered everywhere.
+    return process.stdin.isTTY ? 0 : refused;
   },
 });
+
+function tooLong({ code, where, problem }: AttuneError, hasBegun: boolean): AttuneError {
+  const fix = hasBegun
+    ? 'the line was taken back: write a shorter one, or begin anew with /reset'
+    : 'write a shorter line';
+  return new AttuneError({ code, where, problem, fix });
+}
 
 /** What is asked, a line each; empty lines are passed over. A terminal is shown where to write. */
 async function* questions({ noteColors }: Call<Options>['out'], signal: AbortSignal): AsyncGenerator<string> {

@@ -23,11 +23,12 @@ export const command = defineCommand({
       const fix = 'leave one of the two out';
       throw usage({ command, word: '--raw', problem: 'a text as it stands has no system message', fix });
     }
-    const settings = { ...(await settingsOf(values, command)), n: several(values.n) };
+    const settings = await settingsOf(values, command);
     const basePrecision = await precisionOf(values, command);
     const { openPrompter, openSpeaker, openTarget } = await import('../../recipes/speaking/index.ts');
     const opened = await openTarget(target!, signal);
     const prompter = await openPrompter(opened, { reference: target! });
+    prompter.expectSettings(settings);
     const prompts: (readonly number[])[] = [];
     for (const [i, text] of values.prompt.entries()) {
       const where = values.prompt.length > 1 ? `prompt ${i + 1}` : 'prompt';
@@ -47,8 +48,3 @@ export const command = defineCommand({
     return 0;
   },
 });
-
-function several(n = 1): number {
-  if (Number.isInteger(n) && n >= 1) return n;
-  throw usage({ command, word: '--n', problem: `got ${n}`, fix: 'give a whole number of at least 1' });
-}

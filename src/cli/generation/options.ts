@@ -22,11 +22,11 @@ export const generationOptions = {
   'base-precision': { type: 'string', value: 'FORM', help: FORMS },
 } as const;
 
-type Given = Values<typeof generationOptions>;
+type Given = Values<typeof generationOptions> & { readonly n?: number | undefined };
 
 const numbers = [
   ...['max-new-tokens', 'temperature', 'top-k', 'top-p', 'min-p'],
-  ...['repetition-penalty', 'presence-penalty', 'frequency-penalty', 'seed'],
+  ...['repetition-penalty', 'presence-penalty', 'frequency-penalty', 'seed', 'n'],
 ] as readonly (keyof Given)[];
 
 /** `383=-100` */

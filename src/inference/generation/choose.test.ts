@@ -21,9 +21,10 @@ test.each(Object.keys(golden.cases))('scores equal those of Transformers: %s', (
   const { settings: options, scores } = golden.cases[name]!;
   const settings = settingsOf(options);
   const found = narrowed(penalised(logits, written, settings), settings);
+  const top = Math.max(...scores.map((score) => score ?? Number.NEGATIVE_INFINITY));
   scores.forEach((expected, token) => {
     if (expected === null) expect(found[token], `token ${token}`).toBe(Number.NEGATIVE_INFINITY);
-    else expect(found[token], `token ${token}`).toBeCloseTo(expected, 8);
+    else expect(found[token], `token ${token}`).toBeCloseTo(expected - top, 8);
   });
 });
 
@@ -61,6 +62,16 @@ describe('a token', () => {
       const share = Math.exp(left[token]!) / total;
       const deviation = Math.sqrt((share * (1 - share)) / rounds);
       expect(Math.abs(times / rounds - share)).toBeLessThan(4 * deviation);
+    }
+  });
+
+  test.each([1e-300, 1e-310, Number.MIN_VALUE])('is the likeliest at a temperature of %d too', (temperature) => {
+    const best = logits.indexOf(Math.max(...logits));
+    for (const limit of [{}, { top_k: 4 }, { top_p: 0.9 }, { min_p: 0.1 }]) {
+      for (const draw of [0, 0.5, 0.999]) {
+        const settings = settingsOf({ temperature, ...limit });
+        expect(chooseToken(logits, written, { settings, draw: () => draw })).toBe(best);
+      }
     }
   });
 

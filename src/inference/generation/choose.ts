@@ -47,9 +47,13 @@ export function penalised(logits: ArrayLike<number>, { prompt, generated }: Writ
   return scores;
 }
 
-/** Scores over the temperature; −∞ for tokens that are not drawn from. Each limit sees what the one before it left. */
+/**
+ * Scores over the temperature, the largest at 0: over next to nothing, others would all be infinite. −∞ for tokens that are
+ * not drawn from. Each limit sees what the one before it left.
+ */
 export function narrowed(scores: Float64Array, { temperature, top_k, top_p, min_p }: Choosing): Float64Array {
-  const warm = scores.map((score) => score / temperature);
+  const top = largest(scores);
+  const warm = scores.map((score) => (score - top) / temperature);
   if (top_k > 0 && top_k < warm.length) keepFrom(warm, kthLargest(warm, top_k));
   if (top_p < 1) keepNucleus(warm, top_p);
   if (min_p > 0) keepFrom(warm, largest(warm) + Math.log(min_p));

@@ -1,9 +1,9 @@
 /** Token after token: prompts in a batch, each row until it ends. */
 import { type Stream, stream, uniform } from '../../engine/random/index.ts';
-import { AttuneError } from '../../errors/index.ts';
 import type { Cache, Tokens } from './cache.ts';
 import { chooseToken } from './choose.ts';
 import type { Decoder } from './decoder.ts';
+import { refuseUnusable } from './refusals.ts';
 import { type GenerationOptions, type GenerationSettings, generationSettings } from './settings.ts';
 
 export interface GenerationRequest {
@@ -83,6 +83,9 @@ interface Generating {
   readonly settings: GenerationSettings;
 }
 
+/** Samples of a prompt that are written at once: each row keeps the keys and values of all that it read. */
+const SAMPLES_AT_ONCE = 8;
+
 async function* steps(
   decoder: Decoder,
   rows: readonly Row[],
@@ -92,22 +95,38 @@ async function* steps(
   const random = stream(settings.seed, 'generation');
   const read = await readPrompts(decoder, request);
   if (!read) return;
-  let live = [...rows];
-  let cache = read.cache.select(live.map(({ prompt }) => prompt));
-  let logits = live.map(({ prompt }) => read.logits[prompt]!);
-  while (live.length > 0) {
-    for (const [i, row] of live.entries()) yield takeToken(row, logits[i]!, { decoder, request, settings, random });
-    const going = live.flatMap((row, i) => (row.finishReason || request.signal?.aborted ? [] : [i]));
-    if (going.length === 0) return;
-    if (going.length < live.length) cache = cache.select(going);
-    live = going.map((i) => live[i]!);
-    logits = rowsOf(await readLast(decoder, cache, live), live.length);
+  // How many prompts stand together is the caller's business.
+  const atOnce = Math.max(SAMPLES_AT_ONCE, request.inputIds.length);
+  for (let start = 0; start < rows.length; start += atOnce) {
+    if (request.signal?.aborted) return;
+    yield* stepsOf(rows.slice(start, start + atOnce), read, { decoder, request, settings, random });
   }
 }
 
 interface Choosing extends Generating {
   readonly decoder: Decoder;
   readonly random: Stream;
+}
+
+/** What prompts left: by their numbers. */
+interface ReadPrompts {
+  readonly cache: Cache;
+  readonly logits: readonly Float32Array[];
+}
+
+async function* stepsOf(rows: readonly Row[], read: ReadPrompts, choosing: Choosing): AsyncGenerator<GeneratedToken> {
+  const { decoder, request } = choosing;
+  let live = [...rows];
+  let cache = read.cache.select(live.map(({ prompt }) => prompt));
+  let logits = live.map(({ prompt }) => read.logits[prompt]!);
+  while (live.length > 0) {
+    for (const [i, row] of live.entries()) yield takeToken(row, logits[i]!, choosing);
+    const going = live.flatMap((row, i) => (row.finishReason || request.signal?.aborted ? [] : [i]));
+    if (going.length === 0) return;
+    if (going.length < live.length) cache = cache.select(going);
+    live = going.map((i) => live[i]!);
+    logits = rowsOf(await readLast(decoder, cache, live), live.length);
+  }
 }
 
 /** A row's draws depend on its number and its length alone: who stands beside it changes nothing. */
@@ -133,30 +152,14 @@ function stops(generated: readonly number[], { decode }: GenerationRequest, { st
   return stop.some((end) => text.includes(end));
 }
 
-function refuseUnusable(decoder: Decoder, { inputIds, decode }: GenerationRequest, settings: GenerationSettings): void {
-  if (settings.stop.length > 0 && !decode) throw new Error('internal: texts to stop at need a decoder of tokens');
-  const unknown = Object.keys(settings.logit_bias).find((id) => Number(id) >= decoder.vocabularySize);
-  if (unknown !== undefined) {
-    const problem = `there is no token ${unknown}: the vocabulary has ${decoder.vocabularySize}`;
-    throw new AttuneError({ code: 'CONFIG_INVALID', where: 'logit_bias', problem, fix: 'give the ids of tokens' });
-  }
-  const empty = inputIds.findIndex((ids) => ids.length === 0);
-  if (empty >= 0)
-    throw unusable(empty, 'it has no tokens', 'give it at least one, such as the token that begins texts');
-  const long = inputIds.findIndex((ids) => ids.length >= decoder.longest);
-  if (long < 0) return;
-  const problem = `it has ${inputIds[long]!.length} tokens, and the model has positions for ${decoder.longest}`;
-  throw unusable(long, problem, `give at most ${decoder.longest - 1} tokens`);
-}
-
-const unusable = (prompt: number, problem: string, fix: string): AttuneError =>
-  new AttuneError({ code: 'PROMPT_LENGTH', where: `prompt ${prompt + 1}`, problem, fix });
-
 /** Long prompts are read piece by piece: what is kept for a piece grows with its length times that of the whole. */
 const PIECE = 512;
 
 /** Prompts of unequal lengths are padded on the left, so that all of them end together. Undefined where it is told to end. */
-async function readPrompts(decoder: Decoder, { inputIds: prompts, signal }: GenerationRequest) {
+async function readPrompts(
+  decoder: Decoder,
+  { inputIds: prompts, signal }: GenerationRequest,
+): Promise<ReadPrompts | undefined> {
   const longest = Math.max(...prompts.map((ids) => ids.length));
   const cache = decoder.openCache(prompts.length);
   let logits: readonly Float32Array[] = [];

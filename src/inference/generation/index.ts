@@ -11,5 +11,6 @@ export {
   generate,
   streamTokens,
 } from './generate.ts';
+export { refuseUnknownTokens } from './refusals.ts';
 export { type GenerationOptions, type GenerationSettings, generationSettings } from './settings.ts';
 export { openTextStream, type TextStream, textBefore } from './text.ts';

@@ -57,7 +57,8 @@ export const generationSettings = z.strictObject({
     .default([])
     .meta({ description: 'Texts that end the generated one; they are not part of it.', aliases: ['stop_sequences'] }),
   seed: z.int().min(0).default(0).meta({ description: 'The same seed draws the same tokens.' }),
-  n: z.int().min(1).default(1).meta({ description: 'How many texts are generated for each prompt.' }),
+  // All of them are held until the last is written.
+  n: z.int().min(1).max(10_000).default(1).meta({ description: 'How many texts are generated for each prompt.' }),
 });
 
 /** All of them, with the defaults filled in. */

@@ -39,8 +39,8 @@ export async function exportLanguageModel(target: Target, leaving: Leaving): Pro
     : undefined;
   const { program, memory, open } = other ?? model;
   const tensors = await mergedTensors(program, { memory, open, threads });
-  const rows = await measuredRows(() => languageRows(target, model.source, leaving.data), leaving.data);
-  const drift = isChanged(model.program) ? await languageDrift(model, tensors, { rows, signal }) : noDrift;
+  const found = await measuredRows(() => languageRows(target, model.source, leaving.data), leaving.data);
+  const drift = isChanged(model.program) ? await languageDrift(model, tensors, { rows: found?.rows, signal }) : noDrift;
   refuseDrift(drift, leaving);
   const whole = { source: model.source, tensors };
   await write((folder) =>

@@ -9,7 +9,7 @@ import type { ChatOptions, GenerateOptions } from '../speaking/loadedModel.node.
 import { openPrompter, type Prompt, type Prompter } from '../speaking/prompter.node.ts';
 import { placeOf, promptOf } from '../speaking/questions.ts';
 import { checkedSettings } from '../speaking/settings.ts';
-import { type Answer, answersIn } from '../speaking/speaker.node.ts';
+import { type Answer, answersIn, endsOf } from '../speaking/speaker.node.ts';
 import type { Target } from '../target.node.ts';
 import type { Answering, OwnedQuestion } from './answering.ts';
 
@@ -70,6 +70,7 @@ async function write(
   // Taken before anything is waited for: an adapter that is removed while it writes ends what it began.
   const owners = many.membersOf(questions.map(({ adapter }) => adapter));
   const spoken = questions.map(({ adapter }) => prompters.get(adapter)!);
+  const ends = spoken.map((prompter) => endsOf(prompter, how.settings));
   const prompting = questions.map(({ question }, i): Promise<Prompt> => {
     const place = placeOf(question, i, questions.length);
     return promptOf(spoken[i]!, question, { place, raw, system, tools, think });
@@ -79,7 +80,7 @@ async function write(
   const answers: Answer[] = [];
   for (const numbers of chunks([...prompts.keys()], AT_ONCE)) {
     const of = <T>(all: readonly T[]): T[] => numbers.map((number) => all[number]!);
-    const endIdsOf = (place: number): readonly number[] => spoken[numbers[place]!]!.endIds;
+    const endIdsOf = (place: number): readonly number[] => ends[numbers[place]!]!;
     const request = { inputIds: of(prompts), numbers, endIdsOf, decode, signal };
     const written = await many.generate(of(owners), request, how.settings);
     signal?.throwIfAborted();

@@ -97,6 +97,8 @@ export interface LanguageReport {
   readonly split: 'validation' | 'test' | undefined;
   /** What the model said, of conversations. */
   readonly sayings?: SaidAnswers | undefined;
+  /** Why it was not asked. */
+  readonly unasked?: string | undefined;
 }
 
 export interface SaidAnswers {

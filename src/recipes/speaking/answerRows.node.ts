@@ -37,6 +37,7 @@ const ROWS_AT_ONCE = 64;
 export async function* answerRows(target: Target, questions: Questions): AsyncGenerator<Answered> {
   const { reference, settings, basePrecision, signal } = questions;
   const prompter = await openPrompter(target, { reference });
+  prompter.expectSettings(settings);
   const asked = await questionsOf(target, prompter, questions);
   await using speaker = await openSpeaker(target, prompter, { basePrecision });
   let firstNumber = 0;

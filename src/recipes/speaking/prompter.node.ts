@@ -3,8 +3,10 @@ import { type ChatTemplate, type Conversation, openTemplate } from '../../data/c
 import type { Rendered } from '../../data/chat/template.ts';
 import { unwritten } from '../../data/chat/unwritten.ts';
 import { excerpt } from '../../data/problems.ts';
+import type { Tokenizer } from '../../data/tokenizer.ts';
 import { AttuneError } from '../../errors/index.ts';
 import { chatTemplateOf, endTokenIds } from '../../inference/chatTemplate.node.ts';
+import { type GenerationSettings, refuseUnknownTokens } from '../../inference/generation/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
 import { languageModelOf } from '../../models/index.ts';
 import { expectTemplate } from '../expectTemplate.ts';
@@ -20,6 +22,8 @@ export interface Prompter {
   readonly isChat: boolean;
   /** Refuses one that does not. */
   expectChat(): void;
+  /** Refuses settings that its tokens do not bear. */
+  expectSettings(settings: GenerationSettings): void;
   readonly endIds: readonly number[];
   /** A conversation as the model learned to read it, up to where its answer begins. */
   conversation(asked: Asked): Promise<Prompt>;
@@ -60,18 +64,28 @@ export async function openPrompter(target: Target, { reference, source: read }: 
     expectChat() {
       if (!plain) throw noChat(reference);
     },
+    expectSettings: (settings) => refuseUnknownTokens(settings, source.description.config.vocab_size),
     endIds,
     async conversation(asked) {
       const template = asked.tools?.length ? await opened(true) : plain;
       if (!template) throw noChat(reference);
       return usable(tokenizer.ids(rendered(template, asked)), asked.where, source);
     },
-    text: (text, where = 'prompt') => usable([...tokenizer.around.before, ...tokenizer.ids(text)], where, source),
+    text: (text, where = 'prompt') => usable(begun(tokenizer.ids(text), tokenizer), where, source),
   };
+}
+
+/** With what the tokenizer begins texts with, where that is not written in the text already. */
+function begun(ids: readonly number[], { around: { before } }: Tokenizer): Prompt {
+  return before.every((id, at) => ids[at] === id) ? ids : [...before, ...ids];
 }
 
 function rendered(template: ChatTemplate, { messages, tools = [], think = false, where }: Asked): string {
   const written = render(template, { messages, tools, think, where });
+  if (written.text === '') {
+    const fix = `mend ${template.source.where}`;
+    throw new AttuneError({ code: 'CHAT_TEMPLATE', where, problem: 'the chat template writes nothing of it', fix });
+  }
   // Thoughts of earlier turns are passed over by templates that think. Every turn is only read.
   const spoken = messages.map(({ reasoning_content: _, ...message }) =>
     message.role === 'assistant' ? { ...message, weight: 0 as const } : message,

@@ -45,9 +45,10 @@ export interface Speaker extends AsyncDisposable {
 /** Opens the weights. */
 export async function openSpeaker(
   { artifact }: Target,
-  { source, endIds }: Prompter,
+  prompter: Prompter,
   { basePrecision }: { readonly basePrecision?: BasePrecision | undefined } = {},
 ): Promise<Speaker> {
+  const { source } = prompter;
   const opening = { threads: availableParallelism(), source, basePrecision };
   const { decoder, ...writer } = await openWriter(artifact, opening);
   const { tokenizer } = source;
@@ -56,6 +57,7 @@ export async function openSpeaker(
   return {
     async answers(prompts, how) {
       const { settings, signal, firstNumber = 0 } = how;
+      const endIds = endsOf(prompter, settings);
       const answers = new Array<Answer>(prompts.length * settings.n).fill(answerOf([], 'aborted', how));
       for (const places of together(prompts, settings.n)) {
         if (signal.aborted) return answers;
@@ -69,6 +71,7 @@ export async function openSpeaker(
       return answers;
     },
     async *stream(prompt, how) {
+      const endIds = endsOf(prompter, how.settings);
       const growing = openTextStream(decode, how.settings.stop);
       const tokens: number[] = [];
       let finishReason: FinishReason = 'aborted';
@@ -85,6 +88,15 @@ export async function openSpeaker(
     },
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
+}
+
+/** What ends an answer. Special tokens are in no text: those that `stop` names end it by themselves. */
+export function endsOf(
+  { endIds, source: { tokenizer } }: Pick<Prompter, 'endIds' | 'source'>,
+  { stop }: Pick<GenerationSettings, 'stop'>,
+): readonly number[] {
+  const special = [...tokenizer.specialIds].filter((id) => stop.includes(tokenizer.tokenOf(id) ?? ''));
+  return [...endIds, ...special];
 }
 
 /** Makes answers of the tokens that were generated. */

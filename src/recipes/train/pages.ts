@@ -40,7 +40,8 @@ export async function writePages(running: Running, { final, written }: Said, rec
   await write('report.html', async () => {
     if (running.task.hasLabels) return [reportPage(await reportInput(running, record, { final, answered }))];
     const run = record as unknown as LanguageFacts;
-    return [languagePage({ run, log: await readLog(folder.path), split: final?.split, sayings: written?.sayings })];
+    const { sayings, unasked } = written ?? {};
+    return [languagePage({ run, log: await readLog(folder.path), split: final?.split, sayings, unasked })];
   });
 
   async function write(name: string, pieces: () => Iterable<string> | Promise<Iterable<string>>): Promise<void> {

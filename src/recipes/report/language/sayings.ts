@@ -3,11 +3,14 @@ import { percent } from '../../figures.ts';
 import { type Html, html } from '../html.ts';
 import type { LanguageReport, SaidAnswers } from '../run.ts';
 
-export function sayings({ sayings: said }: LanguageReport): Html | undefined {
+export function sayings({ sayings: said, unasked }: LanguageReport): Html | undefined {
+  if (unasked !== undefined) return html`<section><h2>What it says</h2><p>${capitalized(unasked)}.</p></section>`;
   if (!said) return undefined;
   return html`<section><h2>What it says</h2><p>${stopText(said)}</p>
 <ul class="mistakes">${said.answers.map(answer)}</ul></section>`;
 }
+
+const capitalized = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
 const stopText = ({ stopRate, limit, asked }: SaidAnswers): string => {
   const ended = `${percent(stopRate)} of ${asked} answers ended by themselves within ${limit} tokens.`;

@@ -78,6 +78,8 @@ async function asked(running: Running, { split, decoder, scoresCalls }: Wish): P
   const others = questions.filter((turn) => !isScored.has(nameOf(turn)));
   const text = `asking ${calling.length + others.length} questions of the tuned model`;
   if (questions.length > 0) options.onEvent({ type: 'note', text });
+  const unasked = turns.length > 0 && questions.length === 0 ? unaskedText(LONGEST_PROMPT) : undefined;
+  if (unasked) options.onEvent({ type: 'note', text: unasked });
   const called = await askForCalls(calling, asking);
   const answered: Answered[] = [...called, ...(await answersTo(others, asking, () => limit))];
   const accuracy = toolCallAccuracy(called, tokenizer);
@@ -85,6 +87,7 @@ async function asked(running: Running, { split, decoder, scoresCalls }: Wish): P
   return {
     limit,
     turns: answered.map((turn) => writtenTurn(turn, running)).sort((a, b) => a.row - b.row || a.turn - b.turn),
+    ...(unasked && { unasked }),
     sayings: await sayingsOf(running, { split, questions, answered, limit, say }),
     ...(accuracy !== undefined && { metrics: { tool_call_accuracy: accuracy } }),
   };
@@ -92,6 +95,8 @@ async function asked(running: Running, { split, decoder, scoresCalls }: Wish): P
 
 const unscored =
   'tool_call_accuracy is left out: no call is scored, as the template writes none in a form that is read (JSON with name and arguments), or the rows leave no room';
+const unaskedText = (longest: number): string =>
+  `how often answers end is not known: the prompts of all rows have more than ${longest} tokens, and none is asked`;
 
 const nameOf = ({ row, turn }: Pick<Turn, 'row' | 'turn'>): string => `${row} ${turn}`;
 

@@ -84,6 +84,8 @@ export interface Written {
   readonly limit?: number;
   /** A few of them beside what the run began with, for a reader to judge. */
   readonly sayings?: Sayings | undefined;
+  /** Why there are none. */
+  readonly unasked?: string;
   /** Figures of what was written. */
   readonly metrics?: Partial<Metrics>;
 }

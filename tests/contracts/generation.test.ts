@@ -1,23 +1,26 @@
 /** What methods add is there for every token that is read, whether at once or piece by piece. */
 import { expect, test } from 'vitest';
-import { openDecoder as openReader } from '../../src/inference/generation/decoder.ts';
+import { generate, openDecoder as openReader } from '../../src/inference/generation/index.ts';
 import { attachMethod, type MethodName } from '../../src/methods/index.ts';
-import { openDecoder } from '../golden/decoderModels.ts';
+import { logitsOf, openDecoder, plainBatch } from '../golden/decoderModels.ts';
 import { relativeError, runtime } from '../golden/fixtures.ts';
 import { everyMethod } from './everyMethod.ts';
 
 const ids = [5, 17, 8, 30, 12, 9];
 const prompts: readonly MethodName[] = ['prompt_tuning', 'p_tuning'];
 
-async function reader(name: MethodName) {
+async function open(name: MethodName, family = 'llama', changes: object = {}) {
   const method = everyMethod[name];
-  const { description, memory } = await openDecoder('llama', { method });
+  const opened = await openDecoder(family, { method, changes });
+  const { description, memory } = opened;
   for (const { parameter, arrays } of memory.trained.values()) {
     if (parameter.added) arrays.weight.set(arrays.weight.map((value, i) => value + Math.sin(i) / 10));
   }
   const methods = [attachMethod(method, description.architecture)];
-  return openReader(description, { memory, methods, open: runtime.open, threads: 1 });
+  return { ...opened, decoder: await openReader(description, { memory, methods, open: runtime.open, threads: 1 }) };
 }
+
+const reader = async (...opening: Parameters<typeof open>) => (await open(...opening)).decoder;
 
 const tokens = (from: number, count: number) => ({
   positions: Int32Array.from({ length: count }, (_, i) => from + i),
@@ -31,6 +34,49 @@ test.each(['lora', 'dora', 'ia3', 'adapter', 'prefix_tuning'] as const)('%s: a c
   await decoder.read(cache, Int32Array.from(ids.slice(0, 4)), tokens(0, 4));
   const last = await decoder.read(cache, Int32Array.from(ids.slice(4)), tokens(4, 2));
   expect(relativeError(last, whole)).toBeLessThan(1e-5);
+});
+
+const beforeTexts = ['prefix_tuning'] as const;
+/** The last one sees four tokens back, and no further. */
+const families = ['llama', 'gpt2', 'mistral'];
+const pairs = families.flatMap((family) => beforeTexts.map((name) => [family, name] as const));
+
+test.each(pairs)('%s, %s: texts of a batch are those of the program that trains', async (family, name) => {
+  const { decoder, ...opened } = await open(name, family);
+  await using _ = decoder;
+  const inputIds = [ids, ids.slice(3, 5)];
+  const made = await generate(decoder, { inputIds }, { max_new_tokens: 6 });
+  for (const [row, prompt] of inputIds.entries()) {
+    const text = [...prompt, ...made[row]!.tokens];
+    const logits = await logitsOf(opened, plainBatch([{ input_ids: text, labels: text }]).feeds);
+    const likeliest = made[row]!.tokens.map((_, i) => {
+      const scores = logits.slice((prompt.length - 1 + i) * 64, (prompt.length + i) * 64);
+      return scores.indexOf(Math.max(...scores));
+    });
+    expect(made[row]!.tokens).toEqual(likeliest);
+  }
+});
+
+test.each(pairs)('%s, %s: scores of a cache are those of the program that trains', async (family, name) => {
+  const { decoder, ...opened } = await open(name, family);
+  await using _ = decoder;
+  const logits = await logitsOf(opened, plainBatch([{ input_ids: ids, labels: ids }]).feeds);
+  const cache = decoder.openCache(1);
+  for (const [i, id] of ids.entries()) {
+    const scores = await decoder.read(cache, Int32Array.of(id), tokens(i, 1));
+    expect(relativeError(scores, logits.slice(i * 64, (i + 1) * 64))).toBeLessThan(1e-5);
+  }
+});
+
+test.each(beforeTexts)('%s: its positions are not left for the text', async (name) => {
+  const { decoder } = await open(name, 'gpt2');
+  await using _ = decoder;
+  expect(decoder.longest).toBe(32 - 3);
+  const [made] = await generate(decoder, { inputIds: [ids] }, { max_new_tokens: 100 });
+  expect(made).toMatchObject({ finishReason: 'length', tokens: { length: 32 - 3 - ids.length } });
+  await expect(generate(decoder, { inputIds: [new Array<number>(29).fill(5)] })).rejects.toMatchObject({
+    code: 'PROMPT_LENGTH',
+  });
 });
 
 test.each(prompts)('%s is refused', async (name) => {

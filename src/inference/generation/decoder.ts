@@ -5,11 +5,12 @@ import type { ModelDescription } from '../../models/index.ts';
 import { type BasePrecision, buildProgram, type Method, type OwnForms, tokenInputs } from '../../models/nn/index.ts';
 import { nextToken } from '../../tasks/index.ts';
 import { type ParameterMemory, packedValues, parameterValues } from '../../training/index.ts';
+import { beforeText, inPieces, placedAfter } from './before.ts';
 import { type Cache, cacheMethod, openCache, type RowFeeds, type Tokens } from './cache.ts';
 
 export interface Decoder extends AsyncDisposable {
   readonly vocabularySize: number;
-  /** The most tokens of a text, its prompt included. */
+  /** The most tokens of a text, its prompt included: what a method puts before it has taken its positions. */
   readonly longest: number;
   /** The memory of rows that have read nothing. */
   openCache(rows: number, rowFeeds?: RowFeeds): Cache;
@@ -34,8 +35,9 @@ export async function openDecoder(description: ModelDescription, options: Decode
   const { memory, methods = [], basePrecision, ownForms, rounds = true, open, threads } = options;
   refusePrompts(methods);
   const cached = cacheMethod();
+  const before = beforeText(methods);
   const program = buildProgram(nextToken(description), {
-    methods: [...methods, cached],
+    methods: [...methods.map(inPieces), cached],
     basePrecision,
     ownForms,
     rounds,
@@ -46,9 +48,10 @@ export async function openDecoder(description: ModelDescription, options: Decode
   const weights = parameterValues(program, memory);
   return {
     vocabularySize: description.config.vocab_size,
-    longest: description.config.max_position_embeddings,
+    longest: description.config.max_position_embeddings - (before?.positions ?? 0),
     openCache: (rows, rowFeeds) => openCache(cached.present, rows, rowFeeds),
-    async read(cache, inputIds, tokens) {
+    async read(cache, inputIds, given) {
+      const tokens = placedAfter(before, given);
       const results = await session.run({ ...weights, ...cache.feeds(), ...feedsOf(cache.rows, inputIds, tokens) });
       cache.append(results, tokens);
       return results.logits!.data as Float32Array;

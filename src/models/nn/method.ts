@@ -122,6 +122,12 @@ export interface AfterUpdate {
   run(update: UpdateMade): void;
 }
 
+/** What a method puts before a text, for programs that read texts piece by piece: they know nothing of its hook `batch`. */
+export interface BeforeText {
+  /** Positions of the model that it takes; those of the text follow. */
+  readonly positions: number;
+}
+
 /** A way of fine-tuning. Methods compose as a list; none of them names a model. */
 export interface Method {
   readonly name: string;
@@ -143,6 +149,8 @@ export interface Method {
   readonly afterUpdate?: (built: Built) => AfterUpdate | undefined;
   /** What the model reads in place of a batch. */
   readonly batch?: (batch: Batch) => Batch;
+  /** The same where a text is read piece by piece. */
+  readonly before?: BeforeText;
   readonly linear?: Around<LinearSite, Tensor>;
   readonly tokens?: Around<TokensSite, Tensor>;
   readonly sublayerOutput?: Around<SublayerSite, Tensor>;

@@ -40,11 +40,11 @@ export const prefixTuning = defineMethod({
     trains: ({ head }) => head,
     batch: (batch) => shifted(batch, given.num_virtual_tokens),
     before: { positions: given.num_virtual_tokens },
-    survey: ({ blocks }) => prefixMethod(given, blocks),
+    survey: ({ blocks }) => inEveryBlock(given, blocks),
   }),
 });
 
-const prefixMethod = (given: PrefixSettings, blocks: number): Method => ({
+const inEveryBlock = (given: PrefixSettings, blocks: number): Method => ({
   name: 'prefix_tuning',
   keyValue(site, next) {
     const { key, block } = site;

@@ -122,10 +122,12 @@ export interface AfterUpdate {
   run(update: UpdateMade): void;
 }
 
-/** What a method puts before a text, for programs that read texts piece by piece: they know nothing of its hook `batch`. */
+/** What a method puts before a text, for programs that read texts piece by piece: in place of its hooks `batch` and `tokens`. */
 export interface BeforeText {
   /** Positions of the model that it takes; those of the text follow. */
   readonly positions: number;
+  /** Reads tokens that stand there, with ids of −1 … −positions. Left out: there are none. */
+  readonly tokens?: Around<TokensSite, Tensor>;
 }
 
 /** A way of fine-tuning. Methods compose as a list; none of them names a model. */

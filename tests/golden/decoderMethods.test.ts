@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { requireJson } from '../../src/files/modelFolder.node.ts';
+import { generate, openDecoder as openGenerator } from '../../src/inference/generation/index.ts';
 import { exportedTensors, mergedTensors } from '../../src/inference/merged.ts';
-import { methods } from '../../src/methods/index.ts';
+import { attachMethod, methods } from '../../src/methods/index.ts';
 import { readAdapter, writePeftFolder } from '../../src/store/adapters/index.ts';
 import type { PeftConfig } from '../../src/store/adapters/peft/forms.ts';
 import { valuesOf } from '../../src/training/index.ts';
@@ -173,6 +174,30 @@ test('embeddings that score tokens too are not merged: PEFT would change these s
     fix: expect.stringContaining('target_modules'),
   });
 });
+
+interface Greedy {
+  readonly prompts: number[][];
+  readonly tokens: number[][];
+}
+
+const before = all.filter(({ name }) => /^p/.test(name));
+
+test.each(before)(
+  '$name over $family: the likeliest tokens after prompts of unequal lengths are those of PEFT',
+  async (one) => {
+    const greedy: Greedy = readGolden(`decoders/${one.family}/methods/greedy.json`)[one.name];
+    const { description, memory, method } = await openSaved(one);
+    const attached = [attachMethod(method, description.architecture)];
+    await using decoder = await openGenerator(description, {
+      memory,
+      methods: attached,
+      open: runtime.open,
+      threads: 1,
+    });
+    const made = await generate(decoder, { inputIds: greedy.prompts }, { max_new_tokens: 12 });
+    expect(made.map(({ tokens }) => tokens)).toEqual(greedy.tokens);
+  },
+);
 
 interface Start extends GoldenCurve {
   readonly settings: Record<string, unknown>;

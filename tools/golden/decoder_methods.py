@@ -10,7 +10,7 @@ from safetensors import safe_open
 from adalora import SETTINGS as RANKS
 from adalora import Allocation
 from curves import largest_relative, rounded
-from decoders import FOLDER, IGNORED, PLAN, SEED, mean_token_loss, open_model, pad, scores, step0_rows, token_loss, train
+from decoders import FOLDER, IGNORED, PLAN, SEED, greedy, mean_token_loss, open_model, pad, scores, step0_rows, token_loss, train
 from lora import probes
 from oracle import digits, made_by, relative_difference, write_json, write_tensors
 from peft_models import merged_of, moved, save_model, started, trained
@@ -25,6 +25,7 @@ LAYERS = {
 # PEFT saves what their encoders give, and not the encoders: these start from `start.*` in golden.safetensors.
 ENCODED = {"prefix_projection", "p_tuning"}
 PROMPTS = {"prompt_tuning", "prefix_tuning"}  # PEFT trains these only in the process that began them
+BEFORE = ("prompt_tuning", "p_tuning", "prefix_tuning", "prefix_projection")  # put something before the text
 MERGED = {"ia3", "dora", "vera", "adalora", "lora_embedding"}
 # GPT-2 scores tokens with the table of its embeddings: PEFT adds to what is looked up alone, and cannot merge only that.
 UNMERGED = {("gpt2", "lora_embedding")}
@@ -36,6 +37,11 @@ NOTE = (
     "its gradients by the names in adapter_model.safetensors, and a few values of merged weights. Over prompts, logits are "
     "of the text alone. The curve starts from the saved adapter, with rows.json as ../golden.json has it. AdaLoRA's loss has "
     "PEFT's orthogonal regularisation in gradients and curve, which calls update_and_allocate after each update: ranks_kept"
+)
+
+GREEDY = (
+    "tokens are the likeliest after the prompts, by the whole text at once each time. PEFT's generate without a cache says the "
+    "same over tokens (prompt_tuning, p_tuning); with a cache PEFT 0.21.2 loses their positions under Transformers 5.24"
 )
 
 
@@ -156,10 +162,30 @@ def start(family: str, name: str, settings: dict) -> dict:
     return {"settings": settings, "curve_float32_error": error, "plan": vars(PLAN), "float64": rounded(curve)}
 
 
+def greedy_of(family: str, name: str) -> dict:
+    model = open_case(family, name, torch.float64)
+    text = greedy(model)
+    if not name.startswith("prefix"):
+        model.get_base_model().generation_config.eos_token_id = None
+        for prompt, expected in zip(text["prompts"], text["tokens"], strict=True):
+            ids = torch.tensor([prompt])
+            asked = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "max_new_tokens": len(expected)}
+            out = model.generate(**asked, do_sample=False, use_cache=False, pad_token_id=0)
+            assert out[0, len(prompt) :].tolist() == expected, "generate"
+    print("methods greedy", family, name, text["smallest_gap"])
+    return text
+
+
+def greedy_texts(family: str) -> None:
+    head = {"made_by": made_by("decoder_methods.py", SEED, {}), "reference": "float64", "note": GREEDY}
+    write_json(FOLDER / family / "methods" / "greedy.json", head | {name: greedy_of(family, name) for name in BEFORE})
+
+
 def make(minilm: Path, data: Path) -> None:
     tolerance = {"relative_to_largest": 1e-5, "gradient_relative_to_largest": 1e-4, "loss_relative": 1e-4}
     for family in LAYERS:
         cases = {name: case(family, name, kind, settings) for name, (kind, settings) in cases_of(family).items()}
         starts = {name: start(family, name, settings) for name, settings in starts_of(family).items()}
+        greedy_texts(family)
         head = {"made_by": made_by("decoder_methods.py", SEED, tolerance), "reference": "float64", "note": NOTE}
         write_json(FOLDER / family / "methods" / "cases.json", head | {"cases": cases, "starts": starts})

@@ -52,6 +52,8 @@ export interface Tokens {
 /** Of some rows, which have read the same number of tokens, padding included. */
 export interface Cache {
   readonly rows: number;
+  /** Nothing was read yet. */
+  readonly isEmpty: boolean;
   /** What the graph reads of the past. */
   feeds(): Values;
   /** Takes the keys and values of tokens that were read. */
@@ -95,6 +97,9 @@ function cacheOf(layers: readonly Layer[], start: State, origins: Origins): Cach
   let state = start;
   return {
     rows: start.rows,
+    get isEmpty() {
+      return state.length === 0;
+    },
     feeds() {
       const { rows, capacity, positions, texts } = state;
       const perPlace = (data: Int32Array): Value => ({ dtype: 'int32', shape: [rows, capacity], data });

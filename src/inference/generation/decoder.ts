@@ -1,19 +1,22 @@
 /** A language model that reads tokens and says what may follow. */
 import type { OpenSession, Values } from '../../engine/runtime/index.ts';
-import { AttuneError } from '../../errors/index.ts';
 import type { ModelDescription } from '../../models/index.ts';
 import { type BasePrecision, buildProgram, type Method, type OwnForms, tokenInputs } from '../../models/nn/index.ts';
 import { nextToken } from '../../tasks/index.ts';
 import { type ParameterMemory, packedValues, parameterValues } from '../../training/index.ts';
+import { beforeText, inPieces, type Piece, pieceOf } from './before.ts';
 import { type Cache, cacheMethod, openCache, type RowFeeds, type Tokens } from './cache.ts';
 
 export interface Decoder extends AsyncDisposable {
   readonly vocabularySize: number;
-  /** The most tokens of a text, its prompt included. */
+  /** The most tokens of a text, its prompt included: what a method puts before it has taken its positions. */
   readonly longest: number;
   /** The memory of rows that have read nothing. */
   openCache(rows: number, rowFeeds?: RowFeeds): Cache;
-  /** Reads the next tokens of each row, [rows, tokens], and keeps them. Scores of what follows the last: [rows, V] */
+  /**
+   * Reads the next tokens of each row, [rows, tokens], and keeps them; with the first of them what a method puts before a
+   * text. Scores of what follows the last: [rows, V]
+   */
   read(cache: Cache, inputIds: Int32Array, tokens: Tokens): Promise<Float32Array>;
 }
 
@@ -32,10 +35,10 @@ export interface DecoderOptions {
 
 export async function openDecoder(description: ModelDescription, options: DecoderOptions): Promise<Decoder> {
   const { memory, methods = [], basePrecision, ownForms, rounds = true, open, threads } = options;
-  refusePrompts(methods);
   const cached = cacheMethod();
+  const before = beforeText(methods);
   const program = buildProgram(nextToken(description), {
-    methods: [...methods, cached],
+    methods: [...methods.map(inPieces), cached],
     basePrecision,
     ownForms,
     rounds,
@@ -46,30 +49,19 @@ export async function openDecoder(description: ModelDescription, options: Decode
   const weights = parameterValues(program, memory);
   return {
     vocabularySize: description.config.vocab_size,
-    longest: description.config.max_position_embeddings,
+    longest: description.config.max_position_embeddings - (before?.positions ?? 0),
     openCache: (rows, rowFeeds) => openCache(cached.present, rows, rowFeeds),
     async read(cache, inputIds, tokens) {
-      const results = await session.run({ ...weights, ...cache.feeds(), ...feedsOf(cache.rows, inputIds, tokens) });
-      cache.append(results, tokens);
+      const piece = pieceOf(before, { cache, inputIds, tokens });
+      const results = await session.run({ ...weights, ...cache.feeds(), ...feedsOf(cache.rows, piece) });
+      cache.append(results, piece);
       return results.logits!.data as Float32Array;
     },
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
 
-/** A text is read piece by piece, and each piece would get the vectors anew. */
-function refusePrompts(methods: readonly Method[]): void {
-  const prompting = methods.find(({ batch, tokens }) => batch && tokens);
-  if (!prompting) return;
-  throw new AttuneError({
-    code: 'CONFIG_INVALID',
-    where: 'method.name',
-    problem: `${prompting.name} puts vectors before the text, and a text that is written on is read piece by piece`,
-    fix: 'use prefix_tuning or lora for a model that writes texts',
-  });
-}
-
-function feedsOf(rows: number, inputIds: Int32Array, { positions, texts }: Tokens): Values {
+function feedsOf(rows: number, { inputIds, positions, texts }: Piece): Values {
   const shape = [rows, inputIds.length / rows];
   return {
     input_ids: { dtype: 'int32', shape, data: inputIds },

@@ -38,14 +38,14 @@ export const prefixTuning = defineMethod({
   attach: (given) => ({
     name: 'prefix_tuning',
     trains: ({ head }) => head,
-    survey: ({ blocks }) => prefixMethod(given, blocks),
+    batch: (batch) => shifted(batch, given.num_virtual_tokens),
+    before: { positions: given.num_virtual_tokens },
+    survey: ({ blocks }) => inEveryBlock(given, blocks),
   }),
 });
 
-const prefixMethod = (given: PrefixSettings, blocks: number): Method => ({
+const inEveryBlock = (given: PrefixSettings, blocks: number): Method => ({
   name: 'prefix_tuning',
-  trains: ({ head }) => head,
-  batch: (batch) => shifted(batch, given.num_virtual_tokens),
   keyValue(site, next) {
     const { key, block } = site;
     const [, heads, , width] = key.shape as [unknown, number, unknown, number];

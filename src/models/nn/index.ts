@@ -44,6 +44,7 @@ export type {
   AddedOptions,
   AfterUpdate,
   Around,
+  BeforeText,
   Built,
   ExactWeight,
   KeyValueSite,

@@ -122,6 +122,14 @@ export interface AfterUpdate {
   run(update: UpdateMade): void;
 }
 
+/** What a method puts before a text, for programs that read texts piece by piece: in place of its hooks `batch` and `tokens`. */
+export interface BeforeText {
+  /** Positions of the model that it takes; those of the text follow. */
+  readonly positions: number;
+  /** Reads tokens that stand there, with ids of −1 … −positions. Left out: there are none. */
+  readonly tokens?: Around<TokensSite, Tensor>;
+}
+
 /** A way of fine-tuning. Methods compose as a list; none of them names a model. */
 export interface Method {
   readonly name: string;
@@ -143,6 +151,8 @@ export interface Method {
   readonly afterUpdate?: (built: Built) => AfterUpdate | undefined;
   /** What the model reads in place of a batch. */
   readonly batch?: (batch: Batch) => Batch;
+  /** The same where a text is read piece by piece. */
+  readonly before?: BeforeText;
   readonly linear?: Around<LinearSite, Tensor>;
   readonly tokens?: Around<TokensSite, Tensor>;
   readonly sublayerOutput?: Around<SublayerSite, Tensor>;

@@ -8,6 +8,7 @@ import { AttuneError } from '../../errors/index.ts';
 import { chatTemplateOf, endTokenIds } from '../../inference/chatTemplate.node.ts';
 import { type GenerationSettings, refuseUnknownTokens } from '../../inference/generation/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
+import { positionsOf } from '../../methods/index.ts';
 import { languageModelOf } from '../../models/index.ts';
 import { expectTemplate } from '../expectTemplate.ts';
 import { isLanguageModel } from '../kindOf.node.ts';
@@ -51,6 +52,8 @@ export async function openPrompter(target: Target, { reference, source: read }: 
   if (!(await isLanguageModel(target))) throw isClassifier(reference);
   const { tokenizer } = source;
   const now = new Date();
+  const taken = adapter ? positionsOf(adapter.method) : 0;
+  const room = source.description.config.max_position_embeddings - taken;
   const opened = async (tools: boolean): Promise<ChatTemplate | undefined> => {
     const written = await chatTemplateOf(source, { tools, beside: artifact.adapter?.folder });
     expectTemplate(adapter, written);
@@ -69,9 +72,9 @@ export async function openPrompter(target: Target, { reference, source: read }: 
     async conversation(asked) {
       const template = asked.tools?.length ? await opened(true) : plain;
       if (!template) throw noChat(reference);
-      return usable(tokenizer.ids(rendered(template, asked)), asked.where, source);
+      return usable(tokenizer.ids(rendered(template, asked)), asked.where, room);
     },
-    text: (text, where = 'prompt') => usable(begun(tokenizer.ids(text), tokenizer), where, source),
+    text: (text, where = 'prompt') => usable(begun(tokenizer.ids(text), tokenizer), where, room),
   };
 }
 
@@ -112,16 +115,14 @@ function render(template: ChatTemplate, { messages, tools, think, where }: Requi
 }
 
 /** There is something to go on from, and room to go on. */
-function usable(prompt: Prompt, where: string, { description }: ModelSource): Prompt {
-  const longest = description.config.max_position_embeddings - 1;
+function usable(prompt: Prompt, where: string, room: number): Prompt {
+  const longest = room - 1;
   if (prompt.length > 0 && prompt.length <= longest) return prompt;
   const isEmpty = prompt.length === 0;
   throw new AttuneError({
     code: 'PROMPT_LENGTH',
     where,
-    problem: isEmpty
-      ? 'it has no tokens'
-      : `it has ${prompt.length} tokens, and the model has positions for ${longest + 1}`,
+    problem: isEmpty ? 'it has no tokens' : `it has ${prompt.length} tokens, and the model has positions for ${room}`,
     fix: isEmpty ? 'give a text' : `give at most ${longest} tokens`,
   });
 }

@@ -130,6 +130,34 @@ describe('init_from', () => {
     }
   });
 
+  it('has from the adapter what the recipe does not say of its scale', async () => {
+    const first = readJson<{ metrics: object }>(folder, 'lora/run.json').metrics;
+    const words = ['recipe.json', 'max_steps=1', 'init_from=lora'];
+    const method = 'method={name: lora, target_modules: [query, value, dense]}';
+    const run = await train([...words, method, 'output_dir=unsaid'], place);
+    const { majority: _, ...before } = run.before;
+    expect(before).toEqual(first);
+    const { recipe } = readJson<{ recipe: { method: object } }>(folder, 'unsaid/run.json');
+    expect(recipe.method).toMatchObject({ r: 4, lora_alpha: 8, use_rslora: false });
+    const again = await attune(['train', ...words, method, 'output_dir=unsaid', '--resume', '--json'], place);
+    expect(again.code, again.stdout).toBe(0);
+  });
+
+  it.each([
+    ['lora_alpha', '16', '8'],
+    ['use_rslora', 'true', 'false'],
+    ['alpha_pattern', '{"query":32}', '{}'],
+  ])('refuses another %s than the adapter has', async (field, value, saved) => {
+    const words = ['train', 'recipe.json', 'init_from=lora', `method.${field}=${value}`, 'output_dir=scaled', '--json'];
+    expect(errorOf(await attune(words, place))).toEqual({
+      code: 'CONFIG_INVALID',
+      where: `method.${field}`,
+      problem: expect.stringContaining(`got ${value}, but the adapter that init_from names`),
+      fix: `leave it out, or give ${saved}`,
+    });
+    expect(existsSync(join(folder, 'scaled'))).toBe(false);
+  });
+
   it('takes the adapter to another task with a new head', async () => {
     writeReviews(join(folder, 'two'), twoLabels);
     const data = 'data={train: two/train.jsonl, validation: two/validation.jsonl, max_length: 32}';

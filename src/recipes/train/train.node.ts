@@ -14,6 +14,7 @@ import {
 } from '../../store/runs/index.ts';
 import { expectSameAnswers, expectSameBase } from '../sameBase.node.ts';
 import type { Recipe } from '../schema/index.ts';
+import { expectSameMeaning } from '../startSettings.node.ts';
 import { identify, openTarget } from '../target.node.ts';
 import { breakOff, conclude } from './conclude.node.ts';
 import type { OnTrainEvent } from './events.ts';
@@ -148,6 +149,7 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
   const base = { folder: local.path, identity: await identify(local.path, local) };
   await expectSameBase(adapter, base);
   expectSameChange(recipe, adapter);
+  expectSameMeaning(recipe.method, adapter);
   await expectSameAnswers(adapter, artifact.adapter!, base);
   return { source: await readModelFolder(local.path), baseName, initial: adapter };
 }

@@ -1,6 +1,6 @@
 /** A part of the model: what is saved, how it opens again, and everything that must not open. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -252,6 +252,17 @@ describe('an adapter that does not belong', () => {
     expect(await refused(adapter)).toMatchObject({
       code: 'ADAPTER_UNSUPPORTED',
       problem: expect.stringContaining(field),
+    });
+  });
+
+  it.each(['attune.json', 'adapter_config.json'])('names the file that names no base: %s', async (file) => {
+    const adapter = copy(`lost-${file}`, file, (text) =>
+      text.replaceAll(/"(reference|base_model_name_or_path)": ".*"/g, '"$1": "../../etc"'),
+    );
+    if (file === 'adapter_config.json') rmSync(join(folder, adapter, 'attune.json'));
+    expect(await refused(adapter)).toMatchObject({
+      where: join(adapter, file),
+      problem: expect.stringContaining('it names the base "../../etc": '),
     });
   });
 

@@ -255,6 +255,28 @@ describe('an adapter that does not belong', () => {
     });
   });
 
+  it.each([
+    ['r', '4', '0', /^r: got 0; Too small/, /^write there the number that it was trained with/],
+    ['lora_alpha', '8', '-8', /^lora_alpha: got -8; Too small/, /^write there the number that it was trained with/],
+    ['r', '4', '"8"', /^r: got "8"; Invalid input/, /^write there the value that it was trained with/],
+    ['layers_to_transform', 'null', '[0]', /^layers_to_transform is \[0\]/, /name these layers in target_modules/],
+    ['layers_pattern', 'null', '"h"', /^layers_pattern is "h"/, /name these layers in target_modules/],
+    ['lora_bias', 'false', 'true', /^lora_bias is true/, /merge it with PEFT \(merge_and_unload\)/],
+    ['peft_type', '"LORA"', '"LOHA"', /^peft_type is "LOHA"/, /opens adapters of these types.*LORA/],
+    ['init_lora_weights', 'true', '"pissa"', /"pissa"/, /path_initial_model_for_weight_conversion/],
+  ])('is refused by %s with what helps there', async (field, from, to, problem, fix) => {
+    const name = `odd-${field}-${to.replaceAll(/\W/g, '')}`;
+    const adapter = copy(name, 'adapter_config.json', (text) =>
+      text.replace(`"${field}": ${from}`, `"${field}": ${to}`),
+    );
+    expect(await refused(adapter)).toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      where: join(adapter, 'adapter_config.json'),
+      problem: expect.stringMatching(problem),
+      fix: expect.stringMatching(fix),
+    });
+  });
+
   it.each(['attune.json', 'adapter_config.json'])('names the file that names no base: %s', async (file) => {
     const adapter = copy(`lost-${file}`, file, (text) =>
       text.replaceAll(/"(reference|base_model_name_or_path)": ".*"/g, '"$1": "../../etc"'),

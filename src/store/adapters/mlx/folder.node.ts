@@ -105,11 +105,13 @@ export interface MlxSaved {
   readonly tensors: readonly FloatTensor[];
   /** Number of the model's blocks. */
   readonly blocks: number;
+  /** Fields of the folder that this one is written from: those that have no setting here stay. */
+  readonly kept?: MlxConfig | undefined;
 }
 
 /** Fills an empty folder; throws where MLX-LM could not say the same. */
 export async function writeMlxFolder(folder: string, saved: MlxSaved): Promise<void> {
-  const { method, baseName, tensors, blocks } = saved;
+  const { method, baseName, tensors, blocks, kept } = saved;
   if (method.name !== 'lora' && method.name !== 'dora') throw cannotWrite(`it has no method like '${method.name}'`);
   const foreign = tensors.find(({ name }) => !parts.some(({ own }) => name.endsWith(`.${own}`)));
   if (foreign) throw cannotWrite(`it has no place for '${foreign.name}'`);
@@ -121,10 +123,11 @@ export async function writeMlxFolder(folder: string, saved: MlxSaved): Promise<v
   }
   const scale = method.lora_alpha / (method.use_rslora ? Math.sqrt(rank!) : rank!);
   const config = {
+    ...kept,
     model: baseName,
     fine_tune_type: method.name,
     num_layers: layers,
-    lora_parameters: { rank, scale, dropout: method.lora_dropout, keys },
+    lora_parameters: { ...Object(kept?.lora_parameters), rank, scale, dropout: method.lora_dropout, keys },
   };
   const turned = tensors.map(({ name, shape, data }) => {
     const { mlx, own, isTurned: turns } = parts.find((part) => name.endsWith(`.${part.own}`))!;

@@ -134,6 +134,13 @@ describe('attune merge', () => {
     expect(stdout).toMatch(/^other answers {13}0 of 30$/m);
     expect(stdout).toMatch(/^loss +\d\.\d{4} → \d\.\d{4}$/m);
   });
+
+  it('and that there was nothing to compare, where the weights are those that were trained', async () => {
+    await train(['recipe.json', 'method=bitfit', 'max_steps=1', 'output_dir=bitfit'], place);
+    const { stdout } = await attune(['merge', 'bitfit', '--output', 'untouched'], place);
+    expect(stdout).toMatch(/^nothing was compared: the weights are as they were trained/m);
+    expect(stdout).not.toContain('logit difference');
+  });
 });
 
 it('a language model: the loss of its rows before and after', async () => {

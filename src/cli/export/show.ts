@@ -33,7 +33,8 @@ export function showExported({ path, files, drift, base, lostThreshold }: Export
 
 /** How far the scores moved, on what, and what that did to the figures. */
 function driftLines(drift: NonNullable<Exported['drift']>, base: Exported['base']) {
-  const { maxLogitDifference, rows, changedAnswers, metrics } = drift;
+  const { maxLogitDifference, rows, changedAnswers, isCertain, metrics } = drift;
+  if (isCertain) return ['nothing was compared: the weights are as they were trained, and nothing is folded into them'];
   const on = rows === undefined ? '' : `  on ${count(rows)} rows`;
   const figures = Object.entries(metrics?.before ?? {}).map(([name, before]) => {
     const after = metrics!.after[name as keyof Metrics];

@@ -14,12 +14,14 @@ export interface Drift {
   readonly largestLogit: number;
   /** Of classifiers: rows of data that are given another label. */
   readonly changedAnswers?: number;
+  /** Nothing was folded in or rounded: the weights are the target's own, and there is nothing to compare. */
+  readonly isCertain?: boolean;
   /** Rows of data that it was measured on; undefined: the fixed rows of token ids that adapters are known by. */
   readonly rows?: number;
   readonly metrics?: { readonly before: Metrics; readonly after: Metrics };
 }
 
-export const noDrift: Drift = { maxLogitDifference: 0, largestLogit: 1 };
+export const noDrift: Drift = { maxLogitDifference: 0, largestLogit: 1, isCertain: true };
 
 /** Scores before and after, in one order. */
 export function driftOf(before: ArrayLike<number>, after: ArrayLike<number>): Drift {

@@ -18,13 +18,13 @@ export const command = defineCommand({
   },
   async run(call) {
     const { loadRecipe } = await import('../recipes/schema/index.ts');
-    const { trainInWorker } = await import('../recipes/index.ts');
+    const { trainInWorker, withStart } = await import('../recipes/index.ts');
     const [file, ...overrides] = call.positionals;
     const { resume, 'allow-changes': allowChanges } = call.values;
     if (allowChanges && !resume) {
       throw usage({ command, word: '--allow-changes', problem: 'is for a run that is resumed', fix: 'add --resume' });
     }
-    const recipe = await loadRecipe(file!, overrides);
+    const recipe = await loadRecipe(file!, overrides, (document) => withStart(document, call.signal));
     const tell = narrator(call);
     const record = await trainInWorker(recipe, {
       onEvent: tell.event,

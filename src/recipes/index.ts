@@ -4,4 +4,5 @@
  */
 export { type EvaluateOptions, evaluateTarget } from './evaluate.node.ts';
 export { predictWith } from './predict.node.ts';
+export { withStart } from './startSettings.node.ts';
 export { type TrainEvent, type TrainOptions, trainInWorker } from './train/index.ts';

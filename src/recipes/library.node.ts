@@ -40,7 +40,8 @@ export async function train(
   recipe: RecipeInput,
   { onEvent = () => {}, signal = new AbortController().signal, ...how }: TrainCallOptions = {},
 ): Promise<Run> {
-  const parsed = parseRecipe(recipe, '');
+  const { withStart } = await import('./startSettings.node.ts');
+  const parsed = parseRecipe(await withStart(recipe, signal), '');
   const { trainInWorker } = await import('./train/index.ts');
   const record = await trainInWorker(parsed, { onEvent, signal, ...how });
   const { status, metrics } = record as RunRecord & { status: Run['status']; metrics: Run['metrics'] };

@@ -5,15 +5,17 @@ import { AttuneError } from '../errors/index.ts';
 import { requireJson } from '../files/modelFolder.node.ts';
 import type { Artifact } from '../inference/classifier.node.ts';
 import {
+  ADAPTER_CONFIG,
   type Adapter,
   type BaseIdentity,
   configHash,
   expectBase,
   hash,
+  MANIFEST,
   readAdapter,
   readModelNotes,
 } from '../store/adapters/index.ts';
-import { fetchModel } from '../store/index.ts';
+import { fetchModel, type LocalModel } from '../store/index.ts';
 import { type RunRecord, readRun } from '../store/runs/index.ts';
 import type { Recipe } from './schema/index.ts';
 
@@ -88,8 +90,25 @@ async function openAdapter(adapter: Adapter, signal: AbortSignal): Promise<Targe
   return { artifact: { folder: base.path, adapter: source, threshold }, adapter, maxLength };
 }
 
-const fetchBase = (adapter: Adapter, signal: AbortSignal) =>
-  fetchModel(baseFolder(adapter) ?? adapter.baseReference, { signal });
+async function fetchBase(adapter: Adapter, signal: AbortSignal): Promise<LocalModel> {
+  try {
+    return await fetchModel(baseFolder(adapter) ?? adapter.baseReference, { signal });
+  } catch (failure) {
+    throw noBase(adapter, failure);
+  }
+}
+
+/** Who has asked for the adapter need not know the base's name: it is told where it stands. */
+function noBase({ folder, manifest, baseReference }: Adapter, failure: unknown): unknown {
+  if (!(failure instanceof AttuneError) || !failure.code.startsWith('MODEL_')) return failure;
+  const { code, problem, fix } = failure;
+  const where = join(folder, manifest ? MANIFEST : ADAPTER_CONFIG);
+  const names = `it names the base ${JSON.stringify(baseReference)}: ${problem}`;
+  return new AttuneError(
+    { code, where, problem: names, fix: `${fix}; or write there where the base is` },
+    { cause: failure },
+  );
+}
 
 /** A base that lies in a folder. PEFT writes its path as its trainer saw it: from here, or from the adapter's own folder. */
 export const baseFolder = ({ baseReference, folder }: Adapter): string | undefined =>

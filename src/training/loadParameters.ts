@@ -47,7 +47,8 @@ interface Placed {
 /** Where each parameter's values lie. Throws if a tensor is missing, left over, or of another shape. */
 export function placeParameters(parameters: readonly Parameter[], loading: Loading): readonly Placed[] {
   const found = parameters.map((parameter) => ({ parameter, place: placeOf(parameter, loading) }));
-  for (const { parameter, place } of found) checkPlace(parameter, place, loading);
+  const bringsHead = found.some(({ parameter, place }) => parameter.head && place?.checkpoint === loading.adapter);
+  for (const { parameter, place } of found) checkPlace(parameter, place, { ...loading, bringsHead });
   refuseLeftOver(parameters, loading);
   refuseInBlocks(namesInBase(parameters, loading), loading.base, loading.architecture);
   return found;
@@ -167,9 +168,16 @@ function namesInBase(parameters: readonly Parameter[], loading: Loading): Readon
   return new Set(parameters.flatMap(({ name }) => nameInBase(name, loading) ?? []));
 }
 
-function checkPlace(parameter: Parameter, place: Place | undefined, { base, adapter, newHead }: Loading): void {
+interface Checking extends Loading {
+  /** Another program may have left the base's head as it is: then none is saved. */
+  readonly bringsHead: boolean;
+}
+
+function checkPlace(parameter: Parameter, place: Place | undefined, checking: Checking): void {
   const { name, shape, fresh, head, trainable, added } = parameter;
-  if (adapter && (trainable || added) && place?.checkpoint !== adapter && !(head && newHead)) {
+  const { base, adapter, newHead, bringsHead } = checking;
+  const isElsewhere = head && (newHead || (place && !bringsHead));
+  if (adapter && (trainable || added) && place?.checkpoint !== adapter && !isElsewhere) {
     throw mismatch('ADAPTER_MISMATCH', adapter.where, `it has no tensor '${name}'${hint(name, adapter.names)}`);
   }
   if (!place) {

@@ -10,6 +10,7 @@ interface Merged {
   readonly base?: string;
   readonly max_logit_difference: number;
   readonly compared_rows: number | null;
+  readonly changed_answers: number | null;
   readonly metrics: Readonly<Record<'before' | 'after', Readonly<Record<string, number>>>> | null;
 }
 
@@ -43,12 +44,19 @@ beforeAll(async () => {
 
 describe('attune merge', () => {
   it('compares on the rows of the run, and says what became of its figures', async () => {
-    const { metrics, compared_rows: rows, max_logit_difference: difference, base } = await merge('fp32');
+    const {
+      metrics,
+      compared_rows: rows,
+      max_logit_difference: difference,
+      changed_answers: other,
+      base,
+    } = await merge('fp32');
     expect(rows).toBe(30);
     expect(difference).toBeGreaterThan(0);
     expect(difference).toBeLessThan(1e-5);
     expect(base).toBeUndefined();
     expect(metrics!.after['accuracy']).toBe(metrics!.before['accuracy']);
+    expect(other).toBe(0);
     const run = readJson<{ metrics: Record<string, number> }>(folder, 'fp32/run.json');
     expect(metrics!.before['loss']).toBeCloseTo(run.metrics['loss']!, 5);
   });
@@ -123,7 +131,15 @@ describe('attune merge', () => {
     const { stdout } = await attune(['merge', 'int4', '--output', 'told'], place);
     expect(stdout).toMatch(/^folded into {15}the dequantised base$/m);
     expect(stdout).toMatch(/^largest logit difference {2}\d\.\de-\d+ {2}on 30 rows$/m);
+    expect(stdout).toMatch(/^other answers {13}0 of 30$/m);
     expect(stdout).toMatch(/^loss +\d\.\d{4} → \d\.\d{4}$/m);
+  });
+
+  it('and that there was nothing to compare, where the weights are those that were trained', async () => {
+    await train(['recipe.json', 'method=bitfit', 'max_steps=1', 'output_dir=bitfit'], place);
+    const { stdout } = await attune(['merge', 'bitfit', '--output', 'untouched'], place);
+    expect(stdout).toMatch(/^nothing was compared: the weights are as they were trained/m);
+    expect(stdout).not.toContain('logit difference');
   });
 });
 

@@ -1,6 +1,6 @@
 /** A part of the model: what is saved, how it opens again, and everything that must not open. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -130,6 +130,34 @@ describe('init_from', () => {
     }
   });
 
+  it('has from the adapter what the recipe does not say of its scale', async () => {
+    const first = readJson<{ metrics: object }>(folder, 'lora/run.json').metrics;
+    const words = ['recipe.json', 'max_steps=1', 'init_from=lora'];
+    const method = 'method={name: lora, target_modules: [query, value, dense]}';
+    const run = await train([...words, method, 'output_dir=unsaid'], place);
+    const { majority: _, ...before } = run.before;
+    expect(before).toEqual(first);
+    const { recipe } = readJson<{ recipe: { method: object } }>(folder, 'unsaid/run.json');
+    expect(recipe.method).toMatchObject({ r: 4, lora_alpha: 8, use_rslora: false });
+    const again = await attune(['train', ...words, method, 'output_dir=unsaid', '--resume', '--json'], place);
+    expect(again.code, again.stdout).toBe(0);
+  });
+
+  it.each([
+    ['lora_alpha', '16', '8'],
+    ['use_rslora', 'true', 'false'],
+    ['alpha_pattern', '{"query":32}', '{}'],
+  ])('refuses another %s than the adapter has', async (field, value, saved) => {
+    const words = ['train', 'recipe.json', 'init_from=lora', `method.${field}=${value}`, 'output_dir=scaled', '--json'];
+    expect(errorOf(await attune(words, place))).toEqual({
+      code: 'CONFIG_INVALID',
+      where: `method.${field}`,
+      problem: expect.stringContaining(`got ${value}, but the adapter that init_from names`),
+      fix: `leave it out, or give ${saved}`,
+    });
+    expect(existsSync(join(folder, 'scaled'))).toBe(false);
+  });
+
   it('takes the adapter to another task with a new head', async () => {
     writeReviews(join(folder, 'two'), twoLabels);
     const data = 'data={train: two/train.jsonl, validation: two/validation.jsonl, max_length: 32}';
@@ -224,6 +252,39 @@ describe('an adapter that does not belong', () => {
     expect(await refused(adapter)).toMatchObject({
       code: 'ADAPTER_UNSUPPORTED',
       problem: expect.stringContaining(field),
+    });
+  });
+
+  it.each([
+    ['r', '4', '0', /^r: got 0; Too small/, /^write there the number that it was trained with/],
+    ['lora_alpha', '8', '-8', /^lora_alpha: got -8; Too small/, /^write there the number that it was trained with/],
+    ['r', '4', '"8"', /^r: got "8"; Invalid input/, /^write there the value that it was trained with/],
+    ['layers_to_transform', 'null', '[0]', /^layers_to_transform is \[0\]/, /name these layers in target_modules/],
+    ['layers_pattern', 'null', '"h"', /^layers_pattern is "h"/, /name these layers in target_modules/],
+    ['lora_bias', 'false', 'true', /^lora_bias is true/, /merge it with PEFT \(merge_and_unload\)/],
+    ['peft_type', '"LORA"', '"LOHA"', /^peft_type is "LOHA"/, /opens adapters of these types.*LORA/],
+    ['init_lora_weights', 'true', '"pissa"', /"pissa"/, /path_initial_model_for_weight_conversion/],
+  ])('is refused by %s with what helps there', async (field, from, to, problem, fix) => {
+    const name = `odd-${field}-${to.replaceAll(/\W/g, '')}`;
+    const adapter = copy(name, 'adapter_config.json', (text) =>
+      text.replace(`"${field}": ${from}`, `"${field}": ${to}`),
+    );
+    expect(await refused(adapter)).toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      where: join(adapter, 'adapter_config.json'),
+      problem: expect.stringMatching(problem),
+      fix: expect.stringMatching(fix),
+    });
+  });
+
+  it.each(['attune.json', 'adapter_config.json'])('names the file that names no base: %s', async (file) => {
+    const adapter = copy(`lost-${file}`, file, (text) =>
+      text.replaceAll(/"(reference|base_model_name_or_path)": ".*"/g, '"$1": "../../etc"'),
+    );
+    if (file === 'adapter_config.json') rmSync(join(folder, adapter, 'attune.json'));
+    expect(await refused(adapter)).toMatchObject({
+      where: join(adapter, file),
+      problem: expect.stringContaining('it names the base "../../etc": '),
     });
   });
 

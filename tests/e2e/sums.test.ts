@@ -1,6 +1,6 @@
 /** Weighted sums of adapters: `attune merge a=0.7 b=0.3` leaves an adapter, here and in PEFT. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -176,6 +176,63 @@ describe('refuses', () => {
       place,
     );
     expect(await refused('a=1', 'far=1')).toMatchObject({ code: 'BASE_MISMATCH', where: join('far', 'adapter') });
+  });
+
+  describe('adapters of a base that differs in its weights alone', () => {
+    const other = (precision: string) => join(folder, `twin-${precision}`);
+    /** A folder as PEFT saves it: without attune.json, it names its base. */
+    const asPeft = (name: string, base: string): string => {
+      cpSync(join(folder, 'a/adapter'), join(folder, name), { recursive: true });
+      rmSync(join(folder, name, 'attune.json'));
+      const config = readJson<object>(folder, name, 'adapter_config.json');
+      const named = { ...config, base_model_name_or_path: base };
+      writeFileSync(join(folder, name, 'adapter_config.json'), JSON.stringify(named));
+      return name;
+    };
+    beforeAll(async () => {
+      for (const [name, factor] of [
+        ['moved', 1.01],
+        ['rounded', 1 + 2 ** -9],
+      ] as const) {
+        cpSync(join(folder, 'base'), other(name), { recursive: true });
+        const path = join(other(name), 'model.safetensors');
+        const bytes = readFileSync(path);
+        for (let at = 8 + Number(bytes.readBigUInt64LE(0)); at < bytes.length; at += 4) {
+          bytes.writeFloatLE(bytes.readFloatLE(at) * factor, at);
+        }
+        writeFileSync(path, bytes);
+        const method = 'method={name: lora, r: 4, target_modules: [q_proj]}';
+        await train(['recipe.json', `model=twin-${name}`, method, `output_dir=on-${name}`], place);
+      }
+    });
+
+    it.each(['a', 'peft'])('%s beside one of other weights', async (first) => {
+      if (first === 'peft') asPeft('peft', join(folder, 'base'));
+      const added = first === 'peft' ? asPeft('peft-moved', other('moved')) : 'on-moved';
+      expect(await refused(`${first}=1`, `${added}=1`)).toMatchObject({
+        code: 'BASE_MISMATCH',
+        where: expect.stringContaining(added),
+        problem: expect.stringMatching(/it was trained on .*moved; the weights of .* are other ones/),
+      });
+      const opening = load(join(folder, 'base')).with(join(folder, added));
+      await expect(opening).rejects.toMatchObject({ code: first === 'peft' ? 'BASE_MISMATCH' : 'ADAPTER_MISMATCH' });
+    });
+
+    it('but not of the same ones, kept elsewhere or in another precision', async () => {
+      cpSync(join(folder, 'base'), join(folder, 'copied'), { recursive: true });
+      await sum('a=1', `${asPeft('peft-copied', join(folder, 'copied'))}=1`, '--output', 'with-copied');
+      await sum('a=1', 'on-rounded=1', '--output', 'with-rounded');
+      await sum('a=1', `${asPeft('peft-rounded', other('rounded'))}=1`, '--output', 'with-rounded-peft');
+    });
+
+    it('nor is one of these where a run starts', async () => {
+      const words = ['recipe.json', 'max_steps=1', 'method={name: lora, r: 4, target_modules: [q_proj, v_proj]}'];
+      for (const start of ['on-moved', asPeft('peft-start', other('moved'))]) {
+        const finished = await attune(['train', ...words, `init_from=${start}`, 'output_dir=no', '--json'], place);
+        expect(errorOf(finished)).toMatchObject({ code: 'BASE_MISMATCH', where: expect.stringContaining(start) });
+      }
+      await train([...words, `init_from=${asPeft('peft-again', 'base')}`, 'output_dir=again'], place);
+    });
   });
 
   it('heads that were trained apart', async () => {

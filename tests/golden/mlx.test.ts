@@ -53,8 +53,13 @@ describe.each(Object.keys(cases))('%s', (name) => {
   test('is written as it was, also by way of PEFT', async () => {
     const own = join(folder, name);
     cpSync(path, own, { recursive: true });
-    writeFileSync(join(own, 'adapter_config.json'), JSON.stringify({ ...read(path), model: join(folder, 'base') }));
+    writeFileSync(
+      join(own, 'adapter_config.json'),
+      JSON.stringify({ ...read(path), model: join(folder, 'base'), max_seq_length: 256 }),
+    );
     await exported(own, join(folder, `${name}-peft`), 'peft');
+    await exported(own, join(folder, `${name}-again`), 'mlx');
+    expect(read(join(folder, `${name}-again`))).toMatchObject({ max_seq_length: 256, fine_tune_type: name });
     const settings = read(path).lora_parameters;
     expect(read(join(folder, `${name}-peft`))).toMatchObject({
       peft_type: 'LORA',

@@ -14,6 +14,6 @@ export const mergeOptions = {
   'max-drift': {
     type: 'number',
     value: 'SHARE',
-    help: 'how far scores may move, as a share of the largest; left out, as far as rounding explains',
+    help: 'how far scores may move, as a share of the largest, whatever becomes of the answers; left out, as far as rounding explains',
   },
 } as const;

@@ -14,6 +14,7 @@ export function showExported({ path, files, drift, base, lostThreshold }: Export
     ...(drift && {
       max_logit_difference: drift.maxLogitDifference,
       compared_rows: drift.rows ?? null,
+      changed_answers: drift.changedAnswers ?? null,
       metrics: drift.metrics ?? null,
     }),
   });
@@ -31,7 +32,9 @@ export function showExported({ path, files, drift, base, lostThreshold }: Export
 }
 
 /** How far the scores moved, on what, and what that did to the figures. */
-function driftLines({ maxLogitDifference, rows, metrics }: NonNullable<Exported['drift']>, base: Exported['base']) {
+function driftLines(drift: NonNullable<Exported['drift']>, base: Exported['base']) {
+  const { maxLogitDifference, rows, changedAnswers, isCertain, metrics } = drift;
+  if (isCertain) return ['nothing was compared: the weights are as they were trained, and nothing is folded into them'];
   const on = rows === undefined ? '' : `  on ${count(rows)} rows`;
   const figures = Object.entries(metrics?.before ?? {}).map(([name, before]) => {
     const after = metrics!.after[name as keyof Metrics];
@@ -40,6 +43,7 @@ function driftLines({ maxLogitDifference, rows, metrics }: NonNullable<Exported[
   return [
     ...(base ? [`folded into${' '.repeat(13)}  the ${base} base`] : []),
     `largest logit difference  ${shortly(maxLogitDifference)}${on}`,
+    ...(changedAnswers === undefined ? [] : [`other answers             ${count(changedAnswers)} of ${count(rows!)}`]),
     ...figures,
   ];
 }

@@ -177,6 +177,10 @@ async function trainedTensors(base: SharedBase, { adapter, opened, labels }: Rea
   if (lacking.length > 0) throw noClassifier(adapter.folder, `its weights lack ${lacking.join(', ')}`);
   const tensors = new Map<string, { readonly shape: readonly number[]; readonly data: Float32Array }>();
   for (const { parameter, place } of placed) {
+    // A head that the adapter left as it is.
+    if (parameter.head && place?.checkpoint === checkpoint) {
+      tensors.set(parameter.name, { shape: parameter.shape, data: valuesOf(base.memory, parameter.name) });
+    }
     if (place?.checkpoint !== opened) continue;
     const data = await opened.readFloats(place.name);
     refuseNotFinite(place, data);

@@ -56,7 +56,7 @@ async function writeMlx(folder: string, adapter: Adapter, { config }: ModelDescr
   const baseName = base === undefined ? adapter.baseReference : resolve(base);
   const tensors = await readTensors(await open());
   const blocks = Number(Reflect.get(config, 'num_hidden_layers'));
-  await writeMlxFolder(folder, { method, baseName, tensors, blocks });
+  await writeMlxFolder(folder, { method, baseName, tensors, blocks, kept: adapter.mlx });
 }
 
 function expectAdapter(adapter: Adapter | undefined, where: string): Adapter {

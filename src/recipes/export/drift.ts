@@ -12,12 +12,16 @@ export interface Drift {
   readonly maxLogitDifference: number;
   /** The largest score itself, or 1. */
   readonly largestLogit: number;
+  /** Of classifiers: rows of data that are given another label. */
+  readonly changedAnswers?: number;
+  /** Nothing was folded in or rounded: the weights are the target's own, and there is nothing to compare. */
+  readonly isCertain?: boolean;
   /** Rows of data that it was measured on; undefined: the fixed rows of token ids that adapters are known by. */
   readonly rows?: number;
   readonly metrics?: { readonly before: Metrics; readonly after: Metrics };
 }
 
-export const noDrift: Drift = { maxLogitDifference: 0, largestLogit: 1 };
+export const noDrift: Drift = { maxLogitDifference: 0, largestLogit: 1, isCertain: true };
 
 /** Scores before and after, in one order. */
 export function driftOf(before: ArrayLike<number>, after: ArrayLike<number>): Drift {
@@ -36,7 +40,7 @@ export interface Limit {
   readonly base: MergeBase;
   /** How the base was kept when the scores before were computed. */
   readonly precision: BasePrecision;
-  /** As a share of the largest score; left out: what rounding explains. */
+  /** As a share of the largest score, whatever becomes of the answers; left out: what rounding explains of both. */
   readonly maxDrift?: number | undefined;
   readonly where: string;
 }
@@ -52,8 +56,30 @@ const isExact = ({ base, precision }: Limit): boolean =>
 
 const limitOf = (limit: Limit): number => limit.maxDrift ?? (isExact(limit) ? REORDERED : ROUNDED);
 
-/** Throws where the scores differ by more than the limit allows. */
+/** Healthy merges gave up to 3.3 % of rows another label (docs/log.md); of a few rows two are chance. */
+const [CHANGED, CHANCE] = [0.05, 2];
+
+const mayChange = (rows: number): number => Math.max(CHANCE, Math.floor(CHANGED * rows));
+
+/** Throws where the scores differ by more than the limit allows, or the answers of more rows. */
 export function refuseDrift(drift: Drift, limit: Limit): void {
+  refuseScores(drift, limit);
+  refuseAnswers(drift, limit);
+}
+
+function refuseAnswers(drift: Drift, limit: Limit): void {
+  const { changedAnswers = 0, rows = 0 } = drift;
+  if (limit.maxDrift !== undefined || changedAnswers <= mayChange(rows)) return;
+  const share = drift.maxLogitDifference / drift.largestLogit;
+  throw new AttuneError({
+    code: 'MERGE_DRIFT',
+    where: limit.where,
+    problem: `merged, it answers ${changedAnswers} of ${rows} rows otherwise; ${mayChange(rows)} are allowed${changed(drift)}`,
+    fix: `${fixOf(limit, 0)}, which then decides alone: these scores moved by ${share.toPrecision(2)}`,
+  });
+}
+
+function refuseScores(drift: Drift, limit: Limit): void {
   const { maxLogitDifference: difference, largestLogit: largest, rows } = drift;
   const most = limitOf(limit);
   if (difference <= most * largest) return;

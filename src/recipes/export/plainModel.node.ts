@@ -8,6 +8,7 @@ import { fingerprintOf } from '../../inference/fingerprint.ts';
 import { openScorer, type Scorer } from '../../inference/index.ts';
 import { type FloatTensor, mergedTensors } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
+import { decide } from '../../inference/scorer.ts';
 import { buildProgram, type Program } from '../../models/nn/index.ts';
 import { classify } from '../../tasks/index.ts';
 import { frozenMemory } from '../../training/index.ts';
@@ -66,8 +67,16 @@ async function measured(
   }
   const [before, after] = [await pass(target, scorer, { rows, signal }), await pass(target, merged, { rows, signal })];
   const metrics = { before: before.metrics, after: after.metrics };
-  return { ...driftOf(before.logits, after.logits), rows: rows.length, metrics };
+  const answered = answersOf(after.logits, target);
+  const changedAnswers = answersOf(before.logits, target).filter((label, i) => label !== answered[i]).length;
+  return { ...driftOf(before.logits, after.logits), rows: rows.length, changedAnswers, metrics };
 }
+
+/** The label of each row. */
+const answersOf = (logits: Float32Array, { labels, threshold }: Classifier): number[] =>
+  Array.from({ length: logits.length / labels.length }, (_, row) =>
+    decide(logits.subarray(row * labels.length, (row + 1) * labels.length), threshold),
+  );
 
 const BATCH = 64;
 

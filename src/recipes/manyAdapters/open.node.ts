@@ -30,7 +30,7 @@ export async function openAdapted(
   const target = await openTarget(reference, signal);
   if (target.adapter) throw noBase(reference, target.adapter.baseReference);
   const { folder } = target.artifact;
-  const base = await identify(folder, { name: reference, reference });
+  const base = { folder, identity: await identify(folder, { name: reference, reference }) };
   const adapters = await readAdapters(references, { base, signal });
   const isTexts = await expectOneTask(target, adapters);
   const [first] = adapters.values();

@@ -3,8 +3,9 @@ import { AttuneError } from '../../errors/index.ts';
 import type { AdapterSource } from '../../inference/classifier.node.ts';
 import { basePrecisionOf, type MethodSettings } from '../../methods/index.ts';
 import { startsInWeight } from '../../methods/starts/loraInit.ts';
-import { type Adapter, type BaseIdentity, expectBase, plainForm } from '../../store/adapters/index.ts';
-import { baseFolder, findAdapter, identify } from '../target.node.ts';
+import { type Adapter, type BaseIdentity, plainForm } from '../../store/adapters/index.ts';
+import { type Base, expectSameBase } from '../sameBase.node.ts';
+import { findAdapter } from '../target.node.ts';
 
 export interface SharingAdapter {
   readonly adapter: Adapter;
@@ -12,7 +13,7 @@ export interface SharingAdapter {
 }
 
 interface Sharing {
-  readonly base: BaseIdentity;
+  readonly base: Base;
   readonly signal: AbortSignal;
 }
 
@@ -23,20 +24,11 @@ export async function readAdapters(
   const found = new Map<string, SharingAdapter>();
   for (const [name, reference] of references) {
     const adapter = await findAdapter(reference, signal);
-    if (!adapter) throw noAdapter(reference, base);
+    if (!adapter) throw noAdapter(reference, base.identity);
     await expectSameBase(adapter, base);
     found.set(name, { adapter, source: sourceOf(adapter) });
   }
   return found;
-}
-
-/** What no manifest says, the base that an adapter names may: where it lies here, it has to be the same model. */
-async function expectSameBase(adapter: Adapter, base: BaseIdentity): Promise<void> {
-  const { manifest, folder, baseReference } = adapter;
-  if (manifest) return expectBase(base, manifest, folder);
-  const named = baseFolder(adapter);
-  if (named === undefined) return;
-  expectBase(base, { base: await identify(named, { name: baseReference, reference: baseReference }) }, folder);
 }
 
 /** A start that is taken off the weights again is worked into the matrices, as other programs read them. */

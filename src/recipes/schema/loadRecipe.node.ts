@@ -8,9 +8,14 @@ import { parseYaml } from './yamlDocument.ts';
 
 const endings = ['.yaml', '.yml', '.json'];
 
-/** The recipe of a file with the `key=value` arguments applied, every default filled in. */
-export async function loadRecipe(file: string, overrides: readonly string[] = []): Promise<Recipe> {
-  return resolveRecipe(applyOverrides(await readRecipe(file), overrides));
+/** The recipe of a file with the `key=value` arguments applied, every default filled in. `complete` comes before defaults. */
+export async function loadRecipe(
+  file: string,
+  overrides: readonly string[] = [],
+  complete: (document: unknown) => Promise<unknown> = async (document) => document,
+): Promise<Recipe> {
+  const source = applyOverrides(await readRecipe(file), overrides);
+  return resolveRecipe({ ...source, document: await complete(source.document) });
 }
 
 /** A recipe file as it is written; problems that are found later know its lines. */

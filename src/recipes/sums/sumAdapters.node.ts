@@ -15,6 +15,7 @@ import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../expo
 import { readTensors } from '../export/tensors.ts';
 import { isLanguageModel } from '../kindOf.node.ts';
 import { readAdapters, type SharingAdapter } from '../manyAdapters/read.node.ts';
+import { expectSameAnswers } from '../sameBase.node.ts';
 import { taskNames } from '../schema/recipeSettings.ts';
 import { baseFolder, identify, openTarget, type Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
@@ -43,10 +44,13 @@ export async function sumAdapters(weights: ReadonlyMap<string, number>, options:
   const references = [...weights.keys()];
   const target = await openTarget(references[0]!, signal);
   if (!target.adapter) throw wholeModel(references[0]!);
-  const base = await identify(target.artifact.folder, baseOf(target));
+  const { folder } = target.artifact;
+  const identity = await identify(folder, baseOf(target));
+  const base = { folder, identity };
   const named = new Map(references.map((reference) => [reference, reference]));
   const adapters = await readAdapters(named, { base, signal });
   const common = agreed([...adapters.values()].map(({ adapter }) => adapter));
+  for (const { adapter, source } of adapters.values()) await expectSameAnswers(adapter, source, base);
   const addends = await Promise.all(
     [...adapters].map(async ([reference, { source }]) => {
       const tensors = await readTensors(await source.open());
@@ -57,7 +61,7 @@ export async function sumAdapters(weights: ReadonlyMap<string, number>, options:
   const path = resolve(output);
   const first = adapters.get(references[0]!)!;
   const chat = [...adapters.values()].find(({ adapter }) => adapter.manifest?.chat) ?? first;
-  await writeSum(path, sum, { target, base, common, first, chat });
+  await writeSum(path, sum, { target, base: identity, common, first, chat });
   return { path, files: await filesOf(path), combination, rank: sum.method.r };
 }
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
 import { baseChangeOf } from '../../methods/index.ts';
-import { type Adapter, expectBase } from '../../store/adapters/index.ts';
+import type { Adapter } from '../../store/adapters/index.ts';
 import { fetchModel, type LocalModel } from '../../store/index.ts';
 import {
   createRunFolder,
@@ -12,7 +12,9 @@ import {
   refuseUsedFolder,
   reopenRunFolder,
 } from '../../store/runs/index.ts';
+import { expectSameAnswers, expectSameBase } from '../sameBase.node.ts';
 import type { Recipe } from '../schema/index.ts';
+import { expectSameMeaning } from '../startSettings.node.ts';
 import { identify, openTarget } from '../target.node.ts';
 import { breakOff, conclude } from './conclude.node.ts';
 import type { OnTrainEvent } from './events.ts';
@@ -144,12 +146,11 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
   if (recipe.init_from === undefined) return { source: await readModelFolder(local.path), baseName };
   const { artifact, adapter } = await openTarget(recipe.init_from, signal);
   if (!adapter) return { source: await readModelFolder(artifact.folder), baseName: resolve(artifact.folder) };
-  const { manifest, folder } = adapter;
-  if (manifest) {
-    const { name, reference } = local;
-    expectBase(await identify(local.path, { name, reference }), manifest, folder);
-  }
+  const base = { folder: local.path, identity: await identify(local.path, local) };
+  await expectSameBase(adapter, base);
   expectSameChange(recipe, adapter);
+  expectSameMeaning(recipe.method, adapter);
+  await expectSameAnswers(adapter, artifact.adapter!, base);
   return { source: await readModelFolder(local.path), baseName, initial: adapter };
 }
 

@@ -35,6 +35,7 @@ export interface Adapter {
   /** adapter_config.json as it was, with the fields that have no setting here. */
   readonly peft?: PeftConfig;
   readonly hub?: HubConfig;
+  readonly mlx?: MlxConfig;
   open(): Promise<Checkpoint>;
 }
 
@@ -51,7 +52,7 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
     const baseReference = manifest?.base.reference ?? expectBaseName(named, where);
     if (isMlxConfig(config)) {
       const method = await settingsFromMlx(folder, config);
-      return { ...known, method, baseReference, open: () => openMlxFolder(folder) };
+      return { ...known, method, baseReference, mlx: config, open: () => openMlxFolder(folder) };
     }
     if (isHubConfig(config)) {
       const labels = await hubLabels(folder);

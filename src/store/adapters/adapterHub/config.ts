@@ -1,7 +1,9 @@
 /** AdapterHub's adapter_config.json (adapter-hub/adapters) to and from the settings of `adapter`, and to those of `lora`. */
+import { z } from 'zod';
 import { AttuneError } from '../../../errors/index.ts';
 import { type AdapterSettings, bottleneckOf } from '../../../methods/adapter.ts';
 import { type MethodSettings, methods } from '../../../methods/index.ts';
+import { wrongField } from '../wrongField.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -52,7 +54,7 @@ const plainLora = {
 
 /** The settings that a folder was made with. Refuses what would be computed otherwise than the library does. */
 export function settingsFromHub(file: HubConfig, where: string): MethodSettings {
-  const { config } = file;
+  const { config } = checked(anyFields, file, where);
   if (config['architecture'] === 'lora') return loraSettings(file, where);
   if (config['architecture'] !== undefined && config['architecture'] !== null) {
     throw cannotOpen(where, `config.architecture is ${JSON.stringify(config['architecture'])}`);
@@ -64,26 +66,51 @@ export function settingsFromHub(file: HubConfig, where: string): MethodSettings 
   )?.[0];
   if (placement === undefined) throw cannotOpen(where, 'it stands at other places than houlsby, pfeiffer and parallel');
   const read = { name: 'adapter', placement, reduction_factor, non_linearity, scaling: scaling ?? 1 };
-  return parsed(methods.adapter.settings.safeParse(read), where);
+  const parsed = methods.adapter.settings.safeParse(read);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw wrongField(file, { ...issue!, path: ['config', ...issue!.path] }, where);
+}
+
+const anyFields = z.object({ name: z.string(), config: z.looseObject({}) });
+
+/** The library's defaults where a field is left out. */
+const loraFields = z.object({
+  config: z.object({
+    r: z.int().min(1),
+    alpha: z.number().positive(),
+    dropout: z.number().min(0).lt(1).default(0),
+    attn_matrices: z.array(z.enum(['q', 'k', 'v'])).default(['q', 'v']),
+    selfattn_lora: z.boolean().default(true),
+    intermediate_lora: z.boolean().default(false),
+    output_lora: z.boolean().default(false),
+  }),
+});
+
+function checked<T>(fields: z.ZodType<T>, file: HubConfig, where: string): T {
+  const { success, data, error } = fields.safeParse(file);
+  if (success) return data;
+  throw wrongField(file, error.issues[0]!, where);
 }
 
 /** Layers of BERT by the library's names of matrices. */
-const matrices: Readonly<Record<string, string>> = { q: 'query', k: 'key', v: 'value' };
+const matrices = { q: 'query', k: 'key', v: 'value' };
 
-function loraSettings({ config, version }: HubConfig, where: string): MethodSettings {
-  refuseOther(config, plainLora, where);
-  const attention = config['selfattn_lora'] === false ? [] : (config['attn_matrices'] as string[]);
+function loraSettings(file: HubConfig, where: string): MethodSettings {
+  refuseOther(file.config, plainLora, where);
+  const { config } = checked(loraFields, file, where);
+  const attention = config.selfattn_lora ? config.attn_matrices : [];
   const targets = [
     ...attention.map((letter) => `attention.self.${matrices[letter]}`),
-    ...(config['intermediate_lora'] ? ['intermediate.dense'] : []),
-    ...(config['output_lora'] ? [String.raw`\d+.output.dense`] : []),
+    ...(config.intermediate_lora ? ['intermediate.dense'] : []),
+    ...(config.output_lora ? [String.raw`\d+.output.dense`] : []),
   ];
   const pattern = `.*\\.(${targets.join('|').replaceAll(/(?<!\\d\+)\./g, String.raw`\.`)})`;
-  const { r, alpha, dropout = 0 } = config;
+  const { r, alpha, dropout } = config;
   // Before 1.1.0 the library left alpha out of the product.
-  const used = isBefore(version, [1, 1]) ? r : alpha;
+  const used = isBefore(file.version, [1, 1]) ? r : alpha;
   const read = { name: 'lora', r, lora_alpha: used, lora_dropout: dropout, target_modules: pattern };
-  return parsed(methods.lora.settings.safeParse(read), where);
+  return methods.lora.settings.parse(read);
 }
 
 function isBefore(version: unknown, [major, minor]: readonly [number, number]): boolean {
@@ -99,16 +126,6 @@ function refuseOther(config: Fields, plain: Fields, where: string): void {
     if (JSON.stringify(found) === JSON.stringify(value)) continue;
     throw cannotOpen(where, `config.${field} is ${JSON.stringify(found)}`);
   }
-}
-
-type Parsed =
-  | { success: true; data: unknown }
-  | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } };
-
-function parsed(result: Parsed, where: string): MethodSettings {
-  if (result.success) return result.data as MethodSettings;
-  const [issue] = result.error.issues;
-  throw cannotOpen(where, `${issue!.path.join('.')}: ${issue!.message}`);
 }
 
 function cannotOpen(where: string, found: string): AttuneError {

@@ -4,18 +4,20 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { AttuneError } from '../../../errors/index.ts';
 import { openFile } from '../../../files/bytes.node.ts';
 import { type Checkpoint, joinFiles, openSafetensors, safetensorsChunks } from '../../../files/index.ts';
 import { type MethodSettings, methods } from '../../../methods/index.ts';
 import { writeDurably, writeJson } from '../../runs/atomic.node.ts';
+import { wrongField } from '../wrongField.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapters.safetensors';
 
 export interface MlxConfig {
   readonly fine_tune_type?: string;
-  readonly lora_parameters: Readonly<Record<string, unknown>>;
+  readonly lora_parameters: unknown;
   readonly model?: unknown;
 }
 
@@ -36,13 +38,22 @@ const ownName = (stored: string): string | undefined => {
 };
 const isTurned = (name: string): boolean => /\.lora_[AB]\.weight$/.test(name);
 
+const fields = z.object({
+  lora_parameters: z.object({
+    rank: z.int().positive(),
+    scale: z.number().positive(),
+    dropout: z.number().min(0).lt(1).default(0),
+  }),
+});
+
 /** The settings that a folder was made with: its layers are those that have tensors. */
 export async function settingsFromMlx(folder: string, config: MlxConfig): Promise<MethodSettings> {
   const where = join(folder, CONFIG);
-  const { fine_tune_type: name = 'lora', lora_parameters: given } = config;
+  const { fine_tune_type: name = 'lora' } = config;
   if (name !== 'lora' && name !== 'dora') throw cannotOpen(where, `fine_tune_type is ${JSON.stringify(name)}`);
-  const { rank, scale, dropout = 0 } = given;
-  if (typeof rank !== 'number' || typeof scale !== 'number') throw cannotOpen(where, 'it names no rank and scale');
+  const { success, data, error } = fields.safeParse(config);
+  if (!success) throw wrongField(config, error.issues[0]!, where);
+  const { rank, scale, dropout } = data.lora_parameters;
   const checkpoint = await openMlxFolder(folder);
   await checkpoint.close();
   const layers = checkpoint.names.flatMap((tensor) => /^(.*)\.lora_A\.weight$/.exec(tensor)?.[1] ?? []);
@@ -94,11 +105,13 @@ export interface MlxSaved {
   readonly tensors: readonly FloatTensor[];
   /** Number of the model's blocks. */
   readonly blocks: number;
+  /** Fields of the folder that this one is written from: those that have no setting here stay. */
+  readonly kept?: MlxConfig | undefined;
 }
 
 /** Fills an empty folder; throws where MLX-LM could not say the same. */
 export async function writeMlxFolder(folder: string, saved: MlxSaved): Promise<void> {
-  const { method, baseName, tensors, blocks } = saved;
+  const { method, baseName, tensors, blocks, kept } = saved;
   if (method.name !== 'lora' && method.name !== 'dora') throw cannotWrite(`it has no method like '${method.name}'`);
   const foreign = tensors.find(({ name }) => !parts.some(({ own }) => name.endsWith(`.${own}`)));
   if (foreign) throw cannotWrite(`it has no place for '${foreign.name}'`);
@@ -110,10 +123,11 @@ export async function writeMlxFolder(folder: string, saved: MlxSaved): Promise<v
   }
   const scale = method.lora_alpha / (method.use_rslora ? Math.sqrt(rank!) : rank!);
   const config = {
+    ...kept,
     model: baseName,
     fine_tune_type: method.name,
     num_layers: layers,
-    lora_parameters: { rank, scale, dropout: method.lora_dropout, keys },
+    lora_parameters: { ...Object(kept?.lora_parameters), rank, scale, dropout: method.lora_dropout, keys },
   };
   const turned = tensors.map(({ name, shape, data }) => {
     const { mlx, own, isTurned: turns } = parts.find((part) => name.endsWith(`.${part.own}`))!;

@@ -1,6 +1,7 @@
 /** PEFT's adapter_config.json to and from the settings of a method. */
 import { AttuneError } from '../../../errors/index.ts';
 import { type MethodName, type MethodSettings, type ModelFacts, methods } from '../../../methods/index.ts';
+import { wrongField } from '../wrongField.ts';
 import { type PeftConfig, type PeftForm, peftForms } from './forms.ts';
 
 /** The settings that a PEFT folder was made with. Refuses what would be computed otherwise than PEFT does. */
@@ -9,7 +10,7 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
   for (const [field, harmless] of Object.entries(form.harmless)) {
     const value = config[field];
     if (value === undefined || harmless.includes(value)) continue;
-    throw cannotOpen(where, `${field} is ${JSON.stringify(value)}`);
+    throw cannotOpen(where, `${field} is ${JSON.stringify(value)}, which is not read here`, fixes[field] ?? merging);
   }
   const given = form.shared.filter((field) => config[field] !== undefined && config[field] !== null);
   const read = {
@@ -20,9 +21,21 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
   const { settings } = methods[form.readAs ?? name];
   const parsed = settings.safeParse(withoutEmptyLists({ ...read, modules_to_save: ownModules(config) }));
   if (parsed.success) return parsed.data as MethodSettings;
-  const [issue] = parsed.error.issues;
-  throw cannotOpen(where, `${issue!.path.join('.')}: ${issue!.message}`);
+  throw wrongField(config, parsed.error.issues[0]!, where);
 }
+
+const merging = 'merge it with PEFT (merge_and_unload), save that, and open the whole model';
+const namingLayers =
+  'name these layers in target_modules (a regular expression: ".*\\.(0|1)\\..*query") and write null here';
+
+/** What helps where a field has a value that is not read; left out: merging. */
+const fixes: Readonly<Record<string, string>> = {
+  layers_to_transform: namingLayers,
+  layers_pattern: namingLayers,
+  init_lora_weights:
+    'save it as a plain LoRA with PEFT: save_pretrained(…, path_initial_model_for_weight_conversion=…)',
+  save_projection: 'save it with PEFT again, with save_projection=True',
+};
 
 const formsByName = Object.entries(peftForms) as [MethodName, PeftForm][];
 
@@ -31,7 +44,12 @@ function formOf(config: PeftConfig, where: string): [MethodName, PeftForm] {
     config['peft_type'] === type && (fixed['use_dora'] ?? false) === (config['use_dora'] ?? false);
   const found = formsByName.find(([, form]) => isMeant(form));
   if (found) return found;
-  throw cannotOpen(where, `peft_type is ${JSON.stringify(config['peft_type'])}`);
+  const types = [...new Set(formsByName.map(([, { type }]) => type))].join(', ');
+  throw cannotOpen(
+    where,
+    `peft_type is ${JSON.stringify(config['peft_type'])}, which is not read here`,
+    `Attune opens adapters of these types: ${types}; ${merging}`,
+  );
 }
 
 /** PEFT adds these to every classifier's list, whether the model has them or not; the head is always saved here. */
@@ -42,15 +60,8 @@ const ownModules = ({ modules_to_save: names }: PeftConfig): unknown =>
 const withoutEmptyLists = (fields: PeftConfig) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => !(Array.isArray(value) && value.length === 0)));
 
-function cannotOpen(where: string, found: string): AttuneError {
-  const types = [...new Set(formsByName.map(([, { type }]) => type))].join(', ');
-  return new AttuneError({
-    code: 'ADAPTER_UNSUPPORTED',
-    where,
-    problem: `${found}, which is not read here`,
-    fix: `Attune opens adapters of these types that stand beside an unchanged base: ${types}; convert it with PEFT first`,
-  });
-}
+const cannotOpen = (where: string, problem: string, fix: string): AttuneError =>
+  new AttuneError({ code: 'ADAPTER_UNSUPPORTED', where, problem, fix });
 
 export interface PeftIdentity {
   readonly baseName: string;

@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readAdapter } from './adapterFolder.node.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'attune-foreign-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const where = join(folder, 'adapter_config.json');
+
+async function refused(config: object): Promise<unknown> {
+  writeFileSync(where, JSON.stringify(config));
+  return await readAdapter(folder).then(
+    () => 'opened',
+    (failure: unknown) => failure,
+  );
+}
+
+describe('a field of another program with a value that can be none is named with it', () => {
+  const parameters = { rank: 8, scale: 20, dropout: 0 };
+  it.each([
+    [null, 'lora_parameters: got null; '],
+    ['rank 8', 'lora_parameters: got "rank 8"; '],
+    [{ ...parameters, rank: '8' }, 'lora_parameters.rank: got "8"; '],
+    [{ rank: 8 }, 'lora_parameters.scale: got nothing; '],
+    [{ ...parameters, scale: -1 }, 'lora_parameters.scale: got -1; '],
+  ])('of MLX-LM: %j', async (given, problem) => {
+    const config = { fine_tune_type: 'lora', model: 'base', lora_parameters: given };
+    expect(await refused(config)).toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      where,
+      problem: expect.stringContaining(problem),
+      fix: expect.stringContaining('that it was trained with'),
+    });
+  });
+
+  const lora = { architecture: 'lora', r: 4, alpha: 8, attn_matrices: ['q', 'v'] };
+  it.each([
+    [null, 'config: got null; '],
+    [{ ...lora, attn_matrices: 'qv' }, 'config.attn_matrices: got "qv"; '],
+    [{ ...lora, attn_matrices: ['q', 'o'] }, 'config.attn_matrices.1: got "o"; '],
+    [{ ...lora, r: 0 }, 'config.r: got 0; '],
+    [{ ...lora, alpha: null }, 'config.alpha: got null; '],
+    [{ original_ln_before: true, output_adapter: true, reduction_factor: -1 }, 'config.reduction_factor: got -1; '],
+  ])('of AdapterHub: %j', async (config, problem) => {
+    expect(await refused({ name: 'a', model_name: 'base', config })).toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      where,
+      problem: expect.stringContaining(problem),
+    });
+  });
+
+  it("but not one that AdapterHub's library leaves to its defaults", async () => {
+    writeFileSync(
+      where,
+      JSON.stringify({ name: 'a', model_name: 'base', config: { ...lora, attn_matrices: undefined } }),
+    );
+    const { method } = (await readAdapter(folder))!;
+    expect(method).toMatchObject({ target_modules: expect.stringMatching(/query.*value/) });
+  });
+});

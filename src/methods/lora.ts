@@ -130,11 +130,13 @@ export const lora = defineMethod({
 export const lowRankMethod = (given: LowRankSettings, places: Targeting) => ({
   trains: (parameter: Pick<Parameter, 'name' | 'head'>): boolean =>
     places.isWhole(parameter) || isTrainedBias(given, parameter, places),
-  // As PEFT groups them: B, and whatever has one dimension.
-  learningRateScale: ({ shape }: { readonly shape: readonly number[] }): number =>
-    shape.length < 2 ? (given.loraplus_lr_ratio ?? 1) : 1,
+  learningRateScale: ({ shape }: { readonly shape: readonly number[] }): number => loraPlusScale(given, shape),
   validate: (built: Built): void => refuseIdle(given, places, built, 'linear'),
 });
+
+/** What LoRA+ gives beside B, as PEFT groups it: whatever has one dimension. */
+export const loraPlusScale = (given: LowRankSettings, shape: readonly number[]): number =>
+  shape.length < 2 ? (given.loraplus_lr_ratio ?? 1) : 1;
 
 /** s·BAx, less what the start of B·A gives where it was taken from W. [..., out] */
 export function product(given: LowRankSettings, site: LinearSite): Tensor {

@@ -357,3 +357,16 @@ test.each([
     expect(moved / (0.01 * 0.5 ** below), `${name} at ${parameter.depth}`).toBeCloseTo(1, 2);
   }
 });
+
+test.each([
+  ['prompt_tuning', {}],
+  ['prefix_tuning', {}],
+  ['prefix_tuning', { prefix_projection: true }],
+  ['p_tuning', {}],
+] as const)('layer_lr_decay of %s %j: what all layers share learns with the whole rate', async (name, changes) => {
+  const method = methods[name].settings.parse({ name, num_virtual_tokens: 3, layer_lr_decay: 0.5, ...changes });
+  const { memory } = await openPartial(method);
+  const added = [...memory.trained.values()].filter(({ parameter }) => parameter.added);
+  expect(added.length).toBeGreaterThan(0);
+  for (const { parameter } of added) expect(parameter.learningRateScale, parameter.name).toBe(1);
+});

@@ -57,7 +57,7 @@ export interface Parameter {
   /** Steps in which it rests before it is trained. */
   readonly opensAfter: number;
   readonly gradient: GradientPromise;
-  /** 0 before the first block, 1 … count in the blocks, count + 1 after them. */
+  /** 0 before the first block, 1 … count in the blocks, count + 1 after them; ∞ for what a method has once for all places. */
   readonly depth: number;
   /** Left out: as an array of its values. */
   readonly stored?: Stored | undefined;

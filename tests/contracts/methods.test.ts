@@ -9,6 +9,7 @@ import type { Values } from '../../src/engine/runtime/index.ts';
 import { type Checkpoint, checkpointOver } from '../../src/files/index.ts';
 import { exportedTensors, mergedTensors } from '../../src/inference/merged.ts';
 import { basePrecisionOf, type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
+import { plainSettings, rankAndScale } from '../../src/methods/lora.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../../src/models/nn/index.ts';
 import { readAdapter, type SavedAdapter, writeAdapter } from '../../src/store/adapters/index.ts';
@@ -369,4 +370,16 @@ test.each([
   const added = [...memory.trained.values()].filter(({ parameter }) => parameter.added);
   expect(added.length).toBeGreaterThan(0);
   for (const { parameter } of added) expect(parameter.learningRateScale, parameter.name).toBe(1);
+});
+
+test.each(['pissa', 'olora'] as const)('%s leaves a plain LoRA of the same scale, over r or its root', (init) => {
+  for (const use_rslora of [false, true]) {
+    const patterns = { rank_pattern: { value: 6 }, alpha_pattern: { value: 5 } };
+    const method = methods.lora.settings.parse({ name: 'lora', r: 3, lora_alpha: 7, use_rslora, init, ...patterns });
+    for (const path of ['a.query', 'a.value']) {
+      const [own, plain] = [rankAndScale(method, path), rankAndScale(plainSettings(method), path)];
+      expect(plain.rank).toBe(2 * own.rank);
+      expect(plain.scale).toBeCloseTo(own.scale, 12);
+    }
+  }
 });

@@ -72,7 +72,7 @@ function prefixes(given: PrefixSettings, site: KeyValueSite, { blocks, width }: 
   const start = { normal: { standardDeviation: 1 } };
   const before = site.shared('prompt_encoder.embedding.weight', [count, width], start); // [P, D]
   const layer = (index: number, x: Tensor, out: number): Tensor =>
-    linear(x, ...sharedLinear(site, `prompt_encoder.transform.${index}`, [out, x.shape[1] as number]));
+    linear(x, ...sharedLinear(site, `prompt_encoder.transform.${index}`, { shape: [out, x.shape[1] as number] }));
   const inner = tanh(layer(0, before, hidden)); // [P, H]
   return site.exported('prompt_embeddings', layer(2, inner, all));
 }

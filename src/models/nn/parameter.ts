@@ -37,9 +37,10 @@ export interface Replacement {
 
 /**
  * When a trained parameter must have a gradient that is not zero: at every step; only once others have moved, for what
- * stands before a matrix of zeros; or never, where exact arithmetic gives zero.
+ * stands before a matrix of zeros; unless all of a narrow ReLU is silent, which may happen to anyone; or never, where exact
+ * arithmetic gives zero.
  */
-export type GradientPromise = 'always' | 'afterUpdate' | 'never';
+export type GradientPromise = 'always' | 'afterUpdate' | 'unlessSilent' | 'never';
 
 export interface Parameter {
   /** The checkpoint's name of the tensor. */

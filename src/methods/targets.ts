@@ -79,7 +79,8 @@ export function targeting(choice: Choice, defaults: readonly string[], norms: re
   };
 }
 
-function isSaved({ modules_to_save: saved }: Choice, name: string): boolean {
+/** Whether a weight lies in one of `modules_to_save`, or in a module inside of it. */
+export function isSaved({ modules_to_save: saved }: Pick<Choice, 'modules_to_save'>, name: string): boolean {
   const parents = name.split('.').map((_, i, all) => all.slice(0, i).join('.'));
   return saved?.some((module) => parents.some((parent) => parent !== '' && endsWithName(parent, module))) ?? false;
 }
@@ -92,7 +93,10 @@ function refuseIdleTargets(targets: Targets, paths: readonly string[]): void {
   if (idle !== undefined) throw nothing('method.target_modules', idle, paths);
 }
 
-function refuseIdleModules({ modules_to_save: saved }: Choice, { parameters }: Built): void {
+export function refuseIdleModules(
+  { modules_to_save: saved }: Pick<Choice, 'modules_to_save'>,
+  { parameters }: Built,
+): void {
   const unsaved = saved?.find((module) => !parameters.some(({ name }) => isSaved({ modules_to_save: [module] }, name)));
   const modules = parameters.map(({ name }) => moduleOf(name));
   if (unsaved !== undefined) throw nothing('method.modules_to_save', unsaved, modules);

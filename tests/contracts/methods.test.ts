@@ -383,3 +383,15 @@ test.each(['pissa', 'olora'] as const)('%s leaves a plain LoRA of the same scale
     }
   }
 });
+
+test.each(['lora', 'ln_tuning', 'ia3', 'vera'] as const)(
+  '%s trains what lies in modules_to_save, however deep',
+  async (name) => {
+    const method = methods[name].settings.parse({ name, modules_to_save: ['pooler'] });
+    const { memory } = await openPartial(method);
+    const pooler = [...memory.trained.keys()].filter((key) => key.includes('pooler'));
+    expect(pooler).toEqual(['bert.pooler.dense.weight', 'bert.pooler.dense.bias']);
+    const unknown = methods[name].settings.parse({ name, modules_to_save: ['poler'] });
+    await expect(openPartial(unknown)).rejects.toMatchObject({ where: 'method.modules_to_save' });
+  },
+);

@@ -1,6 +1,7 @@
 /**
  * h = m ⊙ (W + s·BA)x / ‖W + s·BA‖ with a norm for each row and W frozen (https://arxiv.org/abs/2402.09353).
- * m starts at ‖W‖ and B at zero: step 0 is the base model.
+ * m starts at ‖W‖ and B at zero: step 0 is the base model. With `lora_dropout` BA alone reads the dropped x; PEFT lets
+ * (m/‖W + s·BA‖ − 1)·W read it too, which would multiply by W twice.
  */
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';

@@ -1,7 +1,8 @@
 /**
  * h = Wx + s·BAx with W frozen, A [r, in], B [out, r] and s = α/r (α/√r with rsLoRA)
- * (https://arxiv.org/abs/2106.09685, https://arxiv.org/abs/2312.03732). B starts at zero: step 0 is the base model. With
- * LoftQ's start, over a base that is rounded, it is nearer to the exact base.
+ * (https://arxiv.org/abs/2106.09685, https://arxiv.org/abs/2312.03732). B starts at zero, or both at directions
+ * of W (PiSSA, OLoRA) and what they give then is subtracted: step 0 is the base model. With LoftQ's start, over a base that is
+ * rounded, it is nearer to the exact base.
  */
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';

@@ -14,7 +14,7 @@ const linear: Drawn = { uniform: (shape) => 1 / Math.sqrt(shape[1]!) };
 const biasOf = (fanIn: number): Drawn => ({ uniform: () => 1 / Math.sqrt(fanIn) });
 /** PyTorch's nn.Embedding. */
 const embedding: Drawn = { normal: () => 1 };
-/** BERT's tensors start so, and Attune's prompts, where PEFT's start at N(0, 1): see the headers of prompts/. */
+/** Where models start their embeddings, and Attune its prompts; PEFT starts them at N(0, 1): the headers of prompts/ say why. */
 const narrow: Drawn = { normal: () => 0.02 };
 
 /** Of the tiny BERT: width and rows of the widest layers. */

@@ -6,7 +6,16 @@ import { z } from 'zod';
 import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
-import { isSaved, moduleOf, names, nothing, refuseIdleModules, takesNames, targetFields } from './targets.ts';
+import {
+  isSaved,
+  moduleOf,
+  names,
+  nothing,
+  refuseIdleModules,
+  refuseNoExpression,
+  takesNames,
+  targetFields,
+} from './targets.ts';
 import { unfreezeSchedule } from './unfreezing.ts';
 
 const settings = z
@@ -34,6 +43,7 @@ export const lnTuning = defineMethod({
       name: 'ln_tuning',
       trains: ({ name, head }) => head || isSaved(given, name) || (isNorm(name) && chooses(targets, moduleOf(name))),
       validate(built) {
+        refuseNoExpression(targets, 'method.target_modules');
         const found = built.parameters.filter(({ name }) => isNorm(name)).map(({ name }) => moduleOf(name));
         const wanted = typeof targets === 'string' ? [targets] : targets;
         const fits = (target: string): boolean =>

@@ -11,7 +11,7 @@ import type { Built, LinearSite, Parameter, TokensSite } from '../models/nn/inde
 import { basePrecision } from './basePrecision.ts';
 import { linearPart, type Part, turned } from './byRow/parts.ts';
 import { defineMethod, layerDecay, type TrainedPart } from './definition.ts';
-import { refuseIdle, refuseIdleLoftQ } from './loraChecks.ts';
+import { refuseIdle, refuseIdleLoftQ, refuseWideRank } from './loraChecks.ts';
 import { patternValue } from './pattern.ts';
 import { loftqStarts, loraInits, startsInWeight, startsOf } from './starts/loraInit.ts';
 import { moduleOf, type Targeting, targetFields, targeting } from './targets.ts';
@@ -41,9 +41,11 @@ export const lowRankFields = {
   use_rslora: z.boolean().default(false).meta({ description: 'Scales by `lora_alpha / √r` instead.' }),
   rank_pattern: z.record(z.string().min(1), z.int().min(1)).default({}).meta({
     description: 'Other ranks for some modules: name or regular expression → rank.',
+    takes: 'a mapping from names or regular expressions to whole numbers of at least 1',
   }),
   alpha_pattern: perModule.default({}).meta({
     description: 'Other `lora_alpha` for some modules: name or regular expression → value.',
+    takes: 'a mapping from names or regular expressions to numbers above 0',
   }),
   bias: z.enum(['none', 'all', 'lora_only']).default('none').meta({
     description: 'Biases that are trained too: none, all of the model, or those of the layers with an addition.',
@@ -97,7 +99,7 @@ export const lora = defineMethod({
     const rounding = { init: 'loftq', loftq_iter, base_precision, lora_alpha, alpha_pattern, use_rslora };
     return JSON.stringify(rounding).replaceAll(/[{}"]/g, '');
   },
-  attach(given, { queryAndValue, norms }) {
+  attach(given, { queryAndValue, norms, run }) {
     const places = targeting(given, queryAndValue, norms);
     return {
       name: 'lora',
@@ -120,6 +122,7 @@ export const lora = defineMethod({
       validate(built) {
         refuseIdle(given, places, built, 'linear and embeddings');
         refuseIdleLoftQ(given, places, built);
+        if (run && startsInWeight(given.init)) refuseWideRank(given, built, places);
       },
     };
   },

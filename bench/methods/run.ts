@@ -70,7 +70,7 @@ async function measure(method: string, seed: number): Promise<Cell> {
 
 const cells = readCells(values.results);
 const wanted = values.only
-  .filter((method) => !suite.without.includes(method))
+  .filter((method) => !Object.hasOwn(suite.without, method))
   .flatMap((method) => suite.seeds.map((seed) => ({ suite: suiteName, method, seed })))
   .filter((cell) => !cells.has(keyOf(cell)));
 

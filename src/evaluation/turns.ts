@@ -63,4 +63,4 @@ export async function answersTo<T extends Turn>(
 const MORE_TOKENS = 16;
 
 export const longestOf = (turns: readonly Turn[]): number =>
-  Math.max(0, ...turns.map(({ expected }) => expected.length)) + MORE_TOKENS;
+  turns.reduce((longest, { expected }) => Math.max(longest, expected.length), 0) + MORE_TOKENS;

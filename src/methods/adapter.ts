@@ -131,10 +131,12 @@ function bottleneck(given: AdapterSettings, { added }: SublayerSite, h: Tensor):
   const { reductionFactor, nonLinearity, scaling } = bottleneckOf(given);
   const width = h.shape.at(-1) as number;
   const narrow = Math.max(1, Math.floor(width / reductionFactor));
-  const late = { gradient: 'afterUpdate' } as const;
+  // A ReLU over few values may be silent for all of a step: then its matrices rest, and the bias behind it moves on.
+  const isSilent = nonLinearity === 'relu';
+  const late = { gradient: isSilent ? 'unlessSilent' : 'afterUpdate' } as const;
   const down = added('adapter_down.weight', [narrow, width], { uniform: { bound: 1 / Math.sqrt(width) } }, late);
   const downBias = added('adapter_down.bias', [narrow], 'zeros', late);
-  const up = added('adapter_up.weight', [width, narrow], 'zeros');
+  const up = added('adapter_up.weight', [width, narrow], 'zeros', { gradient: isSilent ? 'unlessSilent' : 'always' });
   const upBias = added('adapter_up.bias', [width], 'zeros');
   const middle = activations[nonLinearity](linear(h, down, downBias)); // [B, T, m]
   const y = linear(middle, up, upBias); // [B, T, D]

@@ -27,8 +27,9 @@ export const layerDecay = z
   .optional()
   .meta({
     description:
-      'Each layer learns with this multiple of the rate of the layer above it; what follows the layers learns with the ' +
-      'whole rate.',
+      'Each layer learns with this multiple of the rate of the layer above it; what follows the layers, or is there once ' +
+      'for all of them, learns with the whole rate.',
+    takes: 'a number above 0, and at most 1',
     defaultText: '1',
     aliases: ['llrd', 'layerwise_lr_decay', 'layer_decay'],
   });

@@ -1,6 +1,7 @@
 /**
  * h = m ⊙ (W + s·BA)x / ‖W + s·BA‖ with a norm for each row and W frozen (https://arxiv.org/abs/2402.09353).
- * m starts at ‖W‖ and B at zero: step 0 is the base model.
+ * m starts at ‖W‖ and B at zero: step 0 is the base model. With `lora_dropout` BA alone reads the dropped x; PEFT lets
+ * (m/‖W + s·BA‖ − 1)·W read it too, which would multiply by W twice.
  */
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
@@ -10,6 +11,7 @@ import { linearPart, type Part } from './byRow/parts.ts';
 import { defineMethod, type TrainedPart } from './definition.ts';
 import {
   type LowRankSettings,
+  loraPlusScale,
   lowRankFields,
   lowRankMethod,
   lowRankPaths,
@@ -38,13 +40,13 @@ export const dora = defineMethod({
         // A given number, as in section 4.3 of the paper: B and A learn as if the norm stayed.
         const norm = stopGradient(rowNorms(add(weight, merged(given, site)))); // [out]
         const direct = bias ? sub(next(), bias) : next();
-        const y = mul(add(direct, product(given, site)), div(magnitude(site), norm)); // [..., out]
+        const y = mul(add(direct, product(given, site)), div(magnitude(given, site), norm)); // [..., out]
         return bias ? add(y, bias) : y;
       },
       mergedWeight(site, weight) {
         if (!places.isTarget(site)) return weight;
         const moved = add(weight, merged(given, site)); // [out, in]
-        return mul(moved, reshape(div(magnitude(site), rowNorms(moved)), [weight.shape[0]!, 1]));
+        return mul(moved, reshape(div(magnitude(given, site), rowNorms(moved)), [weight.shape[0]!, 1]));
       },
     };
   },
@@ -88,9 +90,10 @@ function movedNorms(given: LowRankSettings, { take, layer }: TrainedPart, path: 
 /** ‖w‖ of each row w. [out, in] → [out] */
 const rowNorms = (weight: Tensor): Tensor => reshape(sqrt(sum(mul(weight, weight), [1])), [weight.shape[0]!]);
 
-function magnitude({ weight, added }: LinearSite): Tensor {
+function magnitude(given: LowRankSettings, { weight, added }: LinearSite): Tensor {
   const [rows, width] = weight.shape as [number, number];
   const compute = (values: Float32Array): Float32Array =>
     Float32Array.from({ length: rows }, (_, row) => Math.hypot(...values.subarray(row * width, (row + 1) * width)));
-  return added('lora_magnitude_vector', [rows], { from: weight, compute }); // [out]
+  const options = { learningRateScale: loraPlusScale(given, [rows]) };
+  return added('lora_magnitude_vector', [rows], { from: weight, compute }, options); // [out]
 }

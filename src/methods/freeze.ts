@@ -1,4 +1,7 @@
-/** A part of the weights is trained, the rest stays as it is. Step 0 is the base model. */
+/**
+ * θ ← θ − Δθ for the weights θ of some layers, the others stay as they are (https://arxiv.org/abs/1911.03090). Step 0 is the
+ * base model.
+ */
 import { z } from 'zod';
 import { AttuneError } from '../errors/index.ts';
 import type { Built, Parameter } from '../models/nn/index.ts';

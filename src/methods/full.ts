@@ -6,7 +6,10 @@ import { unfreezeSchedule } from './unfreezing.ts';
 export const full = defineMethod({
   settings: z
     .strictObject({ name: z.literal('full'), layer_lr_decay: layerDecay, unfreeze_schedule: unfreezeSchedule })
-    .meta({ description: 'Full fine-tuning: every weight of the model is trained.' }),
+    .meta({
+      description: 'Full fine-tuning: every weight of the model is trained.',
+      without: { base_precision: 'full trains the weights that it would round: use lora over such a base' },
+    }),
   learningRate: () => 5e-5,
   attach: () => ({ name: 'full', trains: () => true }),
 });

@@ -10,7 +10,7 @@ import { basePrecision } from './basePrecision.ts';
 import { linearPart } from './byRow/parts.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
-import { names, takesNames, targetFields, targeting } from './targets.ts';
+import { names, refuseNoExpression, takesNames, targetFields, targeting } from './targets.ts';
 import { unfreezeSchedule } from './unfreezing.ts';
 
 const settings = z
@@ -44,6 +44,7 @@ export const ia3 = defineMethod({
       trains: places.isWhole,
       validate(built) {
         places.refuseIdle(built);
+        refuseNoExpression(given.feedforward_modules, 'method.feedforward_modules');
         const targeted = built.linears.filter(places.isTarget);
         if (given.feedforward_modules === undefined || targeted.some(isEnd)) return;
         const fix = 'name layers that target_modules names too';

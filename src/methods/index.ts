@@ -3,7 +3,7 @@
  * Imports models (sites), engine, errors. Invariant: a method names no model.
  */
 import { AttuneError } from '../errors/index.ts';
-import type { BasePrecision, Method } from '../models/nn/index.ts';
+import type { BasePrecision, Built, Method } from '../models/nn/index.ts';
 import { adalora } from './adalora/adalora.ts';
 import { adapter } from './adapter.ts';
 import { bitfit } from './bitfit.ts';
@@ -18,6 +18,7 @@ import { lora } from './lora.ts';
 import { prefixTuning } from './prompts/prefixTuning.ts';
 import { promptTuning } from './prompts/promptTuning.ts';
 import { pTuning } from './prompts/pTuning.ts';
+import { refuseIdleExclusions } from './targets.ts';
 import { openings } from './unfreezing.ts';
 import { vera } from './vera.ts';
 
@@ -56,8 +57,15 @@ const rowOf = (settings: MethodSettings) =>
 export function attachMethod(settings: MethodSettings, facts: ModelFacts): Method {
   const { layer_lr_decay: layerDecay } = settings;
   const schedule = 'unfreeze_schedule' in settings ? settings.unfreeze_schedule : undefined;
+  const method = rowOf(settings).attach(settings, facts);
+  const validate = (built: Built): void => {
+    method.validate?.(built);
+    if ('exclude_modules' in settings) refuseIdleExclusions(settings, built);
+  };
   return {
-    ...rowOf(settings).attach(settings, facts),
+    ...method,
+    // A saved adapter answers as it was trained, whatever its settings wished.
+    ...(facts.run && { validate }),
     ...(layerDecay !== undefined && { layerDecay }),
     ...(schedule !== undefined && facts.run && { opensAfter: openings(schedule, facts.run) }),
   };

@@ -6,7 +6,16 @@ import { z } from 'zod';
 import { basePrecision } from './basePrecision.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
-import { moduleOf, names, nothing, takesNames, targetFields } from './targets.ts';
+import {
+  isSaved,
+  moduleOf,
+  names,
+  nothing,
+  refuseIdleModules,
+  refuseNoExpression,
+  takesNames,
+  targetFields,
+} from './targets.ts';
 import { unfreezeSchedule } from './unfreezing.ts';
 
 const settings = z
@@ -30,20 +39,18 @@ export const lnTuning = defineMethod({
   attach(given, { norms }) {
     const targets = given.target_modules ?? norms;
     const isNorm = (name: string): boolean => chooses(norms, moduleOf(name));
-    const isSaved = (name: string): boolean => chooses(given.modules_to_save ?? [], moduleOf(name));
     return {
       name: 'ln_tuning',
-      trains: ({ name, head }) => head || isSaved(name) || (isNorm(name) && chooses(targets, moduleOf(name))),
-      validate({ parameters }) {
-        const found = parameters.filter(({ name }) => isNorm(name)).map(({ name }) => moduleOf(name));
+      trains: ({ name, head }) => head || isSaved(given, name) || (isNorm(name) && chooses(targets, moduleOf(name))),
+      validate(built) {
+        refuseNoExpression(targets, 'method.target_modules');
+        const found = built.parameters.filter(({ name }) => isNorm(name)).map(({ name }) => moduleOf(name));
         const wanted = typeof targets === 'string' ? [targets] : targets;
         const fits = (target: string): boolean =>
           found.some((path) => chooses(typeof targets === 'string' ? target : [target], path));
         const idle = wanted.find((target) => !fits(target));
         if (idle !== undefined) throw nothing('method.target_modules', idle, found);
-        const modules = parameters.map(({ name }) => moduleOf(name));
-        const unsaved = given.modules_to_save?.find((module) => !modules.some((path) => chooses([module], path)));
-        if (unsaved !== undefined) throw nothing('method.modules_to_save', unsaved, modules);
+        refuseIdleModules(given, built);
       },
     };
   },

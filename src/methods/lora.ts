@@ -1,7 +1,8 @@
 /**
  * h = Wx + s·BAx with W frozen, A [r, in], B [out, r] and s = α/r (α/√r with rsLoRA)
- * (https://arxiv.org/abs/2106.09685, https://arxiv.org/abs/2312.03732). B starts at zero: step 0 is the base model. With
- * LoftQ's start, over a base that is rounded, it is nearer to the exact base.
+ * (https://arxiv.org/abs/2106.09685, https://arxiv.org/abs/2312.03732). B starts at zero, or both at directions
+ * of W (PiSSA, OLoRA) and what they give then is subtracted: step 0 is the base model. With LoftQ's start, over a base that is
+ * rounded, it is nearer to the exact base.
  */
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
@@ -10,7 +11,7 @@ import type { Built, LinearSite, Parameter, TokensSite } from '../models/nn/inde
 import { basePrecision } from './basePrecision.ts';
 import { linearPart, type Part, turned } from './byRow/parts.ts';
 import { defineMethod, layerDecay, type TrainedPart } from './definition.ts';
-import { refuseIdle, refuseIdleLoftQ } from './loraChecks.ts';
+import { refuseIdle, refuseIdleLoftQ, refuseWideRank } from './loraChecks.ts';
 import { patternValue } from './pattern.ts';
 import { loftqStarts, loraInits, startsInWeight, startsOf } from './starts/loraInit.ts';
 import { moduleOf, type Targeting, targetFields, targeting } from './targets.ts';
@@ -40,9 +41,11 @@ export const lowRankFields = {
   use_rslora: z.boolean().default(false).meta({ description: 'Scales by `lora_alpha / √r` instead.' }),
   rank_pattern: z.record(z.string().min(1), z.int().min(1)).default({}).meta({
     description: 'Other ranks for some modules: name or regular expression → rank.',
+    takes: 'a mapping from names or regular expressions to whole numbers of at least 1',
   }),
   alpha_pattern: perModule.default({}).meta({
     description: 'Other `lora_alpha` for some modules: name or regular expression → value.',
+    takes: 'a mapping from names or regular expressions to numbers above 0',
   }),
   bias: z.enum(['none', 'all', 'lora_only']).default('none').meta({
     description: 'Biases that are trained too: none, all of the model, or those of the layers with an addition.',
@@ -96,7 +99,7 @@ export const lora = defineMethod({
     const rounding = { init: 'loftq', loftq_iter, base_precision, lora_alpha, alpha_pattern, use_rslora };
     return JSON.stringify(rounding).replaceAll(/[{}"]/g, '');
   },
-  attach(given, { queryAndValue, norms }) {
+  attach(given, { queryAndValue, norms, run }) {
     const places = targeting(given, queryAndValue, norms);
     return {
       name: 'lora',
@@ -119,6 +122,7 @@ export const lora = defineMethod({
       validate(built) {
         refuseIdle(given, places, built, 'linear and embeddings');
         refuseIdleLoftQ(given, places, built);
+        if (run && startsInWeight(given.init)) refuseWideRank(given, built, places);
       },
     };
   },
@@ -130,11 +134,13 @@ export const lora = defineMethod({
 export const lowRankMethod = (given: LowRankSettings, places: Targeting) => ({
   trains: (parameter: Pick<Parameter, 'name' | 'head'>): boolean =>
     places.isWhole(parameter) || isTrainedBias(given, parameter, places),
-  // As PEFT groups them: B, and whatever has one dimension.
-  learningRateScale: ({ shape }: { readonly shape: readonly number[] }): number =>
-    shape.length < 2 ? (given.loraplus_lr_ratio ?? 1) : 1,
+  learningRateScale: ({ shape }: { readonly shape: readonly number[] }): number => loraPlusScale(given, shape),
   validate: (built: Built): void => refuseIdle(given, places, built, 'linear'),
 });
+
+/** What LoRA+ gives beside B, as PEFT groups it: whatever has one dimension. */
+export const loraPlusScale = (given: LowRankSettings, shape: readonly number[]): number =>
+  shape.length < 2 ? (given.loraplus_lr_ratio ?? 1) : 1;
 
 /** s·BAx, less what the start of B·A gives where it was taken from W. [..., out] */
 export function product(given: LowRankSettings, site: LinearSite): Tensor {

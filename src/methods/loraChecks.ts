@@ -23,13 +23,13 @@ export function refuseIdle(given: LowRankSettings, places: Targeting, built: Bui
   });
 }
 
-/** OLoRA takes rows and columns of a layer's matrix: there are no more of them than its shorter side has. */
-function refuseWideRank(given: LowRankSettings, { linears }: Built, { isTarget }: Targeting): void {
+/** A matrix has no more directions than its shorter side is long: OLoRA finds no others, PiSSA's others would be dead. */
+export function refuseWideRank(given: LowRankSettings, { linears }: Built, { isTarget }: Targeting): void {
   for (const { path, shape } of linears.filter(isTarget)) {
     const rank = patternValue(given.rank_pattern, path) ?? given.r;
     const most = Math.min(...shape);
     if (rank <= most) continue;
-    const problem = `olora starts from the columns of ${path}, which has ${most}, and the rank is ${rank}`;
+    const problem = `${given.init} starts from directions of ${path}, which has ${most}, and the rank is ${rank}`;
     throw new AttuneError({ code: 'CONFIG_INVALID', where: 'method.r', problem, fix: `give at most ${most}` });
   }
 }

@@ -15,6 +15,8 @@ function wholePath(text: string): RegExp | undefined {
   }
 }
 
+export const isExpression = (text: string): boolean => wholePath(text) !== undefined;
+
 /** A text as a regular expression over all of a name. */
 export const matchesWhole = (pattern: string, name: string): boolean => wholePath(pattern)?.test(name) ?? false;
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { AttuneError } from '../errors/index.ts';
 import type { Built, Parameter } from '../models/nn/index.ts';
-import { chooses, endsWithName } from './pattern.ts';
+import { chooses, endsWithName, isExpression } from './pattern.ts';
 
 export const names = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 export const takesNames = 'a list of names, or one regular expression over the whole path';
@@ -71,28 +71,56 @@ export function targeting(choice: Choice, defaults: readonly string[], norms: re
     refuseIdle(built, reaches = 'linear') {
       const reachable = [...pathsOf(built), ...(reaches === 'linear' ? [] : built.embeddings)];
       refuseIdleTargets(targets, reachable);
+      refuseNoExpression(choice.exclude_modules, 'method.exclude_modules');
       refuseIdleModules(choice, built);
-      if (!reachable.some((path) => isTarget({ path, head: false }))) {
-        throw nothing('method.exclude_modules', 'it leaves no layer', reachable);
-      }
+      if (!reachable.some((path) => isTarget({ path, head: false }))) throw noneLeft(choice);
     },
   };
 }
 
-function isSaved({ modules_to_save: saved }: Choice, name: string): boolean {
+/** Whether a weight lies in one of `modules_to_save`, or in a module inside of it. */
+export function isSaved({ modules_to_save: saved }: Pick<Choice, 'modules_to_save'>, name: string): boolean {
   const parents = name.split('.').map((_, i, all) => all.slice(0, i).join('.'));
   return saved?.some((module) => parents.some((parent) => parent !== '' && endsWithName(parent, module))) ?? false;
 }
 
-function refuseIdleTargets(targets: Targets, paths: readonly string[]): void {
-  const wanted = typeof targets === 'string' ? [targets] : targets;
-  const fits = (name: string): boolean =>
-    name === ALL_LINEAR || paths.some((path) => chooses(typeof targets === 'string' ? name : [name], path));
-  const idle = wanted.find((name) => !fits(name));
-  if (idle !== undefined) throw nothing('method.target_modules', idle, paths);
+function noneLeft({ exclude_modules: excluded, modules_to_save: saved = [] }: Choice): AttuneError {
+  const [where, problem] =
+    excluded === undefined
+      ? ['method.modules_to_save', `${saved.join(', ')} is trained whole, and target_modules names no layer beside it`]
+      : ['method.exclude_modules', 'it leaves none of the layers that target_modules names'];
+  return new AttuneError({ code: 'CONFIG_INVALID', where, problem, fix: 'name fewer there, or other target_modules' });
 }
 
-function refuseIdleModules({ modules_to_save: saved }: Choice, { parameters }: Built): void {
+/** A layer that was to stay as it is would be changed without a word. PEFT warns of it, so saved adapters may have such names. */
+export function refuseIdleExclusions({ exclude_modules: excluded }: Choice, { linears, embeddings }: Built): void {
+  const paths = [...linears.map(({ path }) => path), ...embeddings];
+  const idle = wantedOf(excluded).find((one) => !paths.some((path) => chooses(one, path)));
+  if (idle !== undefined) throw nothing('method.exclude_modules', String(idle), paths);
+}
+
+/** Each by itself: one expression, or the names of a list. */
+const wantedOf = (targets: Targets = []): Targets[] =>
+  typeof targets === 'string' ? [targets] : targets.map((name) => [name]);
+
+export function refuseNoExpression(targets: Targets | undefined, where: string): void {
+  if (typeof targets !== 'string' || targets === ALL_LINEAR || isExpression(targets)) return;
+  const problem = `'${targets}' is no regular expression`;
+  const fix = 'correct it, or give a list of names: [query, value]';
+  throw new AttuneError({ code: 'CONFIG_INVALID', where, problem, fix });
+}
+
+function refuseIdleTargets(targets: Targets, paths: readonly string[]): void {
+  refuseNoExpression(targets, 'method.target_modules');
+  const fits = (one: Targets): boolean => one === ALL_LINEAR || paths.some((path) => chooses(one, path));
+  const idle = wantedOf(targets).find((one) => !fits(one));
+  if (idle !== undefined) throw nothing('method.target_modules', String(idle), paths);
+}
+
+export function refuseIdleModules(
+  { modules_to_save: saved }: Pick<Choice, 'modules_to_save'>,
+  { parameters }: Built,
+): void {
   const unsaved = saved?.find((module) => !parameters.some(({ name }) => isSaved({ modules_to_save: [module] }, name)));
   const modules = parameters.map(({ name }) => moduleOf(name));
   if (unsaved !== undefined) throw nothing('method.modules_to_save', unsaved, modules);

@@ -1,6 +1,7 @@
 /**
- * Gradual unfreezing (https://arxiv.org/abs/1801.06146, section 3.3): what follows the layers is trained from the first step;
- * then the layers open one after the other, from the top, and at last the embeddings.
+ * Gradual unfreezing (https://arxiv.org/abs/1801.06146, section 3.3): θₗ ← θₗ − [t > tₗ]·Δθₗ at step t for the weights θₗ of
+ * layer l, with t_L ≤ … ≤ t₁ ≤ t₀ from the top layer down to the embeddings; what follows the layers is trained from the first
+ * step. Nothing is added: step 0 is that of the method whose tensors rest.
  */
 import { z } from 'zod';
 import { AttuneError } from '../errors/index.ts';

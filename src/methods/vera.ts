@@ -15,7 +15,11 @@ const settings = z
   .strictObject({
     name: z.literal('vera'),
     r: z.int().min(1).default(256).meta({ description: 'Rank of the random matrices.' }),
-    d_initial: z.number().default(0.1).meta({ description: 'What d starts from.' }),
+    d_initial: z
+      .number()
+      .refine((value) => value !== 0)
+      .default(0.1)
+      .meta({ description: 'What d starts from.', takes: 'a number that is not 0: from 0 nothing learns' }),
     vera_dropout: z.number().min(0).lt(1).default(0).meta({
       description: 'Share of the inputs of the random matrices that is dropped while training.',
     }),

@@ -218,4 +218,26 @@ describe('a trained tensor that no gradient reaches', () => {
     expect(incident!.tensors).toHaveLength(6);
     expect(incident!.tensors!.every((name) => name.endsWith('lora_A.weight'))).toBe(true);
   });
+
+  test.each([
+    ['adapter', { reduction_factor: 32 }, /adapter_down\.bias$/],
+    ['p_tuning', { num_virtual_tokens: 3, encoder_hidden_size: 2 }, /mlp_head\.2\.bias$/],
+  ] as const)(
+    'is no mistake of %s whose ReLU is silent: the bias behind it moves on',
+    async (name, changes, before) => {
+      const method = methods[name].settings.parse({ name, ...changes });
+      const silence = ({ memory }: Opened): void => {
+        for (const [tensor, { arrays }] of memory.trained) if (before.test(tensor)) arrays.weight.fill(-1e3);
+      };
+      const { outcomes, opened } = await run({ method, steps: 3, prepare: silence });
+      expect(outcomes.flatMap(({ incident }) => incident ?? [])).toEqual([]);
+      const behind = [...opened.memory.trained].filter(([tensor]) => /adapter_up\.bias|mlp_head\.4\.bias/.test(tensor));
+      expect(behind.length).toBeGreaterThan(0);
+      for (const [tensor, { arrays }] of behind)
+        expect(
+          arrays.gradient.some((value) => value !== 0),
+          tensor,
+        ).toBe(true);
+    },
+  );
 });

@@ -9,6 +9,7 @@ import type { Values } from '../../src/engine/runtime/index.ts';
 import { type Checkpoint, checkpointOver } from '../../src/files/index.ts';
 import { exportedTensors, mergedTensors } from '../../src/inference/merged.ts';
 import { basePrecisionOf, type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
+import { plainSettings, rankAndScale } from '../../src/methods/lora.ts';
 import { describeModel } from '../../src/models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../../src/models/nn/index.ts';
 import { readAdapter, type SavedAdapter, writeAdapter } from '../../src/store/adapters/index.ts';
@@ -357,3 +358,40 @@ test.each([
     expect(moved / (0.01 * 0.5 ** below), `${name} at ${parameter.depth}`).toBeCloseTo(1, 2);
   }
 });
+
+test.each([
+  ['prompt_tuning', {}],
+  ['prefix_tuning', {}],
+  ['prefix_tuning', { prefix_projection: true }],
+  ['p_tuning', {}],
+] as const)('layer_lr_decay of %s %j: what all layers share learns with the whole rate', async (name, changes) => {
+  const method = methods[name].settings.parse({ name, num_virtual_tokens: 3, layer_lr_decay: 0.5, ...changes });
+  const { memory } = await openPartial(method);
+  const added = [...memory.trained.values()].filter(({ parameter }) => parameter.added);
+  expect(added.length).toBeGreaterThan(0);
+  for (const { parameter } of added) expect(parameter.learningRateScale, parameter.name).toBe(1);
+});
+
+test.each(['pissa', 'olora'] as const)('%s leaves a plain LoRA of the same scale, over r or its root', (init) => {
+  for (const use_rslora of [false, true]) {
+    const patterns = { rank_pattern: { value: 6 }, alpha_pattern: { value: 5 } };
+    const method = methods.lora.settings.parse({ name: 'lora', r: 3, lora_alpha: 7, use_rslora, init, ...patterns });
+    for (const path of ['a.query', 'a.value']) {
+      const [own, plain] = [rankAndScale(method, path), rankAndScale(plainSettings(method), path)];
+      expect(plain.rank).toBe(2 * own.rank);
+      expect(plain.scale).toBeCloseTo(own.scale, 12);
+    }
+  }
+});
+
+test.each(['lora', 'ln_tuning', 'ia3', 'vera'] as const)(
+  '%s trains what lies in modules_to_save, however deep',
+  async (name) => {
+    const method = methods[name].settings.parse({ name, modules_to_save: ['pooler'] });
+    const { memory } = await openPartial(method);
+    const pooler = [...memory.trained.keys()].filter((key) => key.includes('pooler'));
+    expect(pooler).toEqual(['bert.pooler.dense.weight', 'bert.pooler.dense.bias']);
+    const unknown = methods[name].settings.parse({ name, modules_to_save: ['poler'] });
+    await expect(openPartial(unknown)).rejects.toMatchObject({ where: 'method.modules_to_save' });
+  },
+);

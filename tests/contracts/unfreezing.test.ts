@@ -93,7 +93,7 @@ describe.each([...pairs, ...rounded])('$name on $model', ({ settings, open, batc
 
 /** Steps after its opening in which a tensor may stand still: what stands before zeros waits for two updates. */
 const waitOf = (gradient: GradientPromise): number =>
-  ({ always: 1, afterUpdate: 3, never: Number.POSITIVE_INFINITY })[gradient];
+  ({ always: 1, afterUpdate: 3, unlessSilent: 3, never: Number.POSITIVE_INFINITY })[gradient];
 
 const entriesOf = ({ memory }: Opened) =>
   [...memory.trained].map(

@@ -82,5 +82,17 @@ describe.each(Object.keys(cases))('%s', (name) => {
   });
 });
 
+test('a scale over the root of the rank is the same number in their folder', async () => {
+  const own = join(folder, 'root');
+  cpSync(join(goldenFolder, 'mlx-tiny/lora'), own, { recursive: true });
+  writeFileSync(join(own, 'adapter_config.json'), JSON.stringify({ ...read(own), model: join(folder, 'base') }));
+  const { rank, scale } = read(own).lora_parameters;
+  await exported(own, join(folder, 'root-peft'), 'peft');
+  const rooted = { ...read(join(folder, 'root-peft')), use_rslora: true, lora_alpha: scale * Math.sqrt(rank) };
+  writeFileSync(join(folder, 'root-peft/adapter_config.json'), JSON.stringify(rooted));
+  await exported(join(folder, 'root-peft'), join(folder, 'root-mlx'), 'mlx');
+  expect(read(join(folder, 'root-mlx')).lora_parameters.scale).toBeCloseTo(scale, 12);
+});
+
 /** readTensors starts at the golden files. */
 const relativeTo = (path: string): string => `${'../'.repeat(goldenFolder.split('/').length - 3)}${path.slice(1)}`;

@@ -31,6 +31,7 @@ interface Opening {
   readonly basePrecision?: BasePrecision | undefined;
   readonly model?: TinyModel;
   readonly tokenIds?: (text: string) => readonly number[];
+  readonly dropoutRate?: (configured: number) => number;
   /** Beside the method. */
   readonly others?: readonly Method[];
   /** Of a method that begins with a part of what it trains. */
@@ -39,7 +40,7 @@ interface Opening {
 
 export async function openPartial(
   method: MethodSettings,
-  { adapter, precision, basePrecision, model = tiny, others = [], ...facts }: Opening = {},
+  { adapter, precision, basePrecision, dropoutRate, model = tiny, others = [], ...facts }: Opening = {},
 ) {
   const { folder, numLabels } = model;
   const description = describeModel(await requireJson(folder, 'config.json'), folder);
@@ -49,6 +50,7 @@ export async function openPartial(
     methods: [...built.methods, ...others],
     ...(basePrecision && { basePrecision }),
     precision,
+    dropoutRate,
   });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);

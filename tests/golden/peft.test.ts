@@ -101,6 +101,18 @@ test('the loss curve of LoRA+ follows PEFT', async () => {
   await expectCurve(curve, await openCase('lora-tiny/plain', { loraplus_lr_ratio: curve.loraplus_lr_ratio }));
 });
 
+test.each(['lora', 'dora'] as const)('LoRA+ over %s has the groups of create_loraplus_optimizer', async (name) => {
+  const method = methods[name].settings.parse({ name, bias: 'all', loraplus_lr_ratio: 16 });
+  const { memory } = await openPartial(method);
+  const vectors = [...memory.trained.keys()].filter((key) => key.endsWith('lora_magnitude_vector'));
+  expect(vectors.length).toBe(name === 'dora' ? 6 : 0);
+  for (const [key, { parameter }] of memory.trained) {
+    // PEFT 0.21.2, optimizers/loraplus.py: `elif "lora_B" in name or param.ndim == 1`.
+    const isFaster = key.includes('lora_B') || parameter.shape.length === 1;
+    expect(parameter.learningRateScale, key).toBe(isFaster ? 16 : 1);
+  }
+});
+
 async function expectCurve(
   curve: GoldenCurve,
   opened: Awaited<ReturnType<typeof openCase>>,

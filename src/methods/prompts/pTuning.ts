@@ -25,6 +25,9 @@ const settings = z
   })
   .meta({ description: 'P-tuning: vectors before the embedded text, and a network that makes them, are trained.' });
 
+/** PEFT's number of the network's last layer. */
+const LAST = 4;
+
 export const pTuning = defineMethod({
   settings,
   learningRate: () => 1e-3,
@@ -33,12 +36,17 @@ export const pTuning = defineMethod({
     const vectors = (site: TokensSite): Tensor => {
       const { width } = site;
       const start = { normal: { standardDeviation: 1 } };
-      const vectorsBefore = site.shared('prompt_encoder.embedding.weight', [count, width], start); // [P, D]
-      const layer = (index: number, x: Tensor, out: number): Tensor =>
-        linear(x, ...sharedLinear(site, `prompt_encoder.mlp_head.${index}`, [out, x.shape[1] as number]));
+      // A narrow ReLU may be silent: then the last bias alone moves.
+      const silent = { gradient: 'unlessSilent' } as const;
+      const vectorsBefore = site.shared('prompt_encoder.embedding.weight', [count, width], start, silent); // [P, D]
+      const layer = (index: number, x: Tensor, out: number): Tensor => {
+        const options = { weight: silent, ...(index < LAST && { bias: silent }) };
+        const shape = [out, x.shape[1] as number] as const;
+        return linear(x, ...sharedLinear(site, `prompt_encoder.mlp_head.${index}`, { shape, ...options }));
+      };
       const first = relu(layer(0, vectorsBefore, hidden ?? width)); // [P, H]
       const second = relu(layer(2, first, hidden ?? width)); // [P, H]
-      return site.exported('prompt_embeddings', layer(4, second, width)); // [P, D]
+      return site.exported('prompt_embeddings', layer(LAST, second, width)); // [P, D]
     };
     return { name: 'p_tuning', ...prompted(count, vectors) };
   },

@@ -2,6 +2,8 @@
  * softmax(q·[Pₖ, K]ᵀ)·[Pᵥ, V]: trained keys and values in every block, which every position sees, with the text n
  * positions later (https://arxiv.org/abs/2101.00190). With `prefix_projection` a trained network of two layers makes
  * them; PEFT's folder holds what it gives. Step 0 is not the base model: the prefix takes attention from the first step.
+ * Without the network keys and values start at N(0, 0.02²): the scores of such keys are near 0, so no query begins drawn to one
+ * of them. PEFT's, an nn.Embedding, start at N(0, 1). The network starts as PEFT's does.
  */
 import { z } from 'zod';
 import type { Tensor } from '../../engine/graph/index.ts';
@@ -72,7 +74,7 @@ function prefixes(given: PrefixSettings, site: KeyValueSite, { blocks, width }: 
   const start = { normal: { standardDeviation: 1 } };
   const before = site.shared('prompt_encoder.embedding.weight', [count, width], start); // [P, D]
   const layer = (index: number, x: Tensor, out: number): Tensor =>
-    linear(x, ...sharedLinear(site, `prompt_encoder.transform.${index}`, [out, x.shape[1] as number]));
+    linear(x, ...sharedLinear(site, `prompt_encoder.transform.${index}`, { shape: [out, x.shape[1] as number] }));
   const inner = tanh(layer(0, before, hidden)); // [P, H]
   return site.exported('prompt_embeddings', layer(2, inner, all));
 }

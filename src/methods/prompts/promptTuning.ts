@@ -1,6 +1,7 @@
 /**
  * [p₁ … pₙ, E(x)]: trained vectors stand before the embedded text (https://arxiv.org/abs/2104.08691).
- * Step 0 is not the base model: the vectors are read from the first step on.
+ * Step 0 is not the base model: the vectors are read from the first step on. They start at N(0, 0.02²), as models start their
+ * embeddings of words; PEFT's, an nn.Embedding, at N(0, 1), far away from any word.
  */
 import { z } from 'zod';
 import { AttuneError } from '../../errors/index.ts';

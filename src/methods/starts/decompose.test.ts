@@ -53,6 +53,13 @@ test('of a matrix with fewer directions than are asked for the others are zero',
   expect(singularParts({ rows: 3, columns: 2, data: new Float64Array(6) }, 2).values).toEqual(new Float64Array(2));
 });
 
+test('columns as long as a vocabulary become orthonormal', () => {
+  const basis = orthonormal(random(128_256, 2, 'vocabulary'));
+  expect(largest(multiply(transposed(basis), basis).data.map((value, i) => value - [1, 0, 0, 1][i]!))).toBeLessThan(
+    1e-12,
+  );
+});
+
 test('columns become orthonormal', () => {
   const basis = orthonormal(random(30, 9, 'columns'));
   const product = multiply(transposed(basis), basis).data;

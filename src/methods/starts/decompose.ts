@@ -110,14 +110,13 @@ export function orthonormal({ rows, columns, data }: Matrix): Matrix {
         for (let i = 0; i < rows; i++) out[i * columns + k]! -= overlap * out[i * columns + j]!;
       }
     }
-    const length = Math.hypot(...column({ rows, columns, data: out }, k)) || 1;
+    let squares = 0;
+    for (let i = 0; i < rows; i++) squares += out[i * columns + k]! ** 2;
+    const length = Math.sqrt(squares) || 1;
     for (let i = 0; i < rows; i++) out[i * columns + k]! /= length;
   }
   return { rows, columns, data: out };
 }
-
-const column = ({ rows, columns, data }: Matrix, k: number): Float64Array =>
-  Float64Array.from({ length: rows }, (_, i) => data[i * columns + k]!);
 
 export function transposed({ rows, columns, data }: Matrix): Matrix {
   const out = new Float64Array(data.length);

@@ -1,6 +1,7 @@
 /**
- * What A and B of LoRA start from. PiSSA and OLoRA start at directions of W, which W then has to do without; LoftQ at those
- * that it lost when it was rounded.
+ * What A and B of LoRA start from. PiSSA (https://arxiv.org/abs/2404.02948) and OLoRA (https://arxiv.org/abs/2406.01775) start
+ * at directions of W, which W then has to do without; LoftQ at those that it lost when it was rounded. Over a base in 8 or 4
+ * bits the directions are those of the rounded W: unlike QPiSSA, which rounds what is left of the exact one.
  */
 import type { BasePrecision, Initial, LinearSite } from '../../models/nn/index.ts';
 import { type Matrix, multiply, orthonormal, transposed } from './decompose.ts';

@@ -37,9 +37,10 @@ export interface Replacement {
 
 /**
  * When a trained parameter must have a gradient that is not zero: at every step; only once others have moved, for what
- * stands before a matrix of zeros; or never, where exact arithmetic gives zero.
+ * stands before a matrix of zeros; unless all of a narrow ReLU is silent, which may happen to anyone; or never, where exact
+ * arithmetic gives zero.
  */
-export type GradientPromise = 'always' | 'afterUpdate' | 'never';
+export type GradientPromise = 'always' | 'afterUpdate' | 'unlessSilent' | 'never';
 
 export interface Parameter {
   /** The checkpoint's name of the tensor. */
@@ -57,7 +58,7 @@ export interface Parameter {
   /** Steps in which it rests before it is trained. */
   readonly opensAfter: number;
   readonly gradient: GradientPromise;
-  /** 0 before the first block, 1 … count in the blocks, count + 1 after them. */
+  /** 0 before the first block, 1 … count in the blocks, count + 1 after them; ∞ for what a method has once for all places. */
   readonly depth: number;
   /** A name under which files may have it once more: the head of an embedding that scores tokens too. */
   readonly alsoNamed?: string | undefined;

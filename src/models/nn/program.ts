@@ -102,7 +102,7 @@ function decayed(
   const decay = methods.reduce((product, { layerDecay = 1 }) => product * layerDecay, 1);
   if (decay === 1) return parameters;
   return parameters.map(({ parameter, tensor }) => {
-    const learningRateScale = parameter.learningRateScale * decay ** (blocks + 1 - parameter.depth);
+    const learningRateScale = parameter.learningRateScale * decay ** Math.max(0, blocks + 1 - parameter.depth);
     return { parameter: { ...parameter, learningRateScale }, tensor };
   });
 }

@@ -63,6 +63,8 @@ interface WeightOptions {
   readonly gradient?: GradientPromise;
 }
 
+type AddedPlace = Pick<Parameter, 'name' | 'shape' | 'depth'>;
+
 export class Scope {
   readonly path: string;
   readonly build: Build;
@@ -134,16 +136,17 @@ export class Scope {
 
   site(): Site {
     const { build, path } = this;
-    const add = (name: string, shape: readonly number[], fresh: Initial, options: AddedOptions = {}): Tensor => {
+    const { depth } = build;
+    const add = (place: AddedPlace, fresh: Initial, options: AddedOptions = {}): Tensor => {
       const { trainable = true, learningRateScale = 1, gradient = 'always' } = options;
-      const declared = { name, shape, fresh, trainable, learningRateScale, gradient, opensAfter: 0 };
-      return declare(build, { ...declared, added: true, head: false, depth: build.depth });
+      const declared = { ...place, fresh, trainable, learningRateScale, gradient, opensAfter: 0 };
+      return declare(build, { ...declared, added: true, head: false });
     };
     return {
       path,
-      block: build.depth - 1,
-      added: (name, ...rest) => add(`${path}.${name}`, ...rest),
-      shared: add,
+      block: depth - 1,
+      added: (name, shape, ...rest) => add({ name: `${path}.${name}`, shape, depth }, ...rest),
+      shared: (name, shape, ...rest) => add({ name, shape, depth: Number.POSITIVE_INFINITY }, ...rest),
       exported(name, value) {
         if (!build.exported.has(name)) build.exported.set(name, value);
         return build.exported.get(name)!;

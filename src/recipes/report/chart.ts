@@ -98,8 +98,15 @@ function thinned(points: readonly Point[]): readonly Point[] {
 
 /** Zero belongs to the axis, unless it would flatten what happens far above it. */
 function withZero(values: readonly number[]): number[] {
-  const low = Math.min(...values);
-  return low > 0 && low > Math.max(...values) * 0.6 ? [...values] : [...values, 0];
+  const [low, high] = extent(values);
+  return low > 0 && low > high * 0.6 ? [...values] : [...values, 0];
+}
+
+/** A loop: a long run has more points than a call takes arguments. */
+function extent(values: readonly number[]): [low: number, high: number] {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return [low, high];
 }
 
 interface Place {
@@ -112,7 +119,7 @@ interface Place {
 
 /** Round numbers around a range: steps of 1, 2 or 5 times a power of ten. */
 function axis(values: readonly number[], { from, to, count, least }: Place): Axis {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = extent(values);
   const raw = Math.max(least, (high - low || Math.abs(high) || 1) / count);
   const power = 10 ** Math.floor(Math.log10(raw) + 1e-9);
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= raw * 0.999)!;
@@ -126,7 +133,8 @@ function axis(values: readonly number[], { from, to, count, least }: Place): Axi
 function exactAxis(values: readonly number[], place: Place): Axis {
   const { ticks } = axis(values, place);
   const low = ticks[0]!;
-  const high = Math.max(...values) > low ? Math.max(...values) : ticks.at(-1)!;
+  const [, end] = extent(values);
+  const high = end > low ? end : ticks.at(-1)!;
   return {
     ticks: ticks.filter((tick) => tick <= high),
     place: (value) => place.from + ((value - low) / (high - low)) * (place.to - place.from),

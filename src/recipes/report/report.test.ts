@@ -296,6 +296,11 @@ describe('a chart', () => {
     ).toContain('points="62,22 902,276"');
   });
 
+  test('takes more points than a call takes arguments', () => {
+    const markup = chart(Array.from({ length: 200_000 }, (_, i) => [i, i % 2] as const));
+    expect(ticks(markup, 'end')).toContain('1');
+  });
+
   test('thins a long line to the means of neighbours', () => {
     const line = chart(rowsOf(5000, right).map((__, i) => [i, i % 2] as const))
       .match(/points="([^"]+)"/)![1]!

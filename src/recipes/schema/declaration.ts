@@ -8,6 +8,8 @@ export type Declared = z.core.JSONSchema.BaseSchema & {
   readonly aliases?: readonly string[];
   /** What it takes, where the types alone would say too little. */
   readonly takes?: string;
+  /** Keys of its kin that it cannot have, and why. */
+  readonly without?: Readonly<Record<string, string>>;
   /** Its default, where that is not one value. */
   readonly defaultText?: string;
   /** The setting that this one is another place for. */
@@ -62,6 +64,12 @@ function agrees(kind: Declared, value: unknown): boolean {
   return Object.entries(keysOf(kind)).every(
     ([key, { const: only }]) => only === undefined || only === at(value, [key]),
   );
+}
+
+/** Why a group has no such key, where it says so. */
+export function reasonWithout(group: Declared, key: string, value: unknown): string | undefined {
+  if (group.without) return agrees(group, value) ? group.without[key] : undefined;
+  return alternatives(group).flatMap((kind) => reasonWithout(kind, key, value) ?? [])[0];
 }
 
 /** The declaration at a place, or of the group around it where the place itself is not declared. */

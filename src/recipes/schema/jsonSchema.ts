@@ -14,7 +14,7 @@ export function recipeJsonSchemaText(): string {
 
 /** Folds our own words into the description: a strict reader of JSON Schema refuses keywords it does not know. */
 function standard(declared: Declared): Declared {
-  const { unit, aliases: _aliases, takes: _takes, defaultText, sameAs: _sameAs, ...rest } = declared;
+  const { unit, aliases: _a, takes: _t, defaultText, sameAs: _s, without: _w, ...rest } = declared;
   const remarks = [unit && `Unit: ${unit}.`, defaultText && `Default: ${defaultText}.`].filter(Boolean);
   const described = rest.description ? { ...rest, description: [rest.description, ...remarks].join(' ') } : rest;
   return withInner(described);

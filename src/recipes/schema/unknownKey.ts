@@ -1,11 +1,14 @@
 import { nearest } from '../../errors/index.ts';
-import { at, type Declared, declaredAt, listPlaces, type Path, type Setting } from './declaration.ts';
+import { at, type Declared, declaredAt, listPlaces, type Path, reasonWithout, type Setting } from './declaration.ts';
 import { offeredKeys } from './takes.ts';
 
 /** The fix for a key that is not there: the setting that was meant, if it can be told, and the keys of the place. */
 export function fixUnknownKey(root: Declared, path: Path, document: unknown): string {
   const place = path.slice(0, -1).map(String);
-  const keys = offeredKeys(declaredAt(root, place, document), at(document, place));
+  const declared = declaredAt(root, place, document);
+  const keys = offeredKeys(declared, at(document, place));
+  const reason = reasonWithout(declared, String(path.at(-1)), at(document, place));
+  if (reason) return reason;
   const hint = meant({ key: String(path.at(-1)), place, keys, all: listPlaces(root) });
   const group = place.length > 0 ? `of \`${place.join('.')}\`` : 'at the top';
   const list = keys.length > 0 ? `the keys ${group} are ${keys.join(', ')}` : `\`${place.join('.')}\` has no keys`;

@@ -9,7 +9,8 @@ import type { Running } from './train.node.ts';
 export async function probeMemory(running: Running): Promise<void> {
   const { recipe, data, model, plan, options } = running;
   const lengths = data.train.rows.map(({ inputIds }) => inputIds.length);
-  const longest = longestFirst([...lengths.keys()], lengths).slice(0, batchRows(recipe.training, lengths));
+  const order = longestFirst([...lengths.keys()], lengths);
+  const longest = order.slice(0, batchRows(recipe.training, lengths[order[0]!]!));
   const [first] = (await partsOf(running)(longest)) ?? [];
   if (!first || options.signal.aborted) return;
   // By then everything is trained that will be.
@@ -21,8 +22,8 @@ export async function probeMemory(running: Running): Promise<void> {
 /** Rows of a batch; by tokens, as many of the longest as it holds. */
 function batchRows(
   { per_device_train_batch_size: rows, tokens_per_batch: tokens }: Running['recipe']['training'],
-  lengths: readonly number[],
+  longest: number,
 ): number {
   if (tokens === undefined) return rows!;
-  return Math.max(1, Math.floor(tokens / Math.max(...lengths)));
+  return Math.max(1, Math.floor(tokens / longest));
 }

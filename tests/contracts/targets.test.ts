@@ -1,0 +1,56 @@
+/** Wishes about layers that choose nothing, or are none. */
+import { describe, expect, test } from 'vitest';
+import { type MethodName, methods } from '../../src/methods/index.ts';
+import { openPartial } from '../golden/partial.ts';
+
+const run = { totalSteps: 10, stepsOfEpoch: [10] };
+const open = ([name, given]: readonly [MethodName, object], facts: Parameters<typeof openPartial>[1] = { run }) =>
+  openPartial(methods[name as 'lora'].settings.parse({ name, ...given }), facts);
+
+test.each([
+  [['lora', { exclude_modules: ['query', 'value'] }], 'exclude_modules', /^it leaves none of the layers that target_/],
+  [['lora', { modules_to_save: ['encoder'] }], 'modules_to_save', /^encoder is trained whole/],
+  [['ia3', { exclude_modules: ['key', 'nothing'] }], 'exclude_modules', /^'nothing' matches nothing$/],
+  [['adalora', { exclude_modules: 'no.*' }], 'exclude_modules', /^'no\.\*' matches nothing$/],
+  [['lora', { exclude_modules: '((' }], 'exclude_modules', /^'\(\(' is no regular expression$/],
+  [['dora', { target_modules: '((' }], 'target_modules', /^'\(\(' is no regular expression$/],
+  [['ln_tuning', { target_modules: '((' }], 'target_modules', /^'\(\(' is no regular expression$/],
+  [['ia3', { feedforward_modules: '((' }], 'feedforward_modules', /^'\(\(' is no regular expression$/],
+  [['lora', { target_modules: ['query', 'qurey'] }], 'target_modules', /^'qurey' matches nothing$/],
+] as const)('%j is refused', async (wish, key, problem) => {
+  await expect(open(wish)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    where: `method.${key}`,
+    problem: expect.stringMatching(problem),
+  });
+});
+
+test.each([
+  { exclude_modules: ['key', 'value'] },
+  { exclude_modules: ['classifier'] },
+  { exclude_modules: '.*layer\\.0.*' },
+  { target_modules: '.*(query|value)' },
+])('%j is a wish that chooses something', async (wish) => {
+  await expect(open(['lora', wish])).resolves.toBeDefined();
+});
+
+describe('a saved adapter answers as it was trained', () => {
+  test.each([{ exclude_modules: ['nothing'] }, { init: 'pissa', r: 40, target_modules: ['query'] }])(
+    'with %j',
+    async (wish) => {
+      await expect(open(['lora', wish], {})).resolves.toBeDefined();
+      await expect(open(['lora', wish])).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    },
+  );
+});
+
+test.each(['pissa', 'olora'] as const)('%s finds no more directions than a layer has', async (init) => {
+  // Queries are [32, 32].
+  await expect(open(['lora', { init, r: 32 }])).resolves.toBeDefined();
+  await expect(open(['lora', { init, r: 33 }])).rejects.toMatchObject({
+    where: 'method.r',
+    problem: expect.stringMatching(
+      /^(pissa|olora) starts from directions of .*query, which has 32, and the rank is 33$/,
+    ),
+  });
+});

@@ -10,6 +10,7 @@ export interface HubConfig extends Fields {
   readonly name: string;
   readonly config: Fields;
   readonly model_name?: unknown;
+  readonly model_type?: unknown;
   readonly version?: unknown;
 }
 

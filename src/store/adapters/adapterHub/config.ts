@@ -1,18 +1,8 @@
 /** AdapterHub's adapter_config.json (adapter-hub/adapters) to and from the settings of `adapter`, and to those of `lora`. */
-import { AttuneError } from '../../../errors/index.ts';
 import { type AdapterSettings, bottleneckOf } from '../../../methods/adapter.ts';
 import { type MethodSettings, methods } from '../../../methods/index.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
-
-export interface HubConfig extends Fields {
-  /** What the names of its tensors hold. */
-  readonly name: string;
-  readonly config: Fields;
-  readonly model_name?: unknown;
-  readonly model_type?: unknown;
-  readonly version?: unknown;
-}
+import { cannotOpen, type HubConfig, parsed, refuseOther } from './checks.ts';
+import { loraSettings } from './lora.ts';
 
 /** The file has the name that PEFT gives its own: only the fields tell one from the other. */
 export const isHubConfig = (value: unknown): value is HubConfig =>
@@ -41,16 +31,6 @@ const plainBottleneck = {
   stochastic_depth: 0,
 } as const;
 
-const plainLora = {
-  composition_mode: 'add',
-  use_gating: false,
-  leave_out: [],
-  dtype: null,
-  vera_d: null,
-  vera_b: null,
-  use_dora: false,
-} as const;
-
 /** The settings that a folder was made with. Refuses what would be computed otherwise than the library does. */
 export function settingsFromHub(file: HubConfig, where: string): MethodSettings {
   const { config } = file;
@@ -66,55 +46,6 @@ export function settingsFromHub(file: HubConfig, where: string): MethodSettings 
   if (placement === undefined) throw cannotOpen(where, 'it stands at other places than houlsby, pfeiffer and parallel');
   const read = { name: 'adapter', placement, reduction_factor, non_linearity, scaling: scaling ?? 1 };
   return parsed(methods.adapter.settings.safeParse(read), where);
-}
-
-/** Layers of BERT by the library's names of matrices. */
-const matrices: Readonly<Record<string, string>> = { q: 'query', k: 'key', v: 'value' };
-
-function loraSettings({ config, version }: HubConfig, where: string): MethodSettings {
-  refuseOther(config, plainLora, where);
-  const attention = config['selfattn_lora'] === false ? [] : (config['attn_matrices'] as string[]);
-  const targets = [
-    ...attention.map((letter) => `attention.self.${matrices[letter]}`),
-    ...(config['intermediate_lora'] ? ['intermediate.dense'] : []),
-    ...(config['output_lora'] ? [String.raw`\d+.output.dense`] : []),
-  ];
-  const pattern = `.*\\.(${targets.join('|').replaceAll(/(?<!\\d\+)\./g, String.raw`\.`)})`;
-  const { r, alpha, dropout = 0 } = config;
-  // Before 1.1.0 the library left alpha out of the product.
-  const used = isBefore(version, [1, 1]) ? r : alpha;
-  const read = { name: 'lora', r, lora_alpha: used, lora_dropout: dropout, target_modules: pattern };
-  return parsed(methods.lora.settings.safeParse(read), where);
-}
-
-function isBefore(version: unknown, [major, minor]: readonly [number, number]): boolean {
-  const found = /^adapters\.(\d+)\.(\d+)/.exec(String(version));
-  if (!found) return true;
-  const [first, second] = found.slice(1).map(Number) as [number, number];
-  return first < major || (first === major && second < minor);
-}
-
-function refuseOther(config: Fields, plain: Fields, where: string): void {
-  for (const [field, value] of Object.entries(plain)) {
-    const found = config[field] ?? value;
-    if (JSON.stringify(found) === JSON.stringify(value)) continue;
-    throw cannotOpen(where, `config.${field} is ${JSON.stringify(found)}`);
-  }
-}
-
-type Parsed =
-  | { success: true; data: unknown }
-  | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } };
-
-function parsed(result: Parsed, where: string): MethodSettings {
-  if (result.success) return result.data as MethodSettings;
-  const [issue] = result.error.issues;
-  throw cannotOpen(where, `${issue!.path.join('.')}: ${issue!.message}`);
-}
-
-function cannotOpen(where: string, found: string): AttuneError {
-  const fix = 'Attune opens bottleneck adapters (double_seq_bn, seq_bn, par_bn) and LoRA of AdapterHub';
-  return new AttuneError({ code: 'ADAPTER_UNSUPPORTED', where, problem: `${found}, which is not read here`, fix });
 }
 
 export interface HubModel {

@@ -13,7 +13,10 @@ import { readJson } from '../../../files/modelFolder.node.ts';
 import type { AdapterSettings } from '../../../methods/adapter.ts';
 import { writeDurably } from '../../runs/atomic.node.ts';
 import { noSafetensors } from '../noSafetensors.ts';
-import { type HubConfig, type HubModel, headFromLabels, hubFromSettings } from './config.ts';
+import type { HubConfig } from './checks.ts';
+import { type HubModel, headFromLabels, hubFromSettings } from './config.ts';
+import { openFused } from './fused.ts';
+import { attentionLetters } from './lora.ts';
 import { type HubPlaces, hubPlace, ownPlace, placesOf, requirePlaces } from './places.ts';
 
 const CONFIG = 'adapter_config.json';
@@ -26,14 +29,17 @@ const COPIED_HEAD = 'lm_head.weight';
 export const hasHubForm = (methodName: string, modelType: string): boolean =>
   methodName === 'adapter' && placesOf(modelType) !== undefined;
 
-export async function openHubFolder(folder: string, { name, model_type }: HubConfig): Promise<Checkpoint> {
+export async function openHubFolder(folder: string, { name, model_type, config }: HubConfig): Promise<Checkpoint> {
   const places = requirePlaces(model_type, join(folder, CONFIG));
   const present = [WEIGHTS, HEAD_WEIGHTS].filter((file) => existsSync(join(folder, file)));
   if (!present.includes(WEIGHTS)) {
     throw noSafetensors(join(folder, WEIGHTS), 'save the adapter again with save_adapter(…, use_safetensors=True)');
   }
   const files = await Promise.all(present.map(async (file) => openSafetensors(await openFile(join(folder, file)))));
-  return joinFiles(files, (stored) => (stored === COPIED_HEAD ? undefined : ownHubName(stored, name, places)));
+  const renamed = (stored: string) => (stored === COPIED_HEAD ? undefined : ownHubName(stored, name, places));
+  const checkpoint = joinFiles(files, renamed);
+  const slots = attentionLetters(config).map((letter) => 'qkv'.indexOf(letter));
+  return places.fused && config['architecture'] === 'lora' ? openFused(checkpoint, places.fused, slots) : checkpoint;
 }
 
 /** The label names that a head was saved with, in the order of its outputs. */

@@ -1,19 +1,54 @@
 /** Where AdapterHub's library keeps what it adds to a model, by the model's type. */
 import { AttuneError } from '../../../errors/index.ts';
 
+/** What its LoRA settings name: matrices of the attention by letter, and the two ends of the feed-forward. */
+export type LoraPart = 'q' | 'k' | 'v' | 'intermediate' | 'output';
+
 export interface HubPlaces {
   /** Its names of the modules that bottleneck adapters stand in, and ours; those that are not here are the same. */
   readonly sublayers: Readonly<Record<string, string>>;
+  /** Ends of layers' paths, as regular expressions. */
+  readonly layers: Readonly<Partial<Record<LoraPart, string>>>;
+  /** The one layer that makes queries, keys and values, where a model has such. */
+  readonly fused?: string;
+  /** What stands before a block's number. */
+  readonly blocks: string;
 }
 
-const llama: HubPlaces = { sublayers: { attention_adapters: 'self_attn', output_adapters: 'mlp' } };
+const llama: HubPlaces = {
+  sublayers: { attention_adapters: 'self_attn', output_adapters: 'mlp' },
+  layers: {
+    q: String.raw`self_attn\.q_proj`,
+    k: String.raw`self_attn\.k_proj`,
+    v: String.raw`self_attn\.v_proj`,
+    // The library has them this way round.
+    intermediate: String.raw`mlp\.down_proj`,
+    output: String.raw`mlp\.up_proj`,
+  },
+  blocks: 'layers',
+};
 
 /** The models that it and Attune both have. Others it adapts by an interface that its user describes. */
 const hubPlaces: Readonly<Record<string, HubPlaces>> = {
-  bert: { sublayers: {} },
+  bert: {
+    sublayers: {},
+    layers: {
+      q: String.raw`attention\.self\.query`,
+      k: String.raw`attention\.self\.key`,
+      v: String.raw`attention\.self\.value`,
+      intermediate: String.raw`intermediate\.dense`,
+      output: String.raw`\d+\.output\.dense`,
+    },
+    blocks: 'layer',
+  },
   llama,
   mistral: llama,
-  gpt2: { sublayers: { attention_adapters: 'attn', output_adapters: 'mlp' } },
+  gpt2: {
+    sublayers: { attention_adapters: 'attn', output_adapters: 'mlp' },
+    layers: { intermediate: String.raw`mlp\.c_fc`, output: String.raw`mlp\.c_proj` },
+    fused: 'attn.c_attn',
+    blocks: 'h',
+  },
 };
 
 export const placesOf = (modelType: string): HubPlaces | undefined =>

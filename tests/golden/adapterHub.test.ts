@@ -1,5 +1,4 @@
 /** Folders of AdapterHub's library over small decoders: opened, written as it wrote them, and opened by it again. */
-import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,57 +6,34 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { openFile } from '../../src/files/bytes.node.ts';
 import { joinFiles, openSafetensors } from '../../src/files/index.ts';
 import { requireJson } from '../../src/files/modelFolder.node.ts';
-import type { AdapterSettings } from '../../src/methods/adapter.ts';
 import { readTensors as tensorsIn } from '../../src/recipes/export/tensors.ts';
-import { writeHubFolder } from '../../src/store/adapters/adapterHub/folder.node.ts';
-import { readAdapter } from '../../src/store/adapters/index.ts';
-import { folderOf, goldenBatchRows, logitsOf, openDecoder, plainBatch, withoutPadding } from './decoderModels.ts';
+import { type HubSaved, readAdapter, writeHubFolder } from '../../src/store/adapters/index.ts';
 import { goldenFolder, readGolden, readTensors, relativeError } from './fixtures.ts';
+import { adaptersPython, answersHere, answersThere } from './hubFolders.ts';
 
-const python = process.env['ATTUNE_TEST_ADAPTERS_PYTHON'];
 const out = mkdtempSync(join(tmpdir(), 'attune-hub-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
 const { cases } = readGolden('adapterhub-decoders/cases.json');
 const all = Object.keys(cases).flatMap((family) => Object.keys(cases[family]).map((name) => ({ family, name })));
 type Case = (typeof all)[number];
-const bottlenecks = all.filter(({ name }) => !name.startsWith('lora'));
+/** GPT-2's one layer of three matrices is a LoRA of another rank here than those beside it. */
+const writable = all.filter(({ family, name }) => !(family === 'gpt2' && name.startsWith('lora')));
 
 const placeOf = ({ family, name }: Case): string => `adapterhub-decoders/${family}/${name}`;
 const savedAt = (one: Case): string => join(goldenFolder, placeOf(one), 'adapter');
-const step0Of = (family: string) => readTensors(`decoders/${family}/step0.safetensors`);
 const wantedOf = async (one: Case) => (await readTensors(`${placeOf(one)}/golden.safetensors`)).get('logits')!.data;
 
-/** Scores of every token of the golden input. */
-async function answersOf(folder: string, family: string): Promise<Float32Array> {
-  const { method, open } = (await readAdapter(folder))!;
-  const adapter = await open();
-  const opened = await openDecoder(family, { method, adapter });
-  await adapter.close();
-  const step0 = await step0Of(family);
-  return withoutPadding(await logitsOf(opened, plainBatch(goldenBatchRows(step0)).feeds), step0);
-}
-
-/** A bottleneck adapter's folder of our own, with the fields of the other or without. */
+/** A folder of our own, with the fields of the other or without. */
 async function written(one: Case, keeps: boolean): Promise<string> {
   const folder = mkdtempSync(join(out, 'written-'));
   const { method, open, hub } = (await readAdapter(savedAt(one)))!;
   const { model_type, model_class, hidden_size, model_name } = hub! as Record<string, string>;
   const model = { type: model_type!, className: model_class!, hiddenSize: Number(hidden_size), name: model_name! };
   const tensors = await tensorsIn(await open());
-  const saved = { method: method as AdapterSettings, model, labels: [], tensors, headModules: [] };
+  const saved = { method: method as HubSaved['method'], model, labels: [], tensors, headModules: [], blocks: 2 };
   await writeHubFolder(folder, { ...saved, kept: keeps ? hub : undefined });
   return folder;
-}
-
-/** What the library scores over the same base. */
-async function answersThere(folder: string, family: string): Promise<number[]> {
-  const rows = goldenBatchRows(await step0Of(family)).map(({ input_ids }) => ({ input_ids }));
-  const input = join(folder, 'input.json');
-  writeFileSync(input, JSON.stringify({ rows }));
-  const script = join(goldenFolder, '../../tools/golden/open_adapter_hub.py');
-  const said = execFileSync(python!, [script, folder, folderOf(family), input], { encoding: 'utf8' });
-  return (JSON.parse(said).logits as number[][][]).flat(2);
 }
 
 /** Under the library's names. */
@@ -65,10 +41,10 @@ const stored = async (folder: string) =>
   await tensorsIn(joinFiles([await openSafetensors(await openFile(join(folder, 'adapter.safetensors')))]));
 
 test.each(all)('$name over $family answers from its folder', async (one) => {
-  expect(relativeError(await answersOf(savedAt(one), one.family), await wantedOf(one))).toBeLessThan(1e-5);
+  expect(relativeError(await answersHere(savedAt(one), one.family), await wantedOf(one))).toBeLessThan(1e-5);
 });
 
-describe.each(bottlenecks)('$name over $family', (one) => {
+describe.each(writable)('$name over $family', (one) => {
   test('is written as the library wrote it', async () => {
     const folder = await written(one, true);
     const text = (at: string): string => readFileSync(join(at, 'adapter_config.json'), 'utf8');
@@ -86,7 +62,7 @@ describe.each(bottlenecks)('$name over $family', (one) => {
     expect(await requireJson(savedAt(one), 'adapter_config.json')).toMatchObject({ ...fields, config: known });
   });
 
-  test.skipIf(!python)('opens in the library with the same scores', async () => {
+  test.skipIf(!adaptersPython)('opens in the library with the same scores', async () => {
     const answers = await answersThere(await written(one, false), one.family);
     expect(relativeError(answers, await wantedOf(one))).toBeLessThan(1e-4);
   });

@@ -1,7 +1,7 @@
 /** AdapterHub's adapter_config.json (adapter-hub/adapters) to and from the settings of `adapter`, and to those of `lora`. */
 import { type AdapterSettings, bottleneckOf } from '../../../methods/adapter.ts';
 import { type MethodSettings, methods } from '../../../methods/index.ts';
-import { cannotOpen, type HubConfig, parsed, refuseOther } from './checks.ts';
+import { cannotOpen, type Fields, type HubConfig, parsed, refuseOther } from './checks.ts';
 import { loraSettings } from './lora.ts';
 
 /** The file has the name that PEFT gives its own: only the fields tell one from the other. */
@@ -67,7 +67,7 @@ const modelFields = ({ name, type, className, hiddenSize }: HubModel) => ({
   model_type: type,
 });
 
-export function hubFromSettings(settings: AdapterSettings, model: HubModel, kept?: HubConfig): HubConfig {
+export function bottleneckFields(settings: AdapterSettings, kept?: HubConfig): Fields {
   const { placement, reductionFactor, nonLinearity, scaling } = bottleneckOf(settings);
   const own = {
     ...placements[placement],
@@ -75,9 +75,17 @@ export function hubFromSettings(settings: AdapterSettings, model: HubModel, kept
     non_linearity: nonLinearity,
     scaling,
   };
-  const config = { init_weights: 'mam_adapter', ...plainBottleneck, ...kept?.config, ...own };
-  return { version: VERSION, ...kept, config, ...modelFields(model), name: kept?.name ?? OWN_NAME };
+  return { init_weights: 'mam_adapter', ...plainBottleneck, ...kept?.config, ...own };
 }
+
+/** The whole file around what the method says. */
+export const hubConfig = (config: Fields, model: HubModel, kept?: HubConfig): HubConfig => ({
+  version: VERSION,
+  ...kept,
+  config,
+  ...modelFields(model),
+  name: kept?.name ?? OWN_NAME,
+});
 
 export const headFromLabels = (labels: readonly string[], model: HubModel) => ({
   config: null,

@@ -11,12 +11,14 @@ import {
 } from '../../../files/index.ts';
 import { readJson } from '../../../files/modelFolder.node.ts';
 import type { AdapterSettings } from '../../../methods/adapter.ts';
+import type { LoraSettings } from '../../../methods/lora.ts';
 import { writeDurably } from '../../runs/atomic.node.ts';
 import { noSafetensors } from '../noSafetensors.ts';
 import type { HubConfig } from './checks.ts';
-import { type HubModel, headFromLabels, hubFromSettings } from './config.ts';
+import { bottleneckFields, type HubModel, headFromLabels, hubConfig } from './config.ts';
 import { openFused } from './fused.ts';
 import { attentionLetters } from './lora.ts';
+import { hubLora } from './loraWriter.ts';
 import { type HubPlaces, hubPlace, ownPlace, placesOf, requirePlaces } from './places.ts';
 
 const CONFIG = 'adapter_config.json';
@@ -26,8 +28,7 @@ const HEAD_WEIGHTS = 'model_head.safetensors';
 /** What scores tokens the library never trains: a language model's head is a copy of the base's. */
 const COPIED_HEAD = 'lm_head.weight';
 
-export const hasHubForm = (methodName: string, modelType: string): boolean =>
-  methodName === 'adapter' && placesOf(modelType) !== undefined;
+export const hasHubPlaces = (modelType: string): boolean => placesOf(modelType) !== undefined;
 
 export async function openHubFolder(folder: string, { name, model_type, config }: HubConfig): Promise<Checkpoint> {
   const places = requirePlaces(model_type, join(folder, CONFIG));
@@ -50,22 +51,28 @@ export async function hubLabels(folder: string): Promise<string[] | undefined> {
 }
 
 export interface HubSaved {
-  readonly method: AdapterSettings;
+  readonly method: AdapterSettings | LoraSettings;
   readonly model: HubModel;
   /** None of a language model. */
   readonly labels: readonly string[];
   readonly tensors: readonly NamedTensor[];
   readonly headModules: readonly string[];
+  /** Of LoRA: number of the model's blocks. */
+  readonly blocks?: number;
   readonly kept?: HubConfig | undefined;
 }
 
 export async function writeHubFolder(folder: string, saved: HubSaved): Promise<void> {
-  const { method, model, labels, tensors, headModules, kept } = saved;
-  const config = hubFromSettings(method, model, kept);
+  const { method, model, labels, tensors, headModules, blocks = 0, kept } = saved;
   const places = requirePlaces(model.type, join(folder, CONFIG));
   const isHead = ({ name }: NamedTensor): boolean => headModules.some((module) => name.startsWith(`${module}.`));
   const own = tensors.filter((tensor) => !isHead(tensor));
-  const renamed = own.map((tensor) => ({ ...tensor, name: hubName(tensor.name, config.name, places) }));
+  const added =
+    method.name === 'lora'
+      ? hubLora({ method, tensors: own, places, blocks })
+      : { config: bottleneckFields(method, kept), tensors: own };
+  const config = hubConfig(added.config, model, kept);
+  const renamed = added.tensors.map((tensor) => ({ ...tensor, name: hubName(tensor.name, config.name, places) }));
   await writeDurably(join(folder, CONFIG), [jsonText(config)]);
   await writeDurably(join(folder, WEIGHTS), safetensorsChunks(renamed));
   if (headModules.length === 0) return;
@@ -73,15 +80,25 @@ export async function writeHubFolder(folder: string, saved: HubSaved): Promise<v
   await writeDurably(join(folder, HEAD_WEIGHTS), safetensorsChunks(tensors.filter(isHead)));
 }
 
+/** Names another base in both configurations. */
+export async function nameHubBase(folder: string, base: string): Promise<void> {
+  for (const file of [CONFIG, HEAD_CONFIG]) {
+    const config = (await readJson(folder, file)) as object | undefined;
+    if (config) await writeDurably(join(folder, file), [jsonText({ ...config, model_name: base })]);
+  }
+}
+
 /** The library takes a scaling without a decimal point for no number at all. */
 const jsonText = (value: object): string =>
   `${JSON.stringify(value, null, 2).replace(/("scaling": \d+)(?=[,\n])/, '$1.0')}\n`;
 
 const hubName = (name: string, adapter: string, places: HubPlaces): string =>
-  name.replace(/^(.*)\.(adapter_\w+)\./, (_, place: string, part: string) => {
-    const at = `${hubPlace(places, place)}.adapters.${adapter}.${part}.`;
-    return part === 'adapter_down' ? `${at}0.` : at;
-  });
+  name
+    .replace(/\.(lora_[AB])\.weight$/, `.loras.${adapter}.$1`)
+    .replace(/^(.*)\.(adapter_\w+)\./, (_, place: string, part: string) => {
+      const at = `${hubPlace(places, place)}.adapters.${adapter}.${part}.`;
+      return part === 'adapter_down' ? `${at}0.` : at;
+    });
 
 /** Undefined for what belongs to another adapter of the model. */
 export function ownHubName(stored: string, adapter: string, places: HubPlaces): string | undefined {

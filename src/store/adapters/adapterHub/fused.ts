@@ -46,3 +46,10 @@ function spread(blocks: Float32Array, { height, rank, slots, into }: Spreading):
   });
   return into;
 }
+
+/** One product of all three matrices as the library has it: they share A, and B stands as it is. */
+export function threefold(a: Float32Array): Float32Array {
+  const all = new Float32Array(MATRICES * a.length);
+  for (let i = 0; i < MATRICES; i++) all.set(a, i * a.length);
+  return all;
+}

@@ -10,6 +10,7 @@ export async function taskOf({ recipe, adapter, artifact }: Target): Promise<Tas
   const noted = recipe?.task ?? taskNames.find((name) => name === adapter?.manifest?.task);
   const task = noted ?? peftTasks[String(adapter?.peft?.['task_type'])];
   if (task !== undefined) return task;
+  if (String(adapter?.hub?.['model_class']).endsWith('ForSequenceClassification')) return 'text-classification';
   const { description, configFields } = await readModelFolder(artifact.folder);
   const { classification, languageModel } = description.architecture;
   const isScored = String((configFields['architectures'] as readonly unknown[] | undefined)?.[0]).endsWith(

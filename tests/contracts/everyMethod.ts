@@ -38,3 +38,28 @@ export const everyInit = Object.fromEntries(
     methods.lora.settings.parse({ name: 'lora', r: 4, init, ...settings }),
   ]),
 );
+
+const variants = {
+  adapter_pfeiffer: { name: 'adapter', placement: 'pfeiffer', reduction_factor: 4 },
+  adapter_parallel: { name: 'adapter', placement: 'parallel', reduction_factor: 4 },
+  prefix_projection: { name: 'prefix_tuning', num_virtual_tokens: 3, prefix_projection: true, encoder_hidden_size: 12 },
+  lora_bias: { name: 'lora', r: 4, bias: 'lora_only' },
+  lora_rslora: { name: 'lora', r: 4, use_rslora: true },
+  lora_patterns: {
+    name: 'lora',
+    r: 4,
+    target_modules: 'all-linear',
+    rank_pattern: { '(query|q_proj|c_attn)': 2 },
+    alpha_pattern: { '(value|v_proj|c_proj)': 5 },
+  },
+  lora_embeddings: {
+    name: 'lora',
+    r: 4,
+    target_modules: String.raw`.*\.(query|q_proj|c_attn|word_embeddings|embed_tokens|wte)`,
+  },
+} as const;
+
+/** Other settings of some methods, which add something else or elsewhere. */
+export const everyVariant = Object.fromEntries(
+  Object.entries(variants).map(([variant, settings]) => [variant, methods[settings.name].settings.parse(settings)]),
+);

@@ -11,9 +11,9 @@ import { exportedTensors, mergedTensors } from '../../src/inference/merged.ts';
 import { basePrecisionOf, type MethodName, type MethodSettings, methods } from '../../src/methods/index.ts';
 import { plainSettings, rankAndScale } from '../../src/methods/lora.ts';
 import { describeModel } from '../../src/models/index.ts';
-import { type BasePrecision, buildProgram, type Program } from '../../src/models/nn/index.ts';
+import type { BasePrecision, Program } from '../../src/models/nn/index.ts';
 import { readAdapter, type SavedAdapter, writeAdapter } from '../../src/store/adapters/index.ts';
-import { classify, type Loss } from '../../src/tasks/index.ts';
+import type { Loss } from '../../src/tasks/index.ts';
 import {
   type MicroBatch,
   type ParameterMemory,
@@ -24,8 +24,8 @@ import {
 } from '../../src/training/index.ts';
 import { folderOf, goldenRows, openDecoder, plainBatch } from '../golden/decoderModels.ts';
 import { goldenFolder, relativeError, runtime } from '../golden/fixtures.ts';
-import { goldenBatches, openPartial, programOf, trainerOf } from '../golden/partial.ts';
-import { everyInit, everyMethod } from './everyMethod.ts';
+import { goldenBatches, openPartial, trainerOf } from '../golden/partial.ts';
+import { everyInit, everyMethod, everyVariant } from './everyMethod.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attune-methods-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -74,11 +74,16 @@ const models: Record<string, TinyModel> = {
  * Their files say so: what the first three put before the text is read from the first step on, and LoftQ starts nearer to
  * the exact base than to the rounded one (tests/golden/loftq.test.ts).
  */
-const changesStep0 = new Set(['prompt_tuning', 'prefix_tuning', 'p_tuning', 'lora_loftq']);
+const changesStep0 = new Set(['prompt_tuning', 'prefix_tuning', 'prefix_projection', 'p_tuning', 'lora_loftq']);
 
 const totalSteps = 5;
 const pairs = Object.entries(models).flatMap(([model, tiny]) =>
-  Object.entries({ ...everyMethod, ...everyInit }).map(([method, settings]) => ({ model, method, tiny, settings })),
+  Object.entries({ ...everyMethod, ...everyInit, ...everyVariant }).map(([method, settings]) => ({
+    model,
+    method,
+    tiny,
+    settings,
+  })),
 );
 const isOffered = ({ tiny, method }: (typeof pairs)[number]): boolean => !tiny.without?.includes(method as MethodName);
 
@@ -186,6 +191,11 @@ describe.each(pairs.filter(isOffered))('$method on $model', ({ model, method, ti
       const merging = mergedTensors(program, { memory, open: runtime.open, threads: 1 });
       return isAdded ? expect(merging).rejects.toMatchObject({ code: 'EXPORT_UNSUPPORTED' }) : await merging;
     }
+    // The table of embeddings scores tokens too there, and only what is looked up is changed.
+    if (model === 'gpt2' && method === 'lora_embeddings') {
+      const merging = mergedTensors(program, { memory, open: runtime.open, threads: 1 });
+      return await expect(merging).rejects.toMatchObject({ code: 'EXPORT_UNSUPPORTED' });
+    }
     const outputs = [...program.merged].map(([name, tensor]) => [`merged.${name}`, tensor] as const);
     await using session = await runtime.open(Object.fromEntries(outputs), { threads: 1 });
     const merged = await session.run(parameterValues(program, memory));
@@ -279,55 +289,6 @@ async function saveIn(path: string, { program, memory }: Opened, { method, tiny 
   };
   await writeAdapter(path, saved);
 }
-
-const bertBase = {
-  vocab_size: 30_522,
-  hidden_size: 768,
-  intermediate_size: 3072,
-  num_hidden_layers: 12,
-  num_attention_heads: 12,
-  max_position_embeddings: 512,
-};
-
-/** Of a model in the shape of BERT base: what the papers count. D 768, F 3,072, 12 layers. */
-const counts: Record<string, { settings: object; formula: number; counts: string }> = {
-  lora: { settings: { name: 'lora', r: 8 }, formula: 294_912, counts: '12 · 2 · r·(D + D)' },
-  adalora: {
-    settings: { name: 'adalora' },
-    formula: 12 * 2 * 12 * (768 + 768 + 1),
-    counts: '12 · 2 · r·(D + D + 1), r 12',
-  },
-  dora: { settings: { name: 'dora', r: 8 }, formula: 294_912 + 12 * 2 * 768, counts: "LoRA's and 12 · 2 · D" },
-  vera: { settings: { name: 'vera', r: 256 }, formula: 12 * 2 * (768 + 256), counts: '12 · 2 · (D + r)' },
-  ia3: { settings: { name: 'ia3' }, formula: 12 * (768 + 768 + 768 + 3072), counts: '12 · (key, value, two inputs)' },
-  ln_tuning: { settings: { name: 'ln_tuning' }, formula: 25 * 2 * 768, counts: '(2 · 12 + 1) · 2D' },
-  prompt_tuning: { settings: { name: 'prompt_tuning' }, formula: 20 * 768, counts: 'P·D, P = 20' },
-  prefix_tuning: { settings: { name: 'prefix_tuning' }, formula: 20 * 12 * 2 * 768, counts: 'P · 12 · 2 · D' },
-  p_tuning: {
-    settings: { name: 'p_tuning', encoder_hidden_size: 128 },
-    formula: 20 * 768 + (768 * 128 + 128) + (128 * 128 + 128) + (128 * 768 + 768),
-    counts: 'P·D and three layers',
-  },
-  adapter: {
-    settings: { name: 'adapter', placement: 'houlsby' },
-    formula: 12 * 2 * (2 * 768 * 48 + 48 + 768),
-    counts: '12 · 2 · (2·D·m + m + D), m = D/16',
-  },
-  bitfit: {
-    settings: { name: 'bitfit' },
-    formula: 768 + 12 * (4 * 768 + 2 * 768 + 3072 + 768) + 768,
-    counts: 'biases: embeddings, 12 · (attention, norms, feed-forward), pooler',
-  },
-};
-
-test.each(Object.entries(counts))('%s trains as many parameters as its formula says', (name, { settings, formula }) => {
-  const description = describeModel({ model_type: 'bert', ...bertBase }, 'config.json');
-  const method = methods[name as 'lora'].settings.parse(settings);
-  const { parameters } = buildProgram(classify(description, { numLabels: 2 }), programOf(method, description));
-  const trained = parameters.filter(({ parameter: { trainable, head } }) => trainable && !head);
-  const count = trained.reduce((sum, { parameter: { shape } }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  expect(count).toBe(formula);
-});
 
 test('a prompt that starts from a text has the embeddings of its tokens, repeated', async () => {
   const given = { name: 'prompt_tuning', num_virtual_tokens: 5, prompt_tuning_init: 'text' };

@@ -221,6 +221,28 @@ describe('LoRA of AdapterHub', () => {
     expect(await open('hub-peft')).toEqual(await open(hubLora));
   });
 
+  it.skipIf(!adaptersPython)(
+    'goes back from there into a folder that AdapterHub opens with the same scores',
+    async () => {
+      await attune(['export', 'hub-peft', '--to', 'adapterhub', '--output', 'hub-again', '--json'], place);
+      const path = join(import.meta.dirname, '../../tools/golden/open_adapter_hub.py');
+      const places = [join(folder, 'hub-again'), tinyModel, join(folder, 'input.json')];
+      const { logits } = JSON.parse(execFileSync(adaptersPython!, [path, ...places], { encoding: 'utf8' })) as {
+        logits: number[][];
+      };
+      const shares = logits.map((row) => {
+        const total = row.reduce((sum, logit) => sum + Math.exp(logit), 0);
+        return row.map((logit) => Math.exp(logit) / total);
+      });
+      const answers = await predict(hubLora);
+      answers.forEach(({ scores }, i) => {
+        Object.values(scores).forEach((score, at) => {
+          expect(Math.abs(score - shares[i]![at]!)).toBeLessThan(1e-4);
+        });
+      });
+    },
+  );
+
   it('of before 1.1 has alpha without effect, as in its program', async () => {
     cpSync(hubLora, join(folder, 'hub-old'), { recursive: true });
     const config = readJson(folder, 'hub-old/adapter_config.json');

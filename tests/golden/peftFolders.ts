@@ -5,14 +5,17 @@ import { type Checkpoint, checkpointOver } from '../../src/files/index.ts';
 import { type MethodSettings, methods } from '../../src/methods/index.ts';
 import type { Program } from '../../src/models/nn/index.ts';
 import { ownHubName } from '../../src/store/adapters/adapterHub/folder.node.ts';
+import { requirePlaces } from '../../src/store/adapters/adapterHub/places.ts';
 import { ownName } from '../../src/store/adapters/peft/names.ts';
 import { type ParameterMemory, parameterValues } from '../../src/training/index.ts';
 import { type readTensors, relativeError, runtime } from './fixtures.ts';
 
 type Golden = Awaited<ReturnType<typeof readTensors>>;
 
+const hubPlaces = requirePlaces('bert', 'golden files');
+
 /** Our name of a tensor: PEFT's begin with a root of their own, AdapterHub's hold the adapter's name. */
-export const own = (name: string): string | undefined => ownName(name) ?? ownHubName(name, 'reviews');
+export const own = (name: string): string | undefined => ownName(name) ?? ownHubName(name, 'reviews', hubPlaces);
 
 /** Whether PEFT's folder has what a network makes, and not the network. */
 export const isEncoded = ({ trained }: { readonly trained: object }): boolean =>

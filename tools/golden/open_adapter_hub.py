@@ -1,6 +1,7 @@
 """Opens an adapter saved by Attune with AdapterHub's library: python tools/golden/open_adapter_hub.py FOLDER BASE INPUT.json
 
 BASE is the folder of the base model; INPUT.json is that of open_saved.py. In the environment of adapter_hub.py.
+A folder without a head is a language model's: of "rows" it scores every token.
 Prints {"logits", "trainable_parameters", "left_out"}; left_out are tensors of FOLDER that the model did not take.
 """
 
@@ -15,9 +16,22 @@ import adapters
 import torch
 import transformers
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from open_saved import answer, encode
+
+
+def has_head(folder: Path) -> bool:
+    return (folder / "head_config.json").exists()
+
+
+def open_base(folder: Path, base: Path) -> torch.nn.Module:
+    if not has_head(folder):
+        return AutoModelForCausalLM.from_pretrained(base, local_files_only=True)
+    labels = json.loads((folder / "head_config.json").read_text())["label2id"]
+    return AutoModelForSequenceClassification.from_pretrained(
+        base, local_files_only=True, ignore_mismatched_sizes=True, num_labels=len(labels)
+    )
 
 
 def main() -> int:
@@ -26,20 +40,19 @@ def main() -> int:
         parser.add_argument(name, type=Path)
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
-    labels = json.loads((options.folder / "head_config.json").read_text())["label2id"]
-    model = AutoModelForSequenceClassification.from_pretrained(
-        options.base, local_files_only=True, ignore_mismatched_sizes=True, num_labels=len(labels)
-    )
+    model = open_base(options.folder, options.base)
     adapters.init(model)
-    name = model.load_adapter(str(options.folder), with_head=True, set_active=True, use_safetensors=True)
-    saved = load_file(options.folder / "adapter.safetensors") | load_file(options.folder / "model_head.safetensors")
+    name = model.load_adapter(str(options.folder), with_head=has_head(options.folder), set_active=True, use_safetensors=True)
+    saved = {key: tensor for file in options.folder.glob("*.safetensors") for key, tensor in load_file(file).items()}
     state = model.state_dict()
     left_out = [key for key, tensor in saved.items() if key not in state or not torch.equal(state[key], tensor)]
     model.train_adapter(name)
     model.float().eval()
-    tokenizer = AutoTokenizer.from_pretrained(options.base, local_files_only=True)
     asked = json.loads(options.input.read_text())
-    logits = [answer(model, encode(tokenizer, text)) for text in asked["texts"]]
+    logits = [answer(model, row) for row in asked.get("rows", [])]
+    if asked.get("texts"):
+        tokenizer = AutoTokenizer.from_pretrained(options.base, local_files_only=True)
+        logits += [answer(model, encode(tokenizer, text)) for text in asked["texts"]]
     count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     print(json.dumps({"logits": logits, "trainable_parameters": count, "left_out": left_out}))
     return 1 if left_out else 0

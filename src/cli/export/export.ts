@@ -5,13 +5,13 @@ import { showExported } from './show.ts';
 export const command = defineCommand({
   name: 'export',
   summary: 'writes a run or a model as files that other programs open',
-  usage: 'TARGET --to onnx|hf|peft|mlx --output FOLDER [--dtype fp32,int8]',
+  usage: 'TARGET --to onnx|hf|peft|mlx|adapterhub --output FOLDER [--dtype fp32,int8]',
   positionals: { least: 1, most: 1 },
   options: {
     to: {
       type: 'string',
       value: 'FORM',
-      help: 'onnx: for transformers.js; hf: a whole Hugging Face model; peft, mlx: the adapter alone',
+      help: 'onnx: for transformers.js; hf: a whole Hugging Face model; peft, mlx, adapterhub: the adapter alone',
     },
     output: { type: 'string', value: 'FOLDER', help: 'where the files go; empty, or not there yet' },
     dtype: { type: 'string', value: 'LIST', help: 'of onnx: fp32, int8, or both with a comma; left out, both' },

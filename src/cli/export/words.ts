@@ -1,7 +1,7 @@
 /** The words that `export` and `merge` are called with, checked. */
 import { nearest } from '../../errors/index.ts';
 import { combinations } from '../../methods/sums/combine.ts';
-import { type Form, forms, mergeBases, type Precision, precisions } from '../../recipes/export/index.ts';
+import { type Form, forms, isAdapterForm, mergeBases, type Precision, precisions } from '../../recipes/export/index.ts';
 import { usage } from '../arguments.ts';
 import type { Command, Values } from '../command.ts';
 import type { mergeOptions } from './options.ts';
@@ -19,7 +19,7 @@ export function formOf(command: Command, word: string | undefined): Form {
 export function precisionsOf(command: Command, list: string | undefined, form: Form): readonly Precision[] {
   if (list === undefined) return precisions;
   if (form !== 'onnx') {
-    const fix = 'leave it out; the weights of hf, peft and mlx are float32';
+    const fix = 'leave it out; the weights of the other forms are float32';
     throw usage({ command, word: '--dtype', problem: `it does not go with --to ${form}`, fix });
   }
   const words = new Set(list.split(',').map((word) => word.trim()));
@@ -28,8 +28,7 @@ export function precisionsOf(command: Command, list: string | undefined, form: F
 
 export function mergingOf(command: Command, values: Values<typeof mergeOptions>, form: Form) {
   const { base, data, 'max-drift': maxDrift } = values;
-  const isAlone = form === 'peft' || form === 'mlx';
-  if (isAlone && (base !== undefined || data.length > 0 || maxDrift !== undefined)) {
+  if (isAdapterForm(form) && (base !== undefined || data.length > 0 || maxDrift !== undefined)) {
     const fix = 'leave --base, --data and --max-drift out; nothing is folded into weights there';
     throw usage({ command, word: '--to', problem: `${form} writes the adapter alone`, fix });
   }

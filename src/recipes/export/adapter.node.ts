@@ -1,4 +1,4 @@
-/** An adapter alone, for PEFT or for MLX-LM. It is opened on its base first: what does not open is not passed on. */
+/** An adapter alone, for PEFT, AdapterHub or MLX-LM. It is opened on its base first: what does not open is not passed on. */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
@@ -10,11 +10,14 @@ import type { ModelDescription } from '../../models/index.ts';
 import { type Adapter, plainForm, writeMlxFolder } from '../../store/adapters/index.ts';
 import { taskOf } from '../kindOf.node.ts';
 import { baseFolder, type Target } from '../target.node.ts';
-import { runTasks } from '../train/tasks/index.ts';
+import { type RunTask, runTasks } from '../train/tasks/index.ts';
+import { hubAdapter, writeHub } from './adapterHub.node.ts';
 import { peftAdapter, writePeft } from './peft.node.ts';
 import { readTensors } from './tensors.ts';
 
-export type AdapterForm = 'peft' | 'mlx';
+/** Forms of an adapter alone. */
+export const adapterForms = ['peft', 'mlx', 'adapterhub'] as const;
+type AdapterForm = (typeof adapterForms)[number];
 
 interface AdapterExport {
   readonly form: AdapterForm;
@@ -24,18 +27,33 @@ interface AdapterExport {
 /** What fills the folder. */
 export async function adapterWriter(target: Target, { form, reference }: AdapterExport) {
   refuseChangedBase(target, { form, reference });
-  const adapter = form === 'peft' ? peftAdapter(target.adapter, reference) : expectAdapter(target.adapter, reference);
-  const { artifact, maxLength } = target;
+  const { artifact } = target;
   const { description } = await readModelFolder(artifact.folder);
-  const task = await taskOf(target);
-  const threads = availableParallelism();
-  const opened =
-    task === 'text-classification'
-      ? await openClassifier(artifact, { threads, maxLength, batchSize: 1 })
-      : await openLanguageModel(artifact, { threads });
-  await opened[Symbol.asyncDispose]();
-  if (form === 'peft') return (folder: string) => writePeft(folder, adapter, { description, task: runTasks[task] });
+  const adapter = heldAdapter(target, { form, reference, modelType: description.architecture.modelType });
+  const task = runTasks[await taskOf(target)];
+  const labels = await openedLabels(target, task);
+  if (form === 'peft') return (folder: string) => writePeft(folder, adapter, { description, task });
+  if (form === 'adapterhub') return (folder: string) => writeHub(folder, adapter, { description, task, labels });
   return (folder: string) => writeMlx(folder, adapter, description);
+}
+
+function heldAdapter(
+  { adapter }: Target,
+  { form, reference, modelType }: AdapterExport & { modelType: string },
+): Adapter {
+  if (form === 'peft') return peftAdapter(adapter, reference);
+  return form === 'mlx' ? expectAdapter(adapter, reference) : hubAdapter(adapter, { where: reference, modelType });
+}
+
+/** What does not open is not passed on. A language model has no labels. */
+async function openedLabels({ artifact, maxLength }: Target, { hasLabels }: RunTask): Promise<readonly string[]> {
+  const threads = availableParallelism();
+  if (hasLabels) {
+    await using classifier = await openClassifier(artifact, { threads, maxLength, batchSize: 1 });
+    return classifier.labels;
+  }
+  await using _ = await openLanguageModel(artifact, { threads });
+  return [];
 }
 
 /** Beside the base as its file has it the adapter would be another model. */

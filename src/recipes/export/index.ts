@@ -1,5 +1,5 @@
 /**
- * recipes/export — a target leaves as ordinary files: a Hugging Face folder, a PEFT or MLX-LM adapter, ONNX for
+ * recipes/export — a target leaves as ordinary files: a Hugging Face folder, a PEFT, AdapterHub or MLX-LM adapter, ONNX for
  * transformers.js.
  * Invariant: what leaves answers as the target does, and nothing is written over.
  */
@@ -12,7 +12,7 @@ import { basePrecisionOf } from '../../methods/index.ts';
 import { labelledExamples, labelledRows } from '../evaluate.node.ts';
 import { isLanguageModel } from '../kindOf.node.ts';
 import { openTarget, type Target } from '../target.node.ts';
-import { adapterWriter } from './adapter.node.ts';
+import { adapterForms, adapterWriter } from './adapter.node.ts';
 import type { Drift, Limit, MergeBase } from './drift.ts';
 import { writeHuggingFace } from './hf.node.ts';
 import type { Precision } from './inferenceGraph.ts';
@@ -25,8 +25,12 @@ import { type PlainModel, plainModel } from './plainModel.node.ts';
 export { type MergeBase, mergeBases } from './drift.ts';
 export { type Precision, precisions } from './inferenceGraph.ts';
 
-export const forms = ['onnx', 'hf', 'peft', 'mlx'] as const;
+export const forms = ['onnx', 'hf', ...adapterForms] as const;
 export type Form = (typeof forms)[number];
+
+/** Whether nothing is folded into weights. */
+export const isAdapterForm = (form: Form): form is (typeof adapterForms)[number] =>
+  adapterForms.some((own) => own === form);
 
 export interface ExportOptions {
   readonly form: Form;
@@ -58,7 +62,7 @@ export async function exportTarget(reference: string, options: ExportOptions): P
   await refuseUsedPlace(output);
   const target = await openTarget(reference, signal);
   const path = resolve(output);
-  if (form === 'peft' || form === 'mlx') {
+  if (isAdapterForm(form)) {
     await writeFolder(path, await adapterWriter(target, { form, reference }));
     return { path, files: await filesOf(path) };
   }

@@ -12,8 +12,9 @@ import { readJson } from '../../files/modelFolder.node.ts';
 import { type MethodSettings, type ModelFacts, parseMethod } from '../../methods/index.ts';
 import { basePrecisions } from '../../models/nn/index.ts';
 import { writeDurably, writeJson } from '../runs/atomic.node.ts';
-import { type HubConfig, type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
-import { hasHubForm, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
+import type { HubConfig } from './adapterHub/checks.ts';
+import { type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
+import { hasHubPlaces, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
 import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
 import { isMlxConfig, type MlxConfig, openMlxFolder, settingsFromMlx } from './mlx/folder.node.ts';
 import { settingsFromPeft } from './peft/config.ts';
@@ -134,7 +135,7 @@ export async function writeAdapter(folder: string, saved: SavedAdapter): Promise
     const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules };
     const isWhole = await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
     if (exported || !isWhole) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
-  } else if (method.name === 'adapter' && hasHubForm(method.name, model.type)) {
+  } else if (method.name === 'adapter' && hasHubPlaces(model.type)) {
     const { labels } = manifest;
     const named = { ...model, name: baseName };
     await writeHubFolder(folder, { method, model: named, labels, tensors, headModules, kept: earlier?.hub });

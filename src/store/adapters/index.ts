@@ -11,6 +11,7 @@ export {
   type SavedAdapter,
   writeAdapter,
 } from './adapterFolder.node.ts';
+export { type HubSaved, hasHubPlaces, nameHubBase, writeHubFolder } from './adapterHub/folder.node.ts';
 export {
   type BaseIdentity,
   configHash,

@@ -1,19 +1,9 @@
 /** AdapterHub's adapter_config.json (adapter-hub/adapters) to and from the settings of `adapter`, and to those of `lora`. */
-import { z } from 'zod';
-import { AttuneError } from '../../../errors/index.ts';
 import { type AdapterSettings, bottleneckOf } from '../../../methods/adapter.ts';
 import { type MethodSettings, methods } from '../../../methods/index.ts';
 import { wrongField } from '../wrongField.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
-
-export interface HubConfig extends Fields {
-  /** What the names of its tensors hold. */
-  readonly name: string;
-  readonly config: Fields;
-  readonly model_name?: unknown;
-  readonly version?: unknown;
-}
+import { anyFields, cannotOpen, checked, type Fields, type HubConfig, refuseOther } from './checks.ts';
+import { loraSettings } from './lora.ts';
 
 /** The file has the name that PEFT gives its own: only the fields tell one from the other. */
 export const isHubConfig = (value: unknown): value is HubConfig =>
@@ -42,16 +32,6 @@ const plainBottleneck = {
   stochastic_depth: 0,
 } as const;
 
-const plainLora = {
-  composition_mode: 'add',
-  use_gating: false,
-  leave_out: [],
-  dtype: null,
-  vera_d: null,
-  vera_b: null,
-  use_dora: false,
-} as const;
-
 /** The settings that a folder was made with. Refuses what would be computed otherwise than the library does. */
 export function settingsFromHub(file: HubConfig, where: string): MethodSettings {
   const { config } = checked(anyFields, file, where);
@@ -66,71 +46,10 @@ export function settingsFromHub(file: HubConfig, where: string): MethodSettings 
   )?.[0];
   if (placement === undefined) throw cannotOpen(where, 'it stands at other places than houlsby, pfeiffer and parallel');
   const read = { name: 'adapter', placement, reduction_factor, non_linearity, scaling: scaling ?? 1 };
-  const parsed = methods.adapter.settings.safeParse(read);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
+  const settings = methods.adapter.settings.safeParse(read);
+  if (settings.success) return settings.data;
+  const [issue] = settings.error.issues;
   throw wrongField(file, { ...issue!, path: ['config', ...issue!.path] }, where);
-}
-
-const anyFields = z.object({ name: z.string(), config: z.looseObject({}) });
-
-/** The library's defaults where a field is left out. */
-const loraFields = z.object({
-  config: z.object({
-    r: z.int().min(1),
-    alpha: z.number().positive(),
-    dropout: z.number().min(0).lt(1).default(0),
-    attn_matrices: z.array(z.enum(['q', 'k', 'v'])).default(['q', 'v']),
-    selfattn_lora: z.boolean().default(true),
-    intermediate_lora: z.boolean().default(false),
-    output_lora: z.boolean().default(false),
-  }),
-});
-
-function checked<T>(fields: z.ZodType<T>, file: HubConfig, where: string): T {
-  const { success, data, error } = fields.safeParse(file);
-  if (success) return data;
-  throw wrongField(file, error.issues[0]!, where);
-}
-
-/** Layers of BERT by the library's names of matrices. */
-const matrices = { q: 'query', k: 'key', v: 'value' };
-
-function loraSettings(file: HubConfig, where: string): MethodSettings {
-  refuseOther(file.config, plainLora, where);
-  const { config } = checked(loraFields, file, where);
-  const attention = config.selfattn_lora ? config.attn_matrices : [];
-  const targets = [
-    ...attention.map((letter) => `attention.self.${matrices[letter]}`),
-    ...(config.intermediate_lora ? ['intermediate.dense'] : []),
-    ...(config.output_lora ? [String.raw`\d+.output.dense`] : []),
-  ];
-  const pattern = `.*\\.(${targets.join('|').replaceAll(/(?<!\\d\+)\./g, String.raw`\.`)})`;
-  const { r, alpha, dropout } = config;
-  // Before 1.1.0 the library left alpha out of the product.
-  const used = isBefore(file.version, [1, 1]) ? r : alpha;
-  const read = { name: 'lora', r, lora_alpha: used, lora_dropout: dropout, target_modules: pattern };
-  return methods.lora.settings.parse(read);
-}
-
-function isBefore(version: unknown, [major, minor]: readonly [number, number]): boolean {
-  const found = /^adapters\.(\d+)\.(\d+)/.exec(String(version));
-  if (!found) return true;
-  const [first, second] = found.slice(1).map(Number) as [number, number];
-  return first < major || (first === major && second < minor);
-}
-
-function refuseOther(config: Fields, plain: Fields, where: string): void {
-  for (const [field, value] of Object.entries(plain)) {
-    const found = config[field] ?? value;
-    if (JSON.stringify(found) === JSON.stringify(value)) continue;
-    throw cannotOpen(where, `config.${field} is ${JSON.stringify(found)}`);
-  }
-}
-
-function cannotOpen(where: string, found: string): AttuneError {
-  const fix = 'Attune opens bottleneck adapters (double_seq_bn, seq_bn, par_bn) and LoRA of AdapterHub';
-  return new AttuneError({ code: 'ADAPTER_UNSUPPORTED', where, problem: `${found}, which is not read here`, fix });
 }
 
 export interface HubModel {
@@ -152,7 +71,7 @@ const modelFields = ({ name, type, className, hiddenSize }: HubModel) => ({
   model_type: type,
 });
 
-export function hubFromSettings(settings: AdapterSettings, model: HubModel, kept?: HubConfig): HubConfig {
+export function bottleneckFields(settings: AdapterSettings, kept?: HubConfig): Fields {
   const { placement, reductionFactor, nonLinearity, scaling } = bottleneckOf(settings);
   const own = {
     ...placements[placement],
@@ -160,9 +79,17 @@ export function hubFromSettings(settings: AdapterSettings, model: HubModel, kept
     non_linearity: nonLinearity,
     scaling,
   };
-  const config = { init_weights: 'mam_adapter', ...plainBottleneck, ...kept?.config, ...own };
-  return { version: VERSION, ...kept, config, ...modelFields(model), name: kept?.name ?? OWN_NAME };
+  return { init_weights: 'mam_adapter', ...plainBottleneck, ...kept?.config, ...own };
 }
+
+/** The whole file around what the method says. */
+export const hubConfig = (config: Fields, model: HubModel, kept?: HubConfig): HubConfig => ({
+  version: VERSION,
+  ...kept,
+  config,
+  ...modelFields(model),
+  name: kept?.name ?? OWN_NAME,
+});
 
 export const headFromLabels = (labels: readonly string[], model: HubModel) => ({
   config: null,

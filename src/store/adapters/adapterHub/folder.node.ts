@@ -11,27 +11,36 @@ import {
 } from '../../../files/index.ts';
 import { readJson } from '../../../files/modelFolder.node.ts';
 import type { AdapterSettings } from '../../../methods/adapter.ts';
+import type { LoraSettings } from '../../../methods/lora.ts';
 import { writeDurably } from '../../runs/atomic.node.ts';
 import { noSafetensors } from '../noSafetensors.ts';
-import { type HubConfig, type HubModel, headFromLabels, hubFromSettings } from './config.ts';
+import type { HubConfig } from './checks.ts';
+import { bottleneckFields, type HubModel, headFromLabels, hubConfig } from './config.ts';
+import { openFused } from './fused.ts';
+import { attentionLetters } from './lora.ts';
+import { hubLora } from './loraWriter.ts';
+import { type HubPlaces, hubPlace, ownPlace, placesOf, requirePlaces } from './places.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter.safetensors';
 const HEAD_CONFIG = 'head_config.json';
 const HEAD_WEIGHTS = 'model_head.safetensors';
-/** The models whose sublayers have the places here that they have in the library. */
-const sharedPlaces = new Set(['bert']);
+/** What scores tokens the library never trains: a language model's head is a copy of the base's. */
+const COPIED_HEAD = 'lm_head.weight';
 
-export const hasHubForm = (methodName: string, modelType: string): boolean =>
-  methodName === 'adapter' && sharedPlaces.has(modelType);
+export const hasHubPlaces = (modelType: string): boolean => placesOf(modelType) !== undefined;
 
-export async function openHubFolder(folder: string, { name }: HubConfig): Promise<Checkpoint> {
+export async function openHubFolder(folder: string, { name, model_type, config }: HubConfig): Promise<Checkpoint> {
+  const places = requirePlaces(model_type, join(folder, CONFIG));
   const present = [WEIGHTS, HEAD_WEIGHTS].filter((file) => existsSync(join(folder, file)));
   if (!present.includes(WEIGHTS)) {
     throw noSafetensors(join(folder, WEIGHTS), 'save the adapter again with save_adapter(…, use_safetensors=True)');
   }
   const files = await Promise.all(present.map(async (file) => openSafetensors(await openFile(join(folder, file)))));
-  return joinFiles(files, (stored) => ownHubName(stored, name));
+  const renamed = (stored: string) => (stored === COPIED_HEAD ? undefined : ownHubName(stored, name, places));
+  const checkpoint = joinFiles(files, renamed);
+  const slots = attentionLetters(config).map((letter) => 'qkv'.indexOf(letter));
+  return places.fused && config['architecture'] === 'lora' ? openFused(checkpoint, places.fused, slots) : checkpoint;
 }
 
 /** The label names that a head was saved with, in the order of its outputs. */
@@ -42,39 +51,60 @@ export async function hubLabels(folder: string): Promise<string[] | undefined> {
 }
 
 export interface HubSaved {
-  readonly method: AdapterSettings;
+  readonly method: AdapterSettings | LoraSettings;
   readonly model: HubModel;
+  /** None of a language model. */
   readonly labels: readonly string[];
   readonly tensors: readonly NamedTensor[];
   readonly headModules: readonly string[];
+  /** Of LoRA: number of the model's blocks. */
+  readonly blocks?: number;
   readonly kept?: HubConfig | undefined;
 }
 
 export async function writeHubFolder(folder: string, saved: HubSaved): Promise<void> {
-  const { method, model, labels, tensors, headModules, kept } = saved;
-  const config = hubFromSettings(method, model, kept);
+  const { method, model, labels, tensors, headModules, blocks = 0, kept } = saved;
+  const places = requirePlaces(model.type, join(folder, CONFIG));
   const isHead = ({ name }: NamedTensor): boolean => headModules.some((module) => name.startsWith(`${module}.`));
   const own = tensors.filter((tensor) => !isHead(tensor));
-  const renamed = own.map((tensor) => ({ ...tensor, name: hubName(tensor.name, config.name) }));
+  const added =
+    method.name === 'lora'
+      ? hubLora({ method, tensors: own, places, blocks })
+      : { config: bottleneckFields(method, kept), tensors: own };
+  const config = hubConfig(added.config, model, kept);
+  const renamed = added.tensors.map((tensor) => ({ ...tensor, name: hubName(tensor.name, config.name, places) }));
   await writeDurably(join(folder, CONFIG), [jsonText(config)]);
   await writeDurably(join(folder, WEIGHTS), safetensorsChunks(renamed));
+  if (headModules.length === 0) return;
   await writeDurably(join(folder, HEAD_CONFIG), [jsonText(headFromLabels(labels, model))]);
   await writeDurably(join(folder, HEAD_WEIGHTS), safetensorsChunks(tensors.filter(isHead)));
+}
+
+/** Names another base in both configurations. */
+export async function nameHubBase(folder: string, base: string): Promise<void> {
+  for (const file of [CONFIG, HEAD_CONFIG]) {
+    const config = (await readJson(folder, file)) as object | undefined;
+    if (config) await writeDurably(join(folder, file), [jsonText({ ...config, model_name: base })]);
+  }
 }
 
 /** The library takes a scaling without a decimal point for no number at all. */
 const jsonText = (value: object): string =>
   `${JSON.stringify(value, null, 2).replace(/("scaling": \d+)(?=[,\n])/, '$1.0')}\n`;
 
-const hubName = (name: string, adapter: string): string =>
-  name.replace(/\.(adapter_\w+)\./, (_, part: string) => {
-    return part === 'adapter_down' ? `.adapters.${adapter}.${part}.0.` : `.adapters.${adapter}.${part}.`;
-  });
+const hubName = (name: string, adapter: string, places: HubPlaces): string =>
+  name
+    .replace(/\.(lora_[AB])\.weight$/, `.loras.${adapter}.$1`)
+    .replace(/^(.*)\.(adapter_\w+)\./, (_, place: string, part: string) => {
+      const at = `${hubPlace(places, place)}.adapters.${adapter}.${part}.`;
+      return part === 'adapter_down' ? `${at}0.` : at;
+    });
 
 /** Undefined for what belongs to another adapter of the model. */
-export function ownHubName(stored: string, adapter: string): string | undefined {
+export function ownHubName(stored: string, adapter: string, places: HubPlaces): string | undefined {
   const [place, kind, owner, rest] = /^(.*)\.(adapters|loras)\.([^.]+)\.(.*)$/.exec(stored)?.slice(1) ?? [];
   if (place === undefined) return stored;
   if (owner !== adapter) return undefined;
-  return kind === 'loras' ? `${place}.${rest}.weight` : `${place}.${rest!.replace('adapter_down.0.', 'adapter_down.')}`;
+  if (kind === 'loras') return `${place}.${rest}.weight`;
+  return `${ownPlace(places, place)}.${rest!.replace('adapter_down.0.', 'adapter_down.')}`;
 }

@@ -4,12 +4,10 @@ import { parseRecipe } from './parseRecipe.ts';
 
 const smallest = { model: 'org/small', task: 'text-classification', data: { train: 'train.jsonl' } };
 
-const mapping = 'give a mapping from names or regular expressions to';
-
 test.each([
   [{ name: 'vera', d_initial: 0 }, 'd_initial', 'give a number that is not 0: from 0 nothing learns'],
-  [{ name: 'lora', rank_pattern: { query: 0 } }, 'rank_pattern.query', `${mapping} whole numbers of at least 1`],
-  [{ name: 'dora', alpha_pattern: { query: -1 } }, 'alpha_pattern.query', `${mapping} numbers above 0`],
+  [{ name: 'lora', rank_pattern: { query: 0 } }, 'rank_pattern.query', 'give a whole number of at least 1'],
+  [{ name: 'dora', alpha_pattern: { query: -1 } }, 'alpha_pattern.query', 'give a number above 0'],
   [{ name: 'full', layer_lr_decay: 2 }, 'layer_lr_decay', 'give a number above 0, and at most 1'],
 ])('%j is refused', (method, key, fix) => {
   expect(() => parseRecipe({ ...smallest, method }, '')).toThrow(

@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -23,5 +23,13 @@ test('a file with two names takes its room once', async () => {
   writeFileSync(join(folder, 'three'), 'x'.repeat(7));
   expect(await bytesBelow(folder)).toBe(107);
   expect(await bytesBelow(join(folder, 'none'))).toBe(0);
+  rmSync(folder, { recursive: true });
+});
+
+test('a name whose file is gone when it is looked at takes no room', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'attune-space-'));
+  writeFileSync(join(folder, 'here'), 'x'.repeat(7));
+  symlinkSync(join(folder, 'gone'), join(folder, 'name'));
+  expect(await bytesBelow(folder)).toBe(7);
   rmSync(folder, { recursive: true });
 });

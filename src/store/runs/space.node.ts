@@ -15,8 +15,8 @@ export async function bytesBelow(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   const sizes = new Map<number, number>();
   for (const name of names) {
-    const found = await stat(join(folder, name));
-    if (found.isFile()) sizes.set(found.ino, found.size);
+    const found = await stat(join(folder, name)).catch(() => undefined); // gone since: another program writes here
+    if (found?.isFile()) sizes.set(found.ino, found.size);
   }
   return [...sizes.values()].reduce((a, b) => a + b, 0);
 }

@@ -4,12 +4,12 @@
  *     [--only NAME …] [--parallel 1] [--threads 2] [--results bench/methods/measured.json]
  * Each run is `attune train` in a process of its own; `parallel` says how many there are at once. `npm run docs:methods` makes the page.
  */
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { methods, type Suite, type SuiteName, suites } from './cells.ts';
+import { openPlace } from './place.ts';
 import { type Cell, keyOf, readCells, writeCells } from './results.ts';
 
 const { values } = parseArgs({
@@ -25,48 +25,24 @@ const { values } = parseArgs({
 });
 const suiteName = values.suite as SuiteName;
 const suite: Suite = suites[suiteName];
-const command = join(import.meta.dirname, '../../dist/cli/main.js');
-const folder = mkdtempSync(join(tmpdir(), 'attune-methods-'));
+using place = openPlace(suite, { model: values.model!, data: values.data, threads: Number(values.threads) });
 
-/** The first rows of a file, so that validation and training keep their own. */
-function firstRows(name: 'train' | 'validation'): string {
-  const lines = readFileSync(resolve(values.data, suite.data, `${name}.jsonl`), 'utf8').split('\n', suite[name]);
-  const path = join(folder, `${name}.jsonl`);
-  writeFileSync(path, `${lines.join('\n')}\n`);
-  return path;
-}
-const data = { train: firstRows('train'), validation: firstRows('validation') };
-
-async function measure(method: string, seed: number): Promise<Cell> {
-  const output = `${method.replaceAll(/[^\w]+/g, '-')}-${seed}`;
-  const recipe = {
-    model: resolve(values.model!),
-    task: suite.task,
-    data,
-    method: methods[method],
-    training: { ...suite.training, seed },
-    threads: Number(values.threads),
-    evaluation: { eval_strategy: 'epoch' },
-    output_dir: output,
-  };
-  const path = join(folder, `${output}.json`);
-  writeFileSync(path, JSON.stringify(recipe));
-  await promisify(execFile)(process.execPath, [command, 'train', path, '--json'], { cwd: folder, maxBuffer: 1 << 28 });
-  const run = JSON.parse(readFileSync(join(folder, output, 'run.json'), 'utf8'));
-  rmSync(join(folder, output), { recursive: true });
-  return {
-    suite: suiteName,
-    method,
-    seed,
-    quality: run.metrics[suite.metric],
-    trainableParameters: run.trainable_parameters,
-    totalParameters: run.total_parameters,
-    trainSeconds: run.timing.train_seconds,
-    peakBytes: run.peak_memory_bytes,
-    fileBytes: run.artifact_bytes,
-    machine: { processor: cpus()[0]!.model, threads: Number(values.threads), atOnce: Number(values.parallel) },
-  };
-}
+const measure = (method: string, seed: number): Promise<Cell> =>
+  place.run({ method, seed }, (output) => {
+    const run = JSON.parse(readFileSync(join(output, 'run.json'), 'utf8'));
+    return {
+      suite: suiteName,
+      method,
+      seed,
+      quality: run.metrics[suite.metric],
+      trainableParameters: run.trainable_parameters,
+      totalParameters: run.total_parameters,
+      trainSeconds: run.timing.train_seconds,
+      peakBytes: run.peak_memory_bytes,
+      fileBytes: run.artifact_bytes,
+      machine: { processor: cpus()[0]!.model, threads: Number(values.threads), atOnce: Number(values.parallel) },
+    };
+  });
 
 const cells = readCells(values.results);
 const wanted = values.only
@@ -89,4 +65,3 @@ async function work(): Promise<void> {
   }
 }
 await Promise.all(Array.from({ length: Number(values.parallel) }, work));
-rmSync(folder, { recursive: true });

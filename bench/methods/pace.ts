@@ -1,0 +1,57 @@
+/**
+ * How long a step of each method takes beside one of LoRA: the same batches, methods in turns, the fastest of each step.
+ *   npm run build && npx tsx bench/methods/pace.ts --suite sst2|gsm8k --model MODEL [--data ../shared/data]
+ *     [--only NAME …] [--steps 6] [--rounds 2] [--threads 2]
+ * Prints a line for each method: the median over the steps of its time over LoRA's.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { methods, type Suite, type SuiteName, suites } from './cells.ts';
+import { openPlace } from './place.ts';
+
+const { values } = parseArgs({
+  options: {
+    suite: { type: 'string' },
+    model: { type: 'string' },
+    data: { type: 'string', default: '../shared/data' },
+    only: { type: 'string', multiple: true, default: Object.keys(methods) },
+    steps: { type: 'string', default: '6' },
+    rounds: { type: 'string', default: '2' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+  },
+});
+const suite: Suite = suites[values.suite as SuiteName];
+using place = openPlace(suite, { model: values.model!, data: values.data, threads: Number(values.threads) });
+const training = { max_steps: Number(values.steps), logging_steps: 1, save_strategy: 'no' };
+const names = [...new Set(['lora', ...values.only])].filter((name) => !Object.hasOwn(suite.without, name));
+
+/** Milliseconds a token, of every step. */
+function paceOf(run: string): number[] {
+  const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n');
+  return lines.flatMap((line) => {
+    const { tokens_per_second: rate } = JSON.parse(line);
+    return rate ? [1000 / rate] : [];
+  });
+}
+
+const fastest = new Map<string, number[]>();
+for (let round = 0; round < Number(values.rounds); round++) {
+  for (const method of names) {
+    const pace = await place.run({ method, seed: 1, training, evaluation: { eval_strategy: 'no' } }, paceOf);
+    const before = fastest.get(method) ?? pace;
+    fastest.set(
+      method,
+      pace.map((ms, step) => Math.min(ms, before[step]!)),
+    );
+  }
+}
+const lora = fastest.get('lora')!;
+for (const method of names) {
+  const ratios = fastest
+    .get(method)!
+    .map((ms, step) => ms / lora[step]!)
+    .sort((a, b) => a - b);
+  console.log(JSON.stringify({ suite: values.suite, method, timesLora: ratios[ratios.length >> 1]! }));
+}

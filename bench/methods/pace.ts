@@ -1,8 +1,8 @@
 /**
  * How long a step of each method takes beside one of LoRA: the same batches, methods in turns, the fastest of each step.
  *   npm run build && npx tsx bench/methods/pace.ts --suite sst2|gsm8k --model MODEL [--data ../shared/data]
- *     [--only NAME …] [--steps 6] [--rounds 2] [--threads 2]
- * Prints a line for each method: the median over the steps of its time over LoRA's.
+ *     [--only NAME …] [--steps 6] [--rounds 2] [--threads 2] [--results bench/methods/pace.json]
+ * Prints a line for each method, the median over the steps of its time over LoRA's, and keeps them for the page.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { methods, type Suite, type SuiteName, suites } from './cells.ts';
 import { openPlace } from './place.ts';
+import { readPaces, writePaces } from './results.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: Object.keys(methods) },
     steps: { type: 'string', default: '6' },
     rounds: { type: 'string', default: '2' },
+    results: { type: 'string', default: 'bench/methods/pace.json' },
     threads: { type: 'string', default: String(availableParallelism()) },
   },
 });
@@ -48,10 +50,14 @@ for (let round = 0; round < Number(values.rounds); round++) {
   }
 }
 const lora = fastest.get('lora')!;
+const paces = readPaces(values.results);
+const own: Record<string, number> = { ...paces[values.suite!] };
 for (const method of names) {
   const ratios = fastest
     .get(method)!
     .map((ms, step) => ms / lora[step]!)
     .sort((a, b) => a - b);
-  console.log(JSON.stringify({ suite: values.suite, method, timesLora: ratios[ratios.length >> 1]! }));
+  own[method] = ratios[ratios.length >> 1]!;
+  console.log(JSON.stringify({ suite: values.suite, method, timesLora: own[method] }));
 }
+writePaces(values.results, { ...paces, [values.suite!]: own });

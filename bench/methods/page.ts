@@ -3,10 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { markdown } from '../table.ts';
 import { methods, type Suite, suites } from './cells.ts';
-import { type Cell, readCells } from './results.ts';
+import { type Cell, readCells, readPaces } from './results.ts';
 
 const root = new URL('../../', import.meta.url);
 const cells = [...readCells(fileURLToPath(new URL('bench/methods/measured.json', root))).values()];
+
+const paces = readPaces(fileURLToPath(new URL('bench/methods/pace.json', root)));
 
 const heading = `# Every method on the same task
 
@@ -16,11 +18,14 @@ Generated from \`bench/methods/measured.json\` by \`npm run docs:methods\`. One 
 npm run build && npx tsx bench/methods/run.ts --suite sst2|gsm8k --model MODEL [--parallel N] [--threads N]
 \`\`\`
 
+"A step" is measured apart, by \`bench/methods/pace.ts\`: the same batches by one method after the other, the fastest of each step, in units
+of LoRA's.
+
 Each method has the learning rate that Attune gives it where a recipe names none, and no rate was looked for here. That of AdaLoRA, 1e-2,
 was found before, on this very task: 2,000 rows of SST-2 with MiniLM, measured on the same validation rows ([log](log.md), "AdaLoRA needs
 ten times the rate of LoRA"): its row of SST-2 has an advantage over the others.
 
-LoRA and its kin stand beside all linear layers with r 8. Time is that of the steps, in units of LoRA's in the same table; memory is
+LoRA and its kin stand beside all linear layers with r 8. Time is that of a run's steps, in units of LoRA's in the same table; memory is
 the peak of the whole process; the file is what the run leaves, of a method that trains a part its adapter. ± is the standard deviation over seeds.
 `;
 
@@ -29,13 +34,15 @@ const deviation = (numbers: readonly number[]): number =>
   Math.sqrt(numbers.reduce((sum, one) => sum + (one - mean(numbers)) ** 2, 0) / (numbers.length - 1));
 
 interface Unit {
+  readonly pace: number | undefined;
   /** Seconds of LoRA, and how many runs there were at once. */
   readonly lora: number;
   readonly atOnce: number | undefined;
 }
 
-function row(method: string, own: readonly Cell[], { metric }: Suite, { lora, atOnce }: Unit): string[] {
+function row(method: string, own: readonly Cell[], { metric }: Suite, { pace, lora, atOnce }: Unit): string[] {
   const isBeside = own.every(({ machine }) => atOnce === undefined || machine.atOnce === atOnce);
+  const isAlone = own.every(({ machine }) => !machine.shared);
   const of = (name: 'quality' | 'trainSeconds' | 'peakBytes' | 'fileBytes') => own.map((cell) => cell[name]);
   const quality = mean(of('quality'));
   const scatter = own.length > 1 ? deviation(of('quality')) : undefined;
@@ -46,7 +53,8 @@ function row(method: string, own: readonly Cell[], { metric }: Suite, { lora, at
     `${shown(quality)}${scatter === undefined ? '' : ` ± ${(scatter * 100).toFixed(1)}`}`,
     trained >= 1e6 ? `${(trained / 1e6).toFixed(2)} M` : `${(trained / 1e3).toFixed(1)} k`,
     `${((trained / total) * 100).toFixed(2)} %`,
-    `${(mean(of('trainSeconds')) / lora).toFixed(2)}×${isBeside ? '' : '\\*'}`,
+    pace === undefined ? '–' : `${pace.toFixed(2)}×`,
+    isAlone ? `${(mean(of('trainSeconds')) / lora).toFixed(2)}×${isBeside ? '' : '\\*'}` : '–',
     `${Math.round(mean(of('peakBytes')) / 1e6)} MB`,
     `${(mean(of('fileBytes')) / 1e6).toFixed(1)} MB`,
   ];
@@ -59,8 +67,10 @@ function section(name: string, suite: Suite): string {
   const lora = mean(of('lora').map(({ trainSeconds }) => trainSeconds));
   const rows = Object.keys(methods)
     .filter((method) => of(method).length > 0)
-    .map((method) => row(method, of(method), suite, { lora, atOnce: of('lora')[0]?.machine.atOnce }));
-  const head = ['method', suite.metric, 'trained', 'of all', 'time', 'memory', 'file'];
+    .map((method) =>
+      row(method, of(method), suite, { pace: paces[name]?.[method], lora, atOnce: of('lora')[0]?.machine.atOnce }),
+    );
+  const head = ['method', suite.metric, 'trained', 'of all', 'a step', 'time', 'memory', 'file'];
   const missing = Object.keys(methods).filter(
     (method) => !Object.hasOwn(suite.without, method) && of(method).length === 0,
   );

@@ -12,7 +12,13 @@ export interface Cell {
   readonly trainSeconds: number;
   readonly peakBytes: number;
   readonly fileBytes: number;
-  readonly machine: { readonly processor: string; readonly threads: number; readonly atOnce: number };
+  /** `shared`: other programs ran beside it, and its time compares with nothing. */
+  readonly machine: {
+    readonly processor: string;
+    readonly threads: number;
+    readonly atOnce: number;
+    readonly shared?: boolean;
+  };
 }
 
 export const keyOf = ({ suite, method, seed }: Pick<Cell, 'suite' | 'method' | 'seed'>): string =>
@@ -26,5 +32,15 @@ export function readCells(path: string): Map<string, Cell> {
 /** Whole or not at all: a run that is interrupted loses nothing. */
 export function writeCells(path: string, cells: ReadonlyMap<string, Cell>): void {
   writeFileSync(`${path}.new`, `${JSON.stringify([...cells.values()], null, 1)}\n`);
+  renameSync(`${path}.new`, path);
+}
+
+/** What bench/methods/pace.ts keeps: the time of a step of each method over that of LoRA, by suite. */
+export type Paces = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+export const readPaces = (path: string): Paces => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {});
+
+export function writePaces(path: string, paces: Paces): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(paces, null, 1)}\n`);
   renameSync(`${path}.new`, path);
 }

@@ -26,7 +26,8 @@ const { values } = parseArgs({
 });
 const suite: Suite = suites[values.suite as SuiteName];
 using place = openPlace(suite, { model: values.model!, data: values.data, threads: Number(values.threads) });
-const training = { max_steps: Number(values.steps), logging_steps: 1, save_strategy: 'no' };
+// What is kept for later epochs is no part of a step.
+const training = { max_steps: Number(values.steps), logging_steps: 1, save_strategy: 'no', feature_cache: 'off' };
 const names = [...new Set(['lora', ...values.only])].filter((name) => !Object.hasOwn(suite.without, name));
 
 /** Milliseconds a token, of every step. */

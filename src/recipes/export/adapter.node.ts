@@ -1,6 +1,5 @@
 /** An adapter alone, for PEFT, AdapterHub or MLX-LM. It is opened on its base first: what does not open is not passed on. */
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import { openClassifier } from '../../inference/classifier.node.ts';
 import { openLanguageModel } from '../../inference/languageModel.node.ts';
@@ -9,8 +8,9 @@ import { baseChangeOf } from '../../methods/index.ts';
 import type { ModelDescription } from '../../models/index.ts';
 import { type Adapter, plainForm, writeMlxFolder } from '../../store/adapters/index.ts';
 import { taskOf } from '../kindOf.node.ts';
-import { baseFolder, type Target } from '../target.node.ts';
+import type { Target } from '../target.node.ts';
 import { type RunTask, runTasks } from '../train/tasks/index.ts';
+import { baseName, blocksOf } from './adapterFiles.node.ts';
 import { hubAdapter, writeHub } from './adapterHub.node.ts';
 import { peftAdapter, writePeft } from './peft.node.ts';
 import { readTensors } from './tensors.ts';
@@ -68,13 +68,11 @@ function refuseChangedBase({ adapter }: Target, { form, reference }: AdapterExpo
   });
 }
 
-async function writeMlx(folder: string, adapter: Adapter, { config }: ModelDescription): Promise<void> {
+async function writeMlx(folder: string, adapter: Adapter, description: ModelDescription): Promise<void> {
   const { method, open } = plainForm(adapter);
-  const base = baseFolder(adapter);
-  const baseName = base === undefined ? adapter.baseReference : resolve(base);
   const tensors = await readTensors(await open());
-  const blocks = Number(Reflect.get(config, 'num_hidden_layers'));
-  await writeMlxFolder(folder, { method, baseName, tensors, blocks, kept: adapter.mlx });
+  const own = { method, baseName: baseName(adapter), tensors, blocks: blocksOf(description), kept: adapter.mlx };
+  await writeMlxFolder(folder, own);
 }
 
 function expectAdapter(adapter: Adapter | undefined, where: string): Adapter {

@@ -1,5 +1,4 @@
 /** A language model leaves whole, with what methods added folded in. */
-import { copyFile, readdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { openLanguageModel } from '../../inference/languageModel.node.ts';
@@ -11,6 +10,7 @@ import { writeModel } from '../../store/runs/index.ts';
 import { languageRows } from '../evaluateLanguage.node.ts';
 import type { Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
+import { copyFiles } from './adapterFiles.node.ts';
 import { writeDecoder } from './decoder.node.ts';
 import { type Drift, type Limit, noDrift, refuseDrift } from './drift.ts';
 import type { Precision } from './inferenceGraph.ts';
@@ -62,10 +62,5 @@ async function writeWhole(
 }
 
 /** The template that the adapter was trained with stands in for that of the base. */
-export async function copyChat(adapter: Adapter, folder: string): Promise<void> {
-  for (const name of await readdir(adapter.folder)) {
-    if (/^(chat_template\.jinja|generation_config\.json)$/.test(name)) {
-      await copyFile(join(adapter.folder, name), join(folder, name));
-    }
-  }
-}
+export const copyChat = (adapter: Adapter, folder: string): Promise<void> =>
+  copyFiles(adapter.folder, folder, /^(chat_template\.jinja|generation_config\.json)$/);

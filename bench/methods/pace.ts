@@ -5,30 +5,23 @@
  * Prints a line for each method, the median over the steps of its time over LoRA's, and keeps them for the page.
  */
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { methods, type Suite, type SuiteName, suites } from './cells.ts';
-import { openPlace } from './place.ts';
+import { openPlace, placeOptions } from './place.ts';
 import { readPaces, writePaces } from './results.ts';
 
 const { values } = parseArgs({
   options: {
-    suite: { type: 'string' },
-    model: { type: 'string' },
-    data: { type: 'string', default: '../shared/data' },
-    only: { type: 'string', multiple: true, default: Object.keys(methods) },
+    ...placeOptions,
     steps: { type: 'string', default: '6' },
     rounds: { type: 'string', default: '2' },
     results: { type: 'string', default: 'bench/methods/pace.json' },
-    threads: { type: 'string', default: String(availableParallelism()) },
   },
 });
-const suite: Suite = suites[values.suite as SuiteName];
-using place = openPlace(suite, { model: values.model!, data: values.data, threads: Number(values.threads) });
+using place = openPlace(values);
 // What is kept for later epochs is no part of a step.
 const training = { max_steps: Number(values.steps), logging_steps: 1, save_strategy: 'no', feature_cache: 'off' };
-const names = [...new Set(['lora', ...values.only])].filter((name) => !Object.hasOwn(suite.without, name));
+const names = [...new Set(['lora', ...values.only])].filter((name) => !Object.hasOwn(place.suite.without, name));
 
 /** Milliseconds a token, of every step. */
 function paceOf(run: string): number[] {

@@ -30,17 +30,16 @@ export function readCells(path: string): Map<string, Cell> {
 }
 
 /** Whole or not at all: a run that is interrupted loses nothing. */
-export function writeCells(path: string, cells: ReadonlyMap<string, Cell>): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify([...cells.values()], null, 1)}\n`);
+function write(path: string, value: unknown): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(value, null, 1)}\n`);
   renameSync(`${path}.new`, path);
 }
+
+export const writeCells = (path: string, cells: ReadonlyMap<string, Cell>): void => write(path, [...cells.values()]);
 
 /** What bench/methods/pace.ts keeps: the time of a step of each method over that of LoRA, by suite. */
 export type Paces = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 export const readPaces = (path: string): Paces => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {});
 
-export function writePaces(path: string, paces: Paces): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(paces, null, 1)}\n`);
-  renameSync(`${path}.new`, path);
-}
+export const writePaces = (path: string, paces: Paces): void => write(path, paces);

@@ -5,27 +5,23 @@
  * Each run is `attune train` in a process of its own; `parallel` says how many there are at once. `npm run docs:methods` makes the page.
  */
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { methods, type Suite, type SuiteName, suites } from './cells.ts';
-import { openPlace } from './place.ts';
+import type { SuiteName } from './cells.ts';
+import { openPlace, placeOptions } from './place.ts';
 import { type Cell, keyOf, readCells, writeCells } from './results.ts';
 
 const { values } = parseArgs({
   options: {
-    suite: { type: 'string' },
-    model: { type: 'string' },
-    data: { type: 'string', default: '../shared/data' },
-    only: { type: 'string', multiple: true, default: Object.keys(methods) },
+    ...placeOptions,
     parallel: { type: 'string', default: '1' },
-    threads: { type: 'string', default: String(availableParallelism()) },
     results: { type: 'string', default: 'bench/methods/measured.json' },
   },
 });
+using place = openPlace(values);
+const { suite } = place;
 const suiteName = values.suite as SuiteName;
-const suite: Suite = suites[suiteName];
-using place = openPlace(suite, { model: values.model!, data: values.data, threads: Number(values.threads) });
 
 const measure = (method: string, seed: number): Promise<Cell> =>
   place.run({ method, seed }, (output) => {

@@ -43,7 +43,14 @@ const variants = {
   adapter_pfeiffer: { name: 'adapter', placement: 'pfeiffer', reduction_factor: 4 },
   adapter_parallel: { name: 'adapter', placement: 'parallel', reduction_factor: 4 },
   prefix_projection: { name: 'prefix_tuning', num_virtual_tokens: 3, prefix_projection: true, encoder_hidden_size: 12 },
+  prompt_tuning_text: {
+    name: 'prompt_tuning',
+    num_virtual_tokens: 3,
+    prompt_tuning_init: 'text',
+    prompt_tuning_init_text: 'a b',
+  },
   lora_bias: { name: 'lora', r: 4, bias: 'lora_only' },
+  lora_bias_all: { name: 'lora', r: 4, bias: 'all' },
   lora_rslora: { name: 'lora', r: 4, use_rslora: true },
   lora_patterns: {
     name: 'lora',

@@ -45,6 +45,9 @@ interface TinyModel {
   readonly without?: readonly MethodName[];
 }
 
+/** What a tokenizer would make of the text that a prompt starts from. */
+const tokenIds = () => [2, 50, 3];
+
 const bertModel = { folder: `${goldenFolder}/bert-tiny/model`, numLabels: 3 };
 const decoderRows = goldenRows();
 const decoderBatches = chunks(decoderRows, 6).map(plainBatch);
@@ -52,20 +55,21 @@ const models: Record<string, TinyModel> = {
   bert: {
     folder: bertModel.folder,
     headModules: ['classifier'],
-    open: (method, adapter, basePrecision) => openPartial(method, { adapter, basePrecision, model: bertModel }),
+    open: (method, adapter, basePrecision) =>
+      openPartial(method, { adapter, basePrecision, tokenIds, model: bertModel }),
     batches: goldenBatches(),
   },
   llama: {
     folder: folderOf('llama'),
     headModules: [],
-    open: (method, adapter, basePrecision) => openDecoder('llama', { method, adapter, basePrecision }),
+    open: (method, adapter, basePrecision) => openDecoder('llama', { method, adapter, basePrecision, tokenIds }),
     batches: decoderBatches,
     without: ['bitfit'],
   },
   gpt2: {
     folder: folderOf('gpt2'),
     headModules: [],
-    open: (method, adapter, basePrecision) => openDecoder('gpt2', { method, adapter, basePrecision }),
+    open: (method, adapter, basePrecision) => openDecoder('gpt2', { method, adapter, basePrecision, tokenIds }),
     batches: decoderBatches,
   },
 };
@@ -74,7 +78,10 @@ const models: Record<string, TinyModel> = {
  * Their files say so: what the first three put before the text is read from the first step on, and LoftQ starts nearer to
  * the exact base than to the rounded one (tests/golden/loftq.test.ts).
  */
-const changesStep0 = new Set(['prompt_tuning', 'prefix_tuning', 'prefix_projection', 'p_tuning', 'lora_loftq']);
+const changesStep0 = new Set([
+  ...['prompt_tuning', 'prompt_tuning_text', 'prefix_tuning', 'prefix_projection', 'p_tuning'],
+  'lora_loftq',
+]);
 
 const totalSteps = 5;
 const pairs = Object.entries(models).flatMap(([model, tiny]) =>
@@ -248,11 +255,14 @@ async function steps(
 const nothingTrained = (base_precision: 'int8' | 'int4'): MethodSettings =>
   methods.ln_tuning.settings.parse({ name: 'ln_tuning', base_precision });
 
+const notKept = new Set([
+  ...['base_precision', 'loraplus_lr_ratio', 'init', 'prompt_tuning_init', 'prompt_tuning_init_text'],
+  ...['target_modules', 'feedforward_modules'],
+]);
+
 /** What a PEFT folder keeps of the settings: not how fast something learned, from what start, nor over what base. */
 function explicit({ name, ...settings }: MethodSettings): object {
-  const { base_precision: _, loraplus_lr_ratio: __, init: ___, ...kept } = settings as Record<string, unknown>;
-  const named = Object.entries(kept).filter(([key]) => key !== 'target_modules' && key !== 'feedforward_modules');
-  return { name, ...Object.fromEntries(named) };
+  return { name, ...Object.fromEntries(Object.entries(settings).filter(([key]) => !notKept.has(key))) };
 }
 
 /** What is trained, and what a method added. */
@@ -293,7 +303,7 @@ async function saveIn(path: string, { program, memory }: Opened, { method, tiny 
 test('a prompt that starts from a text has the embeddings of its tokens, repeated', async () => {
   const given = { name: 'prompt_tuning', num_virtual_tokens: 5, prompt_tuning_init: 'text' };
   const method = methods.prompt_tuning.settings.parse({ ...given, prompt_tuning_init_text: 'three tokens' });
-  const { program, memory } = await openPartial(method, { tokenIds: () => [2, 50, 3] });
+  const { program, memory } = await openPartial(method, { tokenIds });
   const { name } = program.parameters.find(({ parameter }) =>
     parameter.name.endsWith('word_embeddings.weight'),
   )!.parameter;

@@ -1,4 +1,4 @@
-/** Folders of AdapterHub's library over small decoders: opened, written as it wrote them, and opened by it again. */
+/** Folders of AdapterHub's library over small decoders: opened, trained, written as it wrote them, and opened by it again. */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +8,11 @@ import { joinFiles, openSafetensors } from '../../src/files/index.ts';
 import { requireJson } from '../../src/files/modelFolder.node.ts';
 import { readTensors as tensorsIn } from '../../src/recipes/export/tensors.ts';
 import { type HubSaved, readAdapter, writeHubFolder } from '../../src/store/adapters/index.ts';
+import { curveBatches } from './decoderModels.ts';
 import { goldenFolder, readGolden, readTensors, relativeError } from './fixtures.ts';
-import { adaptersPython, answersHere, answersThere } from './hubFolders.ts';
+import { adaptersPython, answersHere, answersThere, openHub } from './hubFolders.ts';
+import { lossCurve } from './partial.ts';
+import { expectLosses } from './peftFolders.ts';
 
 const out = mkdtempSync(join(tmpdir(), 'attune-hub-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
@@ -43,6 +46,16 @@ const stored = async (folder: string) =>
 test.each(all)('$name over $family answers from its folder', async (one) => {
   expect(relativeError(await answersHere(savedAt(one), one.family), await wantedOf(one))).toBeLessThan(1e-5);
 });
+
+const goldenOf = ({ family, name }: Case) => cases[family][name];
+
+test.each(all.filter((one) => goldenOf(one).plan))(
+  'the loss curve of $name over $family follows the library',
+  async (one) => {
+    const opened = await openHub(savedAt(one), one.family);
+    expectLosses(await lossCurve(opened, goldenOf(one).plan, { batches: curveBatches() }), goldenOf(one));
+  },
+);
 
 describe.each(writable)('$name over $family', (one) => {
   test('is written as the library wrote it', async () => {

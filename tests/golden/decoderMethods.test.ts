@@ -11,9 +11,9 @@ import { readAdapter, writePeftFolder } from '../../src/store/adapters/index.ts'
 import type { PeftConfig } from '../../src/store/adapters/peft/forms.ts';
 import { valuesOf } from '../../src/training/index.ts';
 import {
+  curveBatches,
   folderOf,
   goldenBatchRows,
-  goldenRows,
   logitsOf,
   openDecoder,
   plainBatch,
@@ -61,11 +61,6 @@ async function expectLogits(one: Case, opened: Opened): Promise<void> {
   const expected = (await tensorsOf(one)).get('logits')!.data;
   expect(relativeError(withoutPadding(logits, step0), expected)).toBeLessThan(1e-5);
 }
-
-const curveBatches = () => {
-  const rows = goldenRows();
-  return Array.from({ length: rows.length / 4 }, (_, i) => plainBatch(rows.slice(4 * i, 4 * i + 4)));
-};
 
 describe.each(all)('$name over $family', (one) => {
   const { family, name, golden } = one;

@@ -1,4 +1,5 @@
 /** The small decoders: opened under a method, and rows of tokens as what their graphs are fed. */
+import { chunks } from '../../src/data/batch.ts';
 import type { Value, Values } from '../../src/engine/runtime/index.ts';
 import type { Checkpoint } from '../../src/files/index.ts';
 import { openCheckpoint, ownFormsOf, requireJson } from '../../src/files/modelFolder.node.ts';
@@ -35,6 +36,7 @@ interface Opening {
   readonly adapter?: Checkpoint | undefined;
   /** Left out: the method's. */
   readonly basePrecision?: BasePrecision | undefined;
+  readonly tokenIds?: ModelFacts['tokenIds'];
   /** Of a method that begins with a part of what it trains. */
   readonly run?: ModelFacts['run'];
 }
@@ -46,7 +48,7 @@ export async function openDecoder(family: string, { method = full, changes = {},
   const description = describeModel({ ...((await requireJson(folder, 'config.json')) as object), ...changes }, folder);
   const { architecture } = description;
   const program = buildProgram(causalLm(description, opening.settings), {
-    methods: [attachMethod(method, { ...architecture, ...(opening.run && { run: opening.run }) })],
+    methods: [attachMethod(method, { ...architecture, ...factsOf(opening) })],
     basePrecision: opening.basePrecision ?? basePrecisionOf(method),
     ownForms: await ownFormsOf(folder),
     batch: opening.batch ?? tokenInputs(),
@@ -60,6 +62,12 @@ export async function openDecoder(family: string, { method = full, changes = {},
   await base.close();
   return { program, memory, loaded, description };
 }
+
+/** What a method is told beside the model. */
+const factsOf = ({ run, tokenIds }: Opening): Pick<ModelFacts, 'run' | 'tokenIds'> => ({
+  ...(run && { run }),
+  ...(tokenIds && { tokenIds }),
+});
 
 type Opened = Awaited<ReturnType<typeof openDecoder>>;
 export const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
@@ -127,6 +135,9 @@ export function batchOf(sequences: readonly (readonly TokenRow[])[]): MicroBatch
 }
 
 export const plainBatch = (rows: readonly TokenRow[]): MicroBatch => batchOf(rows.map((row) => [row]));
+
+/** Those of the golden curves: four rows a step. */
+export const curveBatches = (): MicroBatch[] => chunks(goldenRows(), 4).map(plainBatch);
 
 type Golden = Awaited<ReturnType<typeof readTensors>>;
 

@@ -10,12 +10,17 @@ export const adaptersPython = process.env['ATTUNE_TEST_ADAPTERS_PYTHON'];
 
 const step0Of = (family: string) => readTensors(`decoders/${family}/step0.safetensors`);
 
-/** Scores of every token of the golden input. */
-export async function answersHere(folder: string, family: string): Promise<Float32Array> {
+export async function openHub(folder: string, family: string) {
   const { method, open } = (await readAdapter(folder))!;
   const adapter = await open();
   const opened = await openDecoder(family, { method, adapter });
   await adapter.close();
+  return opened;
+}
+
+/** Scores of every token of the golden input. */
+export async function answersHere(folder: string, family: string): Promise<Float32Array> {
+  const opened = await openHub(folder, family);
   const step0 = await step0Of(family);
   return withoutPadding(await logitsOf(opened, plainBatch(goldenBatchRows(step0)).feeds), step0);
 }

@@ -6,6 +6,7 @@ import {
   type HubSaved,
   hasHubPlaces,
   nameHubBase,
+  otherForms,
   plainForm,
   writeHubFolder,
 } from '../../store/adapters/index.ts';
@@ -64,6 +65,6 @@ export function hubAdapter(adapter: Adapter | undefined, { where, modelType }: {
     problem: adapter
       ? `AdapterHub's library cannot hold this adapter: ${method}`
       : 'it is a whole model, not an adapter',
-    fix: adapter ? 'export it --to peft, or write the whole model with --to hf' : 'write the whole model with --to hf',
+    fix: otherForms('adapterhub', adapter?.method),
   });
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import type { ModelDescription } from '../../models/index.ts';
-import { ADAPTER_CONFIG, type Adapter, hasPeftForm, writePeftFolder } from '../../store/adapters/index.ts';
+import { ADAPTER_CONFIG, type Adapter, hasPeftForm, otherForms, writePeftFolder } from '../../store/adapters/index.ts';
 import { writeJson } from '../../store/runs/atomic.node.ts';
 import type { RunTask } from '../train/tasks/index.ts';
 import { baseName, basePath, copyFiles, nameBaseInManifest } from './adapterFiles.node.ts';
@@ -15,7 +15,7 @@ export function peftAdapter(adapter: Adapter | undefined, where: string): Adapte
     code: 'EXPORT_UNSUPPORTED',
     where: `${where} --to peft`,
     problem: adapter ? `PEFT has no method like '${adapter.method.name}'` : 'it is a whole model, not an adapter',
-    fix: 'write the whole model with --to hf',
+    fix: otherForms('peft', adapter?.method),
   });
 }
 

@@ -22,5 +22,6 @@ export {
   type ModelNotes,
 } from './manifest.ts';
 export { writeMlxFolder } from './mlx/folder.node.ts';
+export { otherForms } from './otherForms.ts';
 export { writePeftFolder } from './peft/folder.node.ts';
 export { hasPeftForm } from './peft/forms.ts';

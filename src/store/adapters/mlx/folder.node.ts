@@ -10,6 +10,7 @@ import { openFile } from '../../../files/bytes.node.ts';
 import { type Checkpoint, joinFiles, openSafetensors, safetensorsChunks } from '../../../files/index.ts';
 import { type MethodSettings, methods } from '../../../methods/index.ts';
 import { writeDurably, writeJson } from '../../runs/atomic.node.ts';
+import { otherForms } from '../otherForms.ts';
 import { wrongField } from '../wrongField.ts';
 
 const CONFIG = 'adapter_config.json';
@@ -111,15 +112,16 @@ export interface MlxSaved {
 
 /** Fills an empty folder; throws where MLX-LM could not say the same. */
 export async function writeMlxFolder(folder: string, saved: MlxSaved): Promise<void> {
-  const { method, baseName, tensors, blocks, kept } = saved;
-  if (method.name !== 'lora' && method.name !== 'dora') throw cannotWrite(`it has no method like '${method.name}'`);
+  const { method, baseName, tensors, kept } = saved;
+  if (method.name !== 'lora' && method.name !== 'dora')
+    throw cannotWrite(method, `it has no method like '${method.name}'`);
   const foreign = tensors.find(({ name }) => !parts.some(({ own }) => name.endsWith(`.${own}`)));
-  if (foreign) throw cannotWrite(`it has no place for '${foreign.name}'`);
-  const { keys, layers } = coverage(tensors, blocks);
+  if (foreign) throw cannotWrite(method, `it has no place for '${foreign.name}'`);
+  const { keys, layers } = coverage(saved);
   const ranks = new Set(tensors.filter(({ name }) => name.endsWith('.lora_A.weight')).map(({ shape }) => shape[0]!));
   const [rank, ...others] = ranks;
   if (others.length > 0 || Object.keys(method.alpha_pattern).length > 0) {
-    throw cannotWrite('it has one rank and one scale for all layers');
+    throw cannotWrite(method, 'it has one rank and one scale for all layers');
   }
   const scale = method.lora_alpha / (method.use_rslora ? Math.sqrt(rank!) : rank!);
   const config = {
@@ -140,7 +142,7 @@ export async function writeMlxFolder(folder: string, saved: MlxSaved): Promise<v
 }
 
 /** MLX-LM adapts the same layers in each of the last blocks, and names them once. */
-function coverage(tensors: readonly FloatTensor[], blocks: number): { keys: string[]; layers: number } {
+function coverage({ method, tensors, blocks }: MlxSaved): { keys: string[]; layers: number } {
   const found = tensors.flatMap(({ name }) => {
     const [, block, key] = /^model\.layers\.(\d+)\.(.*)\.lora_A\.weight$/.exec(name) ?? [];
     return key === undefined ? [] : [{ block: Number(block), key }];
@@ -149,7 +151,7 @@ function coverage(tensors: readonly FloatTensor[], blocks: number): { keys: stri
   const keys = [...new Set(found.map(({ key }) => key))];
   const layers = blocks - Math.min(...found.map(({ block }) => block));
   if (found.length > 0 && found.length === all && all === keys.length * layers) return { keys, layers };
-  throw cannotWrite('it adapts the same layers in each of the last blocks, and these are others');
+  throw cannotWrite(method, 'it adapts the same layers in each of the last blocks, and these are others');
 }
 
 const cannotOpen = (where: string, found: string): AttuneError =>
@@ -160,10 +162,10 @@ const cannotOpen = (where: string, found: string): AttuneError =>
     fix: 'Attune opens LoRA and DoRA of MLX-LM',
   });
 
-const cannotWrite = (problem: string): AttuneError =>
+const cannotWrite = (method: MethodSettings, problem: string): AttuneError =>
   new AttuneError({
     code: 'EXPORT_UNSUPPORTED',
     where: '--to mlx',
     problem: `MLX-LM cannot hold this adapter: ${problem}`,
-    fix: 'export it --to peft, or merge it and export --to hf',
+    fix: otherForms('mlx', method),
   });

@@ -1,4 +1,4 @@
-/** A folder for runs of one task: its first rows, so that validation and training keep their own, and `attune train` over them. */
+/** A folder for runs of one task: its rows, so that validation and training keep their own, and `attune train` over them. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -28,25 +28,36 @@ export interface Told {
   readonly model?: string | undefined;
   readonly data: string;
   readonly threads: string;
+  /** Measures on rows of the training file that nothing learned from, and leaves those of validation alone. */
+  readonly isChoosing?: boolean;
 }
 
-export function openPlace({ suite: name, model, data, threads }: Told) {
+export function openPlace({ suite: name, model, data, threads, isChoosing = false }: Told) {
   const suite: Suite = suites[name as SuiteName];
   const folder = mkdtempSync(join(tmpdir(), 'attune-methods-'));
   const command = join(import.meta.dirname, '../../dist/cli/main.js');
-  const firstRows = (name: 'train' | 'validation'): string => {
-    const lines = readFileSync(resolve(data, suite.data, `${name}.jsonl`), 'utf8').split('\n', suite[name]);
-    const path = join(folder, `${name}.jsonl`);
+  const linesOf = (file: string): string[] =>
+    readFileSync(resolve(data, suite.data, file), 'utf8')
+      .trimEnd()
+      .split('\n');
+  const keep = (file: string, lines: readonly string[]): string => {
+    const path = join(folder, file);
     writeFileSync(path, `${lines.join('\n')}\n`);
     return path;
   };
-  const rows = { train: firstRows('train'), validation: firstRows('validation') };
+  const learned = linesOf('train.jsonl');
+  const measured = isChoosing ? learned.slice(suite.train) : linesOf('validation.jsonl');
+  const rows = {
+    train: keep('train.jsonl', learned.slice(0, suite.train)),
+    validation: keep('validation.jsonl', measured.slice(0, suite.validation)),
+  };
+  let runs = 0;
   return {
     suite,
     /** Trains in a process of its own; `read` has the run's folder, which is gone afterwards. */
     async run<T>({ method, seed, training, evaluation }: Wish, read: (run: string) => T): Promise<T> {
       if (!Object.hasOwn(methods, method)) throw new Error(`no method '${method}' in cells.ts`);
-      const output = `${method.replaceAll(/[^\w]+/g, '-')}-${seed}`;
+      const output = `${method.replaceAll(/[^\w]+/g, '-')}-${seed}-${++runs}`;
       const recipe = {
         model: resolve(model!),
         task: suite.task,
@@ -69,4 +80,26 @@ export function openPlace({ suite: name, model, data, threads }: Told) {
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
   };
+}
+
+interface Queue<T> {
+  readonly parallel: number;
+  name(wish: T): string;
+  each(wish: T): Promise<void>;
+}
+
+/** Some at once, one after another from the list until none is left; one that fails is named, and the others go on. */
+export async function atOnce<T>(wishes: readonly T[], { parallel, name, each }: Queue<T>): Promise<void> {
+  const left = [...wishes];
+  const work = async (): Promise<void> => {
+    for (let next = left.shift(); next; next = left.shift()) {
+      try {
+        await each(next);
+      } catch (failure) {
+        process.exitCode = 1;
+        console.error(`${name(next)}: ${(failure as { readonly stdout?: string }).stdout?.slice(-500) ?? failure}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, work));
 }

@@ -43,3 +43,15 @@ export type Paces = Readonly<Record<string, Readonly<Record<string, number>>>>;
 export const readPaces = (path: string): Paces => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {});
 
 export const writePaces = (path: string, paces: Paces): void => write(path, paces);
+
+/** What bench/methods/rates.ts keeps: the quality at a learning rate, on rows that nothing else is measured on. */
+export interface Rated {
+  readonly suite: string;
+  readonly method: string;
+  readonly rate: number;
+  readonly quality: number;
+}
+
+export const readRates = (path: string): Rated[] => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : []);
+
+export const writeRates = (path: string, rates: readonly Rated[]): void => write(path, rates);

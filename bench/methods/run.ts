@@ -9,7 +9,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { SuiteName } from './cells.ts';
-import { openPlace, placeOptions } from './place.ts';
+import { atOnce, openPlace, placeOptions } from './place.ts';
 import { type Cell, keyOf, readCells, writeCells } from './results.ts';
 
 const { values } = parseArgs({
@@ -46,18 +46,13 @@ const wanted = values.only
   .flatMap((method) => suite.seeds.map((seed) => ({ suite: suiteName, method, seed })))
   .filter((cell) => !cells.has(keyOf(cell)));
 
-/** Takes one run after another from the list, until none is left. */
-async function work(): Promise<void> {
-  for (let next = wanted.shift(); next; next = wanted.shift()) {
-    try {
-      const cell = await measure(next.method, next.seed);
-      cells.set(keyOf(cell), cell);
-      writeCells(values.results, cells);
-      console.log(JSON.stringify(cell));
-    } catch (failure) {
-      process.exitCode = 1;
-      console.error(`${keyOf(next)}: ${(failure as { readonly stdout?: string }).stdout?.slice(-500) ?? failure}`);
-    }
-  }
-}
-await Promise.all(Array.from({ length: Number(values.parallel) }, work));
+await atOnce(wanted, {
+  parallel: Number(values.parallel),
+  name: keyOf,
+  async each({ method, seed }) {
+    const cell = await measure(method, seed);
+    cells.set(keyOf(cell), cell);
+    writeCells(values.results, cells);
+    console.log(JSON.stringify(cell));
+  },
+});

@@ -1,6 +1,7 @@
 /** Writes docs/methods-measured.md from what bench/methods/run.ts kept: `npm run docs:methods`. */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { defaultLearningRate, methods as known } from '../../src/methods/index.ts';
 import { markdown } from '../table.ts';
 import { methods, type Suite, suites } from './cells.ts';
 import { type Cell, readCells, readPaces } from './results.ts';
@@ -25,8 +26,10 @@ Each method has the learning rate that Attune gives it where a recipe names none
 was found before, on this very task: 2,000 rows of SST-2 with MiniLM, measured on the same validation rows ([log](log.md), "AdaLoRA needs
 ten times the rate of LoRA"): its row of SST-2 has an advantage over the others.
 
-LoRA and its kin stand beside all linear layers with r 8. Time is that of a run's steps, in units of LoRA's in the same table; memory is
-the peak of the whole process; the file is what the run leaves, of a method that trains a part its adapter. ± is the standard deviation over seeds.
+What a recipe says of each is [below](#what-a-recipe-says): LoRA and its kin stand beside all linear layers, most of them with r 8; AdaLoRA
+begins with 12 and gives up all but 8 on average, VeRA's fixed matrices have 256. Time is that of a run's steps, in units of LoRA's in the
+same table; memory is the peak of the whole process, from reading the model to the last question that it is asked; the file is what the run
+leaves, of a method that trains a part its adapter. ± is the standard deviation over seeds.
 `;
 
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
@@ -88,9 +91,17 @@ function machineOf(own: readonly Cell[], { seeds }: Suite, lora: number): string
   return `${run}; LoRA took ${Math.round(lora)} s. Seeds: ${seeds.join(', ')}.${atOnce.length > 1 ? marked : ''}`;
 }
 
+function recipes(): string {
+  const rows = Object.entries(methods).map(([method, settings]) => {
+    const rate = defaultLearningRate(known[settings.name].settings.parse(settings));
+    return [method, `\`${JSON.stringify(settings)}\``, rate.toExponential()];
+  });
+  return `## What a recipe says\n\n${markdown([['', '`method`', 'learning rate'], ...rows])}\n`;
+}
+
 export function methodsPage(): string {
   const sections = Object.entries(suites).map(([name, suite]) => section(name, suite));
-  return [heading, ...sections.filter(Boolean)].join('\n');
+  return [heading, ...sections.filter(Boolean), recipes()].join('\n');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

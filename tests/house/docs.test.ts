@@ -8,11 +8,16 @@ import { benchmarksPage } from '../../bench/page.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { generationSettings } from '../../src/inference/generation/index.ts';
 import { drawPictures } from '../../tools/generation/pictures.ts';
+import { commandsPage } from '../../tools/writeCommands.ts';
 import { errorsPage } from '../../tools/writeErrors.ts';
 import { exists, filesBelow, read, root } from './files.ts';
 
 test('docs/errors.md lists the codes of src/errors/codes.ts', () => {
   expect(read('docs/errors.md'), 'run `npm run docs:errors`').toBe(errorsPage());
+});
+
+test('docs/reference/commands.md lists the commands and options of src/cli', async () => {
+  expect(read('docs/reference/commands.md'), 'run `npm run docs:commands`').toBe(await commandsPage());
 });
 
 test('docs/benchmarks.md shows the newest results of bench/results', () => {

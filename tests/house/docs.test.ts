@@ -1,7 +1,7 @@
 /** What is written about the code is true of the code. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { methodsPage } from '../../bench/methods/page.ts';
 import { benchmarksPage } from '../../bench/page.ts';
@@ -69,6 +69,40 @@ describe.each(['README.md', 'README.zh-CN.md'])('%s', (file) => {
     expect([...new Set(names)].sort()).toEqual(Object.keys(commands).sort());
   });
 });
+
+describe('links', () => {
+  const titled = [
+    'README',
+    'README.zh-CN',
+    'ARCHITECTURE',
+    'CONTRIBUTING',
+    'tests/golden/README',
+    'tools/golden/README',
+  ];
+  const pages = [...titled.map((name) => `${name}.md`), ...filesBelow('docs')].filter((file) => file.endsWith('.md'));
+
+  test.each(pages)('of %s lead to files that are there, and to headings that they have', (page) => {
+    const prose = read(page).replaceAll(/^( *)```.*?^\1```$/gms, '');
+    const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, link]) => link!)
+      .filter((link) => !/^https?:/.test(link));
+    const lost = links.filter((link) => {
+      const [path, heading] = link.split('#') as [string, string?];
+      const file = path === '' ? page : join(dirname(page), path);
+      return !exists(file) || (heading !== undefined && !headingsOf(file).includes(heading));
+    });
+    expect(lost).toEqual([]);
+  });
+});
+
+/** As they stand in links: small letters and hyphens, without what is neither. */
+const headingsOf = (file: string): string[] =>
+  [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 
 test('CHANGELOG.md has what is not released yet, or this version', () => {
   const { version } = JSON.parse(read('package.json')) as { version: string };

@@ -1,7 +1,8 @@
 /**
  * Fifty steps of instruction tuning beside Transformers and PEFT: the same rows, masks, order and first adapter.
- *   npx tsx bench/curves.ts --model FILE.gguf --python PYTHON [--data ../shared/data] [--only gsm8k]
- * `attune train` makes one curve, bench/reference/curve.py the other. Prints the largest relative difference of a step's loss.
+ *   npx tsx bench/curves.ts --model FILE.gguf --python PYTHON --data FOLDER [--only gsm8k]
+ * FOLDER has gsm8k/, alpaca_en/ and alpaca_zh/train.jsonl with rows of `messages`. `attune train` makes one curve,
+ * bench/reference/curve.py the other. Prints the largest relative difference of a step's loss.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';

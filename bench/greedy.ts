@@ -1,6 +1,7 @@
 /**
  * Greedy texts beside Transformers on weights that are dequantised from the same file: fifty prompts, 64 tokens each.
- *   npx tsx bench/greedy.ts --model FILE.gguf --python PYTHON [--data ../shared/data] [--base-precision fp32]
+ *   npx tsx bench/greedy.ts --model FILE.gguf --python PYTHON --data FOLDER [--base-precision fp32]
+ * FOLDER has gsm8k/, alpaca_en/ and alpaca_zh/train.jsonl with rows of `messages`, and wikitext2/validation.jsonl with rows of `text`.
  * Of each text that differs it says how near the reference's two best scores were where it left the way. Prints a JSON line.
  */
 import { execFileSync } from 'node:child_process';

@@ -27,7 +27,7 @@ export const usage = `npm run bench -- --model FOLDER --python PYTHON [options]
   --model FOLDER    all-MiniLM-L6-v2, or another BERT
   --decoder FILE    SmolLM2 as .gguf, for decoder-lora and decoder-lengths
   --python PYTHON   of an environment made from tools/golden/requirements.txt
-  --data FOLDER     holds sst2/train.jsonl and sst2/validation.jsonl   (../shared/data)
+  --data FOLDER     with sst2/train.jsonl and sst2/validation.jsonl: rows of text and label
   --only NAME       one workload; may be given several times           (all)
   --rounds N        rounds, of which the best counts                   (3)
   --rows N          training rows of a run; 0 = all                    (0)

@@ -19,15 +19,17 @@ ${usage}
 The reference is PyTorch, Transformers and PEFT as they are fastest on a CPU: bf16 autocast, batches of inputs of like
 length (as Attune makes them too), fused AdamW. Rows, batch, dropout, schedule, clipping and threads are the same.
 
+- \`sst2-…\` and \`startup\` read SST-2 from \`--data\`: JSON Lines such as \`{"text": "a gripping film", "label": 1}\`, 6,920 to learn
+  from and 872 for validation. The other workloads make their rows.
 - Both sides run in processes of their own, Attune as its user calls it: \`attune train recipe.json --json\`.
 - Rates count the steps alone (forward, backward, clipping, update). Reading, tokenising, making batches and evaluating
   are in neither side's rate; \`whole process\` has everything, imports and evaluation too.
 - Peak memory is the largest resident size of the process, from its start to its end, as the system tells it.
 - Of some rounds in turns, the best one of each side counts. \`Attune : other\` is Attune's figure divided by the
   other's (of accuracy: less the other's).
-- Results are kept as \`bench/results/COMMIT.json\`, each workload with the load of the machine before it began. Above 0.5
-  other programs were at work: then the rates say little. A tree with changes gives \`COMMIT-dirty.json\`, which git
-  ignores.
+- Results are kept as \`bench/results/COMMIT.json\`, each workload with the load before it began: the mean of a minute, in which the
+  build or the workload before it ran, so up to about as much as there are threads. Well above that other programs were at work, and
+  the rates say little. A tree with changes gives \`COMMIT-dirty.json\`, which git ignores.
 `;
 
 /** The file with the newest result of a workload. */
@@ -39,7 +41,7 @@ const newest = (all: readonly Results[], name: string): Results | undefined =>
 
 function section(name: string, results: Results | undefined): string {
   const title = `\n## ${name}\n\n${workloads[name]!.about}\n`;
-  if (!results) return `${title}\nNot measured so far.\n`;
+  if (!results) return `${title}\nNo result of this command is kept. What was measured of it: [the log](log.md).\n`;
   const result = results.workloads[name]!;
   const tables = result.cases.map((one) => `${one.name ? `\n${one.name}\n` : ''}\n${markdown(tableOf(one))}\n`);
   return `${title}${tables.join('')}\n${circumstances(results, result)}\n`;

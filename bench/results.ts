@@ -22,7 +22,7 @@ export interface CaseResult {
 export interface WorkloadResult {
   readonly measured: string;
   readonly settings: Readonly<Record<string, number | null>>;
-  /** Programs that were waiting for a core when it began: above 0.5 the machine was busy with something else. */
+  /** Mean of the minute before it began, the build or the workload before included. */
   readonly loadBefore: number;
   readonly cases: readonly CaseResult[];
 }

@@ -10,6 +10,7 @@ import { aligned, tableOf } from './table.ts';
 import type { Case, Place, Workload } from './workload.ts';
 import { workloads } from './workloads/index.ts';
 
+/** Load beside the threads of what this program did in the minute before. */
 const BUSY = 0.5;
 
 async function measureCase({ name, sides }: Case, workload: Workload, rounds: number): Promise<CaseResult> {
@@ -25,7 +26,8 @@ async function measureWorkload(name: string, place: Place): Promise<WorkloadResu
   const workload = workloads[name]!;
   const loadBefore = loadNow();
   console.log(`\n${name}: ${workload.about}`);
-  if (loadBefore > BUSY) console.log(`  the machine is busy (load ${loadBefore}): rates say little`);
+  if (loadBefore > place.options.threads + BUSY)
+    console.log(`  the machine is busy (load ${loadBefore}): rates say little`);
   const cases: CaseResult[] = [];
   for (const one of workload.cases(place)) {
     const result = await measureCase(one, workload, place.options.rounds);

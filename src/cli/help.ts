@@ -22,7 +22,8 @@ function optionLines(options: Options): string {
   return columns(Object.entries(options).map(([name, option]) => [optionWord(name, option), option.help]));
 }
 
-function optionWord(name: string, { short, type, value }: Option): string {
+/** `--data FILE` */
+export function optionWord(name: string, { short, type, value }: Option): string {
   const word = type === 'boolean' ? `--${name}` : `--${name} ${value ?? (type === 'number' ? 'N' : 'VALUE')}`;
   return short ? `-${short}, ${word}` : word;
 }

@@ -7,7 +7,8 @@ export const basePrecision = z
   .default('fp32')
   .meta({
     description:
-      'How the frozen weights of linear layers are kept: as they are; in 8 bits, which halves their memory and makes ' +
-      'steps faster, with products that are rounded; or in 4 bits (with `lora`: QLoRA), which takes a third.',
+      'How the frozen weights of linear layers are kept: as they are; in 8 bits, for faster steps, with products that are ' +
+      'rounded (the weights take half, but the peak of a run of a small model is not lower); or in 4 bits (with `lora`: QLoRA), ' +
+      'which take a third, and lower the peak of language models, whose layers are then computed again.',
     aliases: ['quantization_bit', 'load_in_8bit', 'load_in_4bit', 'quantization'],
   });

@@ -19,7 +19,7 @@ export interface ModelFacts {
   readonly run?: RunLength;
 }
 
-/** A key of every method: https://arxiv.org/abs/1801.06146 trains lower layers more slowly. */
+/** A key of every method whose trained tensors lie in the layers: https://arxiv.org/abs/1801.06146 trains lower layers more slowly. */
 export const layerDecay = z
   .number()
   .positive()

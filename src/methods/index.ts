@@ -55,7 +55,7 @@ const rowOf = (settings: MethodSettings) =>
   };
 
 export function attachMethod(settings: MethodSettings, facts: ModelFacts): Method {
-  const { layer_lr_decay: layerDecay } = settings;
+  const layerDecay = 'layer_lr_decay' in settings ? settings.layer_lr_decay : undefined;
   const schedule = 'unfreeze_schedule' in settings ? settings.unfreeze_schedule : undefined;
   const method = rowOf(settings).attach(settings, facts);
   const validate = (built: Built): void => {

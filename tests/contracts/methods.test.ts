@@ -335,12 +335,13 @@ test.each([
   ['prefix_tuning', {}],
   ['prefix_tuning', { prefix_projection: true }],
   ['p_tuning', {}],
-] as const)('layer_lr_decay of %s %j: what all layers share learns with the whole rate', async (name, changes) => {
-  const method = methods[name].settings.parse({ name, num_virtual_tokens: 3, layer_lr_decay: 0.5, ...changes });
-  const { memory } = await openPartial(method);
+] as const)('%s %j has no layer_lr_decay: all that it adds is there once for all layers', async (name, changes) => {
+  const { settings } = methods[name];
+  expect(() => settings.parse({ name, layer_lr_decay: 0.5, ...changes })).toThrow('layer_lr_decay');
+  const { memory } = await openPartial(settings.parse({ name, num_virtual_tokens: 3, ...changes }));
   const added = [...memory.trained.values()].filter(({ parameter }) => parameter.added);
   expect(added.length).toBeGreaterThan(0);
-  for (const { parameter } of added) expect(parameter.learningRateScale, parameter.name).toBe(1);
+  for (const { parameter } of added) expect(parameter.depth, parameter.name).toBe(Number.POSITIVE_INFINITY);
 });
 
 test.each(['pissa', 'olora'] as const)('%s leaves a plain LoRA of the same scale, over r or its root', (init) => {

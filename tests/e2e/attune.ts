@@ -164,6 +164,12 @@ export function tensorsOf(path: string): Map<string, Float32Array> {
 }
 
 /** Writes a recipe as JSON; returns its name. */
+/** Fields that docs/reference/run-folder.md does not name. */
+export function unexplained(fields: readonly string[]): string[] {
+  const page = readFileSync(join(root, 'docs/reference/run-folder.md'), 'utf8');
+  return fields.filter((field) => !page.includes(`\`${field}\``));
+}
+
 export function writeRecipe(folder: string, recipe: object, name = 'recipe.json'): string {
   writeFileSync(join(folder, name), JSON.stringify(recipe, null, 2));
   return name;

@@ -14,6 +14,7 @@ import {
   start,
   temporaryFolder,
   train,
+  unexplained,
   writeRecipe,
 } from './attune.ts';
 import { writeRows } from './reviews.ts';
@@ -114,6 +115,10 @@ describe('twenty steps on conversations', () => {
       (golden.rows as { labels: number[] }[]).flatMap(({ labels }) => labels).filter((id) => id >= 0).length,
     );
     expect(Math.abs(record.before.loss - golden.full.loss[0]!)).toBeLessThan(1e-3);
+    const { chat } = record;
+    const manifest = readJson<Record<string, object>>(folder, 'lora-', 'adapter/attune.json');
+    const fields = [record, chat, manifest, manifest['base']!, manifest['chat']!].flatMap(Object.keys);
+    expect(unexplained(fields)).toEqual([]);
     const page = readFileSync(join(folder, 'full-', 'report.html'), 'utf8');
     expect(page).toContain('Perplexity on 8 validation rows');
     expect(page).toMatch(/of 8 answers ended by themselves within 48 tokens/);

@@ -13,6 +13,7 @@ import {
   tensorsOf,
   tinyModel,
   train,
+  unexplained,
   writeRecipe,
 } from './attune.ts';
 import { reviews, tinyRecipe, writeReviews, writeRows } from './reviews.ts';
@@ -91,6 +92,14 @@ describe('a run', () => {
     const { data_sha256: hashes } = readJson<{ data_sha256: Record<string, string> }>(folder, 'run/run.json');
     expect(Object.keys(hashes)).toEqual(['train.jsonl', 'validation.jsonl', 'test.jsonl']);
     for (const hash of Object.values(hashes)) expect(hash).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('has no field that docs/reference/run-folder.md leaves out', () => {
+    const run = readJson<Record<string, object>>(folder, 'run/run.json');
+    const parts = ['rows', 'timing', 'guards', 'machine', 'versions', 'identity', 'metrics'].map((name) => run[name]!);
+    const lines = ['metrics.jsonl', 'predictions.jsonl'].flatMap((name) => readLines(folder, 'run', name));
+    const logged = lines.flatMap(Object.keys).map((field) => field.replace(/^eval_/, ''));
+    expect(unexplained([...[run, ...parts].flatMap(Object.keys), ...logged])).toEqual([]);
   });
 
   it('leaves nothing in its folder but what is named in the contract', () => {

@@ -1,18 +1,23 @@
 /** What is written about the code is true of the code. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { methodsPage } from '../../bench/methods/page.ts';
 import { benchmarksPage } from '../../bench/page.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { generationSettings } from '../../src/inference/generation/index.ts';
 import { drawPictures } from '../../tools/generation/pictures.ts';
+import { commandsPage } from '../../tools/writeCommands.ts';
 import { errorsPage } from '../../tools/writeErrors.ts';
 import { exists, filesBelow, read, root } from './files.ts';
 
 test('docs/errors.md lists the codes of src/errors/codes.ts', () => {
   expect(read('docs/errors.md'), 'run `npm run docs:errors`').toBe(errorsPage());
+});
+
+test('docs/reference/commands.md lists the commands and options of src/cli', async () => {
+  expect(read('docs/reference/commands.md'), 'run `npm run docs:commands`').toBe(await commandsPage());
 });
 
 test('docs/benchmarks.md shows the newest results of bench/results', () => {
@@ -64,6 +69,40 @@ describe.each(['README.md', 'README.zh-CN.md'])('%s', (file) => {
     expect([...new Set(names)].sort()).toEqual(Object.keys(commands).sort());
   });
 });
+
+describe('links', () => {
+  const titled = [
+    'README',
+    'README.zh-CN',
+    'ARCHITECTURE',
+    'CONTRIBUTING',
+    'tests/golden/README',
+    'tools/golden/README',
+  ];
+  const pages = [...titled.map((name) => `${name}.md`), ...filesBelow('docs')].filter((file) => file.endsWith('.md'));
+
+  test.each(pages)('of %s lead to files that are there, and to headings that they have', (page) => {
+    const prose = read(page).replaceAll(/^( *)```.*?^\1```$/gms, '');
+    const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, link]) => link!)
+      .filter((link) => !/^https?:/.test(link));
+    const lost = links.filter((link) => {
+      const [path, heading] = link.split('#') as [string, string?];
+      const file = path === '' ? page : join(dirname(page), path);
+      return !exists(file) || (heading !== undefined && !headingsOf(file).includes(heading));
+    });
+    expect(lost).toEqual([]);
+  });
+});
+
+/** As they stand in links: small letters and hyphens, without what is neither. */
+const headingsOf = (file: string): string[] =>
+  [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 
 test('CHANGELOG.md has what is not released yet, or this version', () => {
   const { version } = JSON.parse(read('package.json')) as { version: string };

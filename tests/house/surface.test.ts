@@ -58,6 +58,12 @@ test('what `import … from "attune"` offers', () => {
   `);
 });
 
+test('docs/reference/typescript.md names all of it', () => {
+  const { exports } = modules.find(({ path }) => path === 'src/index.ts')!;
+  const words = new Set(read('docs/reference/typescript.md').match(/\w+/g));
+  expect(exports.map(({ name }) => name).filter((name) => !words.has(name))).toEqual([]);
+});
+
 test('exports have names: no `export default`, no `export *`', () => {
   const wrong = modules.flatMap(({ path, unnamedExports }) => unnamedExports.map((line) => `${path}:${line}`));
   expect(wrong).toEqual([]);

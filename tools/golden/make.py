@@ -1,4 +1,4 @@
-"""Writes every golden file: python tools/golden/make.py --minilm FOLDER [--data ../shared/data] [--only NAME …]"""
+"""Writes every golden file: python tools/golden/make.py --minilm FOLDER --data FOLDER [--only NAME …]"""
 
 import argparse
 import importlib
@@ -19,7 +19,7 @@ CASES = [*TINY, "chat", "sft", "minilm", "minilm_lora", "wordpiece", "schedules"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minilm", type=Path, required=True, help="folder of all-MiniLM-L6-v2")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds spam_assassin/")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder that holds spam_assassin/train.jsonl")
     parser.add_argument("--only", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden"
 PACKAGES = ("torch", "transformers", "peft")
-COMMAND = "python tools/golden/make.py --minilm FOLDER --data ../shared/data"
+COMMAND = "python tools/golden/make.py --minilm FOLDER --data FOLDER"
 
 
 def made_by(script: str, seed: int | None, tolerance: dict, packages: tuple = PACKAGES) -> dict:

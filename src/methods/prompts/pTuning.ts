@@ -7,9 +7,9 @@ import type { Tensor } from '../../engine/graph/index.ts';
 import { linear, relu } from '../../engine/ops/index.ts';
 import type { TokensSite } from '../../models/nn/index.ts';
 import { basePrecision } from '../basePrecision.ts';
-import { defineMethod, layerDecay } from '../definition.ts';
+import { defineMethod } from '../definition.ts';
 import { sharedLinear } from './network.ts';
-import { prompted, virtualTokens } from './prompt.ts';
+import { keysOfLayers, prompted, virtualTokens } from './prompt.ts';
 
 const settings = z
   .strictObject({
@@ -21,9 +21,11 @@ const settings = z
       .optional()
       .meta({ description: 'Width of the network.', defaultText: 'that of the model' }),
     base_precision: basePrecision,
-    layer_lr_decay: layerDecay,
   })
-  .meta({ description: 'P-tuning: vectors before the embedded text, and a network that makes them, are trained.' });
+  .meta({
+    description: 'P-tuning: vectors before the embedded text, and a network that makes them, are trained.',
+    without: keysOfLayers,
+  });
 
 /** PEFT's number of the network's last layer. */
 const LAST = 4;

@@ -10,9 +10,9 @@ import type { Tensor } from '../../engine/graph/index.ts';
 import { linear, reshape, slice, tanh, transpose } from '../../engine/ops/index.ts';
 import { type KeyValueSite, type Method, shifted } from '../../models/nn/index.ts';
 import { basePrecision } from '../basePrecision.ts';
-import { defineMethod, layerDecay } from '../definition.ts';
+import { defineMethod } from '../definition.ts';
 import { sharedLinear } from './network.ts';
-import { virtualTokens } from './prompt.ts';
+import { keysOfLayers, virtualTokens } from './prompt.ts';
 
 const settings = z
   .strictObject({
@@ -27,9 +27,11 @@ const settings = z
       .optional()
       .meta({ description: 'Width of that network.', defaultText: 'that of the keys' }),
     base_precision: basePrecision,
-    layer_lr_decay: layerDecay,
   })
-  .meta({ description: 'Prefix tuning: keys and values before those of the text are trained, in every block.' });
+  .meta({
+    description: 'Prefix tuning: keys and values before those of the text are trained, in every block.',
+    without: keysOfLayers,
+  });
 
 type PrefixSettings = z.output<typeof settings>;
 

@@ -14,6 +14,11 @@ export const virtualTokens = z
     aliases: ['num_prompt_tokens', 'prompt_length', 'prefix_length'],
   });
 
+const isShared = 'remove it: what this method trains is there once for all layers';
+
+/** Why it has none of the keys that tell layers apart. */
+export const keysOfLayers = { layer_lr_decay: isShared, unfreeze_schedule: isShared };
+
 /** The hooks that put vectors [P, D] before the text. They take P of the model's positions. */
 export const prompted = (
   count: number,

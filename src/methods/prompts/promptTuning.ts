@@ -7,8 +7,8 @@ import { z } from 'zod';
 import { AttuneError } from '../../errors/index.ts';
 import type { Initial, TokensSite } from '../../models/nn/index.ts';
 import { basePrecision } from '../basePrecision.ts';
-import { defineMethod, layerDecay, type ModelFacts } from '../definition.ts';
-import { prompted, virtualTokens } from './prompt.ts';
+import { defineMethod, type ModelFacts } from '../definition.ts';
+import { keysOfLayers, prompted, virtualTokens } from './prompt.ts';
 
 const settings = z
   .strictObject({
@@ -22,9 +22,8 @@ const settings = z
       defaultText: 'none',
     }),
     base_precision: basePrecision,
-    layer_lr_decay: layerDecay,
   })
-  .meta({ description: 'Prompt tuning: vectors before the embedded text are trained.' });
+  .meta({ description: 'Prompt tuning: vectors before the embedded text are trained.', without: keysOfLayers });
 
 type PromptSettings = z.output<typeof settings>;
 

@@ -25,3 +25,18 @@ test('full has no base that could be rounded, and says why', () => {
     }),
   );
 });
+
+test.each(
+  ['prompt_tuning', 'prefix_tuning', 'p_tuning'].flatMap((name) => [
+    [name, 'layer_lr_decay', 0.5] as const,
+    [name, 'unfreeze_schedule', 1] as const,
+  ]),
+)('%s has no %s, and says why', (name, key, value) => {
+  expect(() => parseRecipe({ ...smallest, method: { name, [key]: value } }, '')).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_UNKNOWN_KEY',
+      where: `method.${key}`,
+      fix: 'remove it: what this method trains is there once for all layers',
+    }),
+  );
+});

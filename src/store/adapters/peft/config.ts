@@ -10,7 +10,7 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
   for (const [field, harmless] of Object.entries(form.harmless)) {
     const value = config[field];
     if (value === undefined || harmless.includes(value)) continue;
-    throw cannotOpen(where, `${field} is ${JSON.stringify(value)}, which is not read here`, fixes[field] ?? merging);
+    throw cannotOpen(where, `${field} is ${JSON.stringify(value)}, which is not read here`, fixOf(field, value));
   }
   const given = form.shared.filter((field) => config[field] !== undefined && config[field] !== null);
   const read = {
@@ -32,10 +32,17 @@ const namingLayers =
 const fixes: Readonly<Record<string, string>> = {
   layers_to_transform: namingLayers,
   layers_pattern: namingLayers,
-  init_lora_weights:
-    'save it as a plain LoRA with PEFT: save_pretrained(…, path_initial_model_for_weight_conversion=…)',
   save_projection: 'save it with PEFT again, with save_projection=True',
 };
+
+/** Starts that PEFT itself takes off again; those of rounded weights (LoftQ) it does not. */
+const movedStarts = /^(pissa|olora|corda|lora_ga)/;
+
+function fixOf(field: string, value: unknown): string {
+  if (field === 'init_lora_weights' && movedStarts.test(String(value)))
+    return 'save it as a plain LoRA with PEFT: save_pretrained(…, path_initial_model_for_weight_conversion=…)';
+  return fixes[field] ?? merging;
+}
 
 const formsByName = Object.entries(peftForms) as [MethodName, PeftForm][];
 

@@ -86,4 +86,8 @@ describe('of PEFT', () => {
       fix: expect.stringContaining(fix),
     });
   });
+
+  it('the start of MiCA opens: it leaves the base alone', async () => {
+    expect(await refused({ ...lora, init_lora_weights: 'mica' })).toBe('opened');
+  });
 });

@@ -65,7 +65,7 @@ const lowRank: PeftForm = {
     monteclora_config: [null],
     alora_invocation_tokens: [null],
     // The other starts change the base: the saved matrices are only right beside the changed base.
-    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva'],
+    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva', 'mica'],
   },
   written: {
     fan_in_fan_out: false,

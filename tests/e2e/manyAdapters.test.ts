@@ -115,6 +115,28 @@ describe('classifiers', () => {
     await expect(load(at('bare')).with(at('headless'))).rejects.toMatchObject({ code: 'ADAPTER_MISMATCH' });
   });
 
+  it('on the base that is given, where a folder names none', async () => {
+    cpSync(at('first/adapter'), at('unnamed'), { recursive: true });
+    rmSync(at('unnamed/attune.json'));
+    const config = readJson<object>(at('unnamed'), 'adapter_config.json');
+    const unnamed = { ...config, base_model_name_or_path: null };
+    writeFileSync(at('unnamed/adapter_config.json'), JSON.stringify(unnamed));
+    await using many = await load(base).with(at('unnamed'));
+    expectSame(await many.predict(texts, { adapter: 'unnamed' }), alone.get('first')!);
+    await expect(load(at('unnamed'))).rejects.toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      where: at('unnamed/adapter_config.json'),
+      fix: expect.stringContaining('load(BASE).with(FOLDER)'),
+    });
+    const method = 'method={name: lora, r: 4, target_modules: [query, value]}';
+    const run = await train(
+      ['recipe.json', method, 'init_from=unnamed', 'max_steps=1', 'output_dir=from-unnamed'],
+      place,
+    );
+    const { majority: _, ...before } = run.before;
+    expect(before).toEqual(readJson<{ metrics: object }>(folder, 'first/run.json').metrics);
+  });
+
   describe('refuses', () => {
     it.each([
       [

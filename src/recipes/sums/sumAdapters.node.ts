@@ -9,7 +9,7 @@ import { openLanguageModel } from '../../inference/languageModel.node.ts';
 import { readModelFolder, usableLength } from '../../inference/modelFolder.node.ts';
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
 import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
-import { type Manifest, writeAdapter } from '../../store/adapters/index.ts';
+import { expectBaseReference, type Manifest, writeAdapter } from '../../store/adapters/index.ts';
 import { copyChat } from '../export/languageModel.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../export/outputFolder.node.ts';
 import { readTensors } from '../export/tensors.ts';
@@ -84,7 +84,7 @@ const unusable = (where: string, problem: string, fix: string): AttuneError =>
 /** A folder is named by its whole path: another folder's own leads nowhere from the new one. */
 function baseOf({ adapter }: Target): Pick<Manifest['base'], 'name' | 'reference'> {
   const folder = baseFolder(adapter!);
-  const reference = folder === undefined ? adapter!.baseReference : resolve(folder);
+  const reference = folder === undefined ? expectBaseReference(adapter!) : resolve(folder);
   return { name: folder === undefined ? (adapter!.manifest?.base.name ?? reference) : reference, reference };
 }
 

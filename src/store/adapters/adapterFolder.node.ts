@@ -28,8 +28,8 @@ const TRAINED_WEIGHTS = 'trained.safetensors';
 export interface Adapter {
   readonly folder: string;
   readonly method: MethodSettings;
-  /** What finds the base: a folder, or a model's name. */
-  readonly baseReference: string;
+  /** What finds the base: a folder, or a model's name. Folders of other programs may name none. */
+  readonly baseReference: string | undefined;
   readonly manifest?: Manifest;
   /** Labels that a folder of another program names. */
   readonly labels?: readonly string[] | undefined;
@@ -49,8 +49,7 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
   const known = { folder, ...(manifest && { manifest }) };
   if (config) {
     const where = join(folder, ADAPTER_CONFIG);
-    const named = nameOfBase(config);
-    const baseReference = manifest?.base.reference ?? expectBaseName(named, where);
+    const baseReference = manifest?.base.reference ?? nameOfBase(config);
     if (isMlxConfig(config)) {
       const method = await settingsFromMlx(folder, config);
       return { ...known, method, baseReference, mlx: config, open: () => openMlxFolder(folder) };
@@ -95,18 +94,20 @@ export function plainForm({ folder, peft, method, open }: Adapter): Pick<Adapter
   return { method: settingsFromPeft(peft, join(folder, ADAPTER_CONFIG)), open: () => openPeftFolder(folder) };
 }
 
-function nameOfBase(config: PeftConfig | HubConfig | MlxConfig): unknown {
-  if (isMlxConfig(config)) return config.model;
-  return isHubConfig(config) ? config.model_name : config['base_model_name_or_path'];
+function nameOfBase(config: PeftConfig | HubConfig | MlxConfig): string | undefined {
+  const fields: PeftConfig = { ...config };
+  const name = fields[isMlxConfig(config) ? 'model' : isHubConfig(config) ? 'model_name' : 'base_model_name_or_path'];
+  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
-function expectBaseName(name: unknown, where: string): string {
-  if (typeof name === 'string' && name !== '') return name;
+/** Where the base is not given beside the adapter, it has to be found. */
+export function expectBaseReference({ folder, baseReference }: Pick<Adapter, 'folder' | 'baseReference'>): string {
+  if (baseReference !== undefined) return baseReference;
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
-    where,
+    where: join(folder, ADAPTER_CONFIG),
     problem: 'it names no base model (base_model_name_or_path, model_name, or model)',
-    fix: 'write the base model there',
+    fix: 'write the base model there, or give it: load(BASE).with(FOLDER)',
   });
 }
 

@@ -64,8 +64,13 @@ const headNames = new Set(['classifier', 'score']);
 const ownModules = ({ modules_to_save: names }: PeftConfig): unknown =>
   Array.isArray(names) ? [...new Set(names)].filter((name) => !headNames.has(name)) : [];
 
+/** An empty list chooses nothing; only of IA³'s it says something. */
 const withoutEmptyLists = (fields: PeftConfig) =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => !(Array.isArray(value) && value.length === 0)));
+  Object.fromEntries(
+    Object.entries(fields).filter(
+      ([field, value]) => field === 'feedforward_modules' || !(Array.isArray(value) && value.length === 0),
+    ),
+  );
 
 const cannotOpen = (where: string, problem: string, fix: string): AttuneError =>
   new AttuneError({ code: 'ADAPTER_UNSUPPORTED', where, problem, fix });

@@ -54,13 +54,14 @@ export interface PeftSaved {
 /** Fills an empty folder. False where its file leaves out a part of the tensors. */
 export async function writePeftFolder(folder: string, saved: PeftSaved): Promise<boolean> {
   const method = saved.method.name === 'lora' ? plainSettings(saved.method) : saved.method;
-  const reduced = peftForms[method.name]!.reduced?.(saved.tensors, method);
+  const { reduced: reduce, fitted, isBesideModel = false } = peftForms[method.name]!;
+  const reduced = reduce?.(saved.tensors, method);
   const { tensors, fields } = reduced ?? { tensors: saved.tensors, fields: {} };
   const adapted = adaptedLayers(tensors.map(({ name }) => name));
-  const config = { ...peftFromSettings(method, { ...saved, adapted }, saved.kept), ...fields };
+  const named = { ...peftFromSettings(method, { ...saved, adapted }, saved.kept), ...fields };
+  const config: PeftConfig = { ...named, ...fitted?.(named, tensors) };
   const targets = config['target_modules'] as string | readonly string[];
   const isCopied = (module: string): boolean => method.name === 'ln_tuning' && chooses(targets, module);
-  const { isBesideModel = false } = peftForms[method.name]!;
   const naming = { adapted: new Set(adapted), isCopied, isBesideModel };
   const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, naming) }));
   await writeJson(join(folder, CONFIG), config);

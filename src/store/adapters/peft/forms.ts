@@ -2,6 +2,7 @@
 import type { NamedTensor } from '../../../files/index.ts';
 import { baseChangeOf, type MethodName, type MethodSettings, type ModelFacts } from '../../../methods/index.ts';
 import { withoutEmptyRanks } from './emptyRanks.ts';
+import { feedforwardFields } from './feedforward.ts';
 
 export type PeftConfig = Readonly<Record<string, unknown>>;
 
@@ -29,6 +30,8 @@ export interface PeftForm {
   readonly isBesideModel?: boolean;
   /** What PEFT keeps of the tensors; undefined, as where it is left out: all of them. */
   readonly reduced?: (tensors: readonly NamedTensor[], settings: PeftConfig) => Reduced | undefined;
+  /** Fields that follow from what was trained; left out: none. */
+  readonly fitted?: (config: PeftConfig, tensors: readonly NamedTensor[]) => PeftConfig;
   /** Fields that name layers, where the settings leave that to the model. */
   readonly layers: (facts: ModelFacts) => Readonly<Record<string, readonly string[]>>;
 }
@@ -137,6 +140,7 @@ const ia3: PeftForm = {
   harmless: {},
   written: { fan_in_fan_out: false, init_ia3_weights: true },
   fixed: {},
+  fitted: feedforwardFields,
   layers: ({ keyAndValue, sublayerEnds }) => ({
     target_modules: [...keyAndValue, ...sublayerEnds],
     feedforward_modules: sublayerEnds,

@@ -1,0 +1,52 @@
+/** Settings that PEFT takes otherwise: what is written for it has to open there and answer the same. */
+import { describe, expect, test } from 'vitest';
+import { methods } from '../../src/methods/index.ts';
+import { expectInPeft, expectReadBack, python, writtenClassifier } from './writtenPeft.ts';
+
+describe('IA³ names as feedforward_modules what scales inputs', () => {
+  const layers = (...ends: string[]) =>
+    [0, 1, 2].flatMap((layer) => ends.map((end) => `bert.encoder.layer.${layer}.${end}`));
+  const ends = layers('attention.output.dense', 'output.dense');
+  const all = [
+    ...layers('attention.self.query', 'attention.self.key', 'attention.self.value'),
+    ...layers('attention.output.dense', 'intermediate.dense', 'output.dense'),
+  ];
+  const cases: Record<string, { given: object; targets: unknown; feedforward: unknown }> = {
+    'none of them': { given: { target_modules: ['query', 'value'] }, targets: ['query', 'value'], feedforward: [] },
+    'none, chosen by an expression': { given: { target_modules: '.*query' }, targets: '.*query', feedforward: [] },
+    'none, as they wish': {
+      given: { target_modules: ['output.dense'], feedforward_modules: [] },
+      targets: ['output.dense'],
+      feedforward: [],
+    },
+    'an entry': {
+      given: { target_modules: ['query', 'layer.1.output.dense'] },
+      targets: ['query', 'layer.1.output.dense'],
+      feedforward: ['layer.1.output.dense'],
+    },
+    'of every layer': {
+      given: { target_modules: 'all-linear' },
+      targets: [...all, 'bert.pooler.dense'],
+      feedforward: ends,
+    },
+    'some of an entry': {
+      given: { target_modules: ['query', 'dense'], feedforward_modules: ['output.dense'] },
+      targets: [...layers('attention.self.query'), ...ends, ...layers('intermediate.dense'), 'bert.pooler.dense'],
+      feedforward: ends,
+    },
+    'an expression': {
+      given: { target_modules: ['query', 'dense'], feedforward_modules: '.*output.dense' },
+      targets: ['query', 'dense'],
+      feedforward: '.*output.dense',
+    },
+  };
+
+  test.each(Object.entries(cases))('%s', async (_, { given, targets, feedforward }) => {
+    const { folder, config, logits } = await writtenClassifier(methods.ia3.settings.parse({ name: 'ia3', ...given }));
+    const sorted = (names: unknown) => (Array.isArray(names) ? names.toSorted() : names);
+    expect(sorted(config['target_modules'])).toEqual(sorted(targets));
+    expect(sorted(config['feedforward_modules'])).toEqual(sorted(feedforward));
+    await expectReadBack(folder, logits);
+    if (python) expectInPeft(folder, logits);
+  });
+});

@@ -26,7 +26,7 @@ LAYERS = {
 ENCODED = {"prefix_projection", "p_tuning"}
 PROMPTS = {"prompt_tuning", "prefix_tuning"}  # PEFT trains these only in the process that began them
 BEFORE = ("prompt_tuning", "p_tuning", "prefix_tuning", "prefix_projection")  # put something before the text
-MERGED = {"ia3", "dora", "vera", "adalora", "lora_embedding"}
+MERGED = {"ia3", "dora", "vera", "adalora", "lora_embedding", "lora_layers"}
 # GPT-2 scores tokens with the table of its embeddings: PEFT adds to what is looked up alone, and cannot merge only that.
 UNMERGED = {("gpt2", "lora_embedding")}
 # PEFT takes OLoRA's directions from a matrix as it is stored: those of [in, out] do not fit its A and B.
@@ -54,6 +54,7 @@ def cases_of(family: str) -> dict[str, tuple[str, dict]]:
         "vera": ("VeraConfig", {"r": 6, "target_modules": some} | turned),
         "adalora": ("AdaLoraConfig", RANKS | {"target_modules": some} | turned),
         "lora_embedding": ("LoraConfig", {"r": 3, "lora_alpha": 6, "target_modules": [query, table]} | turned),
+        "lora_layers": ("LoraConfig", {"r": 2, "target_modules": some, "layers_to_transform": [1]} | turned),
         "prompt_tuning": ("PromptTuningConfig", {"num_virtual_tokens": 5}),
         "prefix_tuning": ("PrefixTuningConfig", {"num_virtual_tokens": 3}),
         "prefix_projection": (

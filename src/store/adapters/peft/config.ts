@@ -1,8 +1,9 @@
 /** PEFT's adapter_config.json to and from the settings of a method. */
-import { AttuneError } from '../../../errors/index.ts';
 import { type MethodName, type MethodSettings, type ModelFacts, methods } from '../../../methods/index.ts';
 import { wrongField } from '../wrongField.ts';
+import { cannotOpen } from './cannotOpen.ts';
 import { type PeftConfig, type PeftForm, peftForms } from './forms.ts';
+import { numberFields, withNumbersInTargets } from './layers.ts';
 
 /** The settings that a PEFT folder was made with. Refuses what would be computed otherwise than PEFT does. */
 export function settingsFromPeft(config: PeftConfig, where: string): MethodSettings {
@@ -12,10 +13,11 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
     if (value === undefined || harmless.includes(value)) continue;
     throw cannotOpen(where, `${field} is ${JSON.stringify(value)}, which is not read here`, fixOf(field, value));
   }
-  const given = form.shared.filter((field) => config[field] !== undefined && config[field] !== null);
+  const known = form.hasNumbers ? withNumbersInTargets(config, where) : config;
+  const given = form.shared.filter((field) => known[field] !== undefined && known[field] !== null);
   const read = {
     ...form.defaults,
-    ...Object.fromEntries(given.map((field) => [field, config[field]])),
+    ...Object.fromEntries(given.map((field) => [field, known[field]])),
     name: form.readAs ?? name,
   };
   const { settings } = methods[form.readAs ?? name];
@@ -25,13 +27,9 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
 }
 
 const merging = 'merge it with PEFT (merge_and_unload), save that, and open the whole model';
-const namingLayers =
-  'name these layers in target_modules (a regular expression: ".*\\.(0|1)\\..*query") and write null here';
 
 /** What helps where a field has a value that is not read; left out: merging. */
 const fixes: Readonly<Record<string, string>> = {
-  layers_to_transform: namingLayers,
-  layers_pattern: namingLayers,
   save_projection: 'save it with PEFT again, with save_projection=True',
 };
 
@@ -72,9 +70,6 @@ const withoutEmptyLists = (fields: PeftConfig) =>
     ),
   );
 
-const cannotOpen = (where: string, problem: string, fix: string): AttuneError =>
-  new AttuneError({ code: 'ADAPTER_UNSUPPORTED', where, problem, fix });
-
 export interface PeftIdentity {
   readonly baseName: string;
   readonly facts: ModelFacts;
@@ -107,6 +102,7 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
     ...own,
     ...Object.fromEntries(layers),
     ...(isEveryLayer && { target_modules: adapted }),
+    ...(form.hasNumbers && numberFields(set['target_modules'], kept)),
     peft_type: form.type,
     base_model_name_or_path: baseName,
     inference_mode: true,

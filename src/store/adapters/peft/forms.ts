@@ -30,6 +30,8 @@ export interface PeftForm {
   readonly isBesideModel?: boolean;
   /** What PEFT keeps of the tensors; undefined, as where it is left out: all of them. */
   readonly reduced?: (tensors: readonly NamedTensor[], settings: PeftConfig) => Reduced | undefined;
+  /** It may choose layers by their numbers, too. */
+  readonly hasNumbers?: boolean;
   /** Fields that follow from what was trained; left out: none. */
   readonly fitted?: (config: PeftConfig, tensors: readonly NamedTensor[]) => PeftConfig;
   /** Fields that name layers, where the settings leave that to the model. */
@@ -57,8 +59,6 @@ const lowRank: PeftForm = {
     lora_bias: [false],
     use_qalora: [false],
     use_bdlora: [null, false],
-    layers_to_transform: [null],
-    layers_pattern: [null],
     layer_replication: [null],
     trainable_token_indices: [null],
     target_parameters: [null],
@@ -78,6 +78,7 @@ const lowRank: PeftForm = {
     lora_bias: false,
   },
   fixed: { use_dora: false },
+  hasNumbers: true,
   layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
 };
 
@@ -104,8 +105,6 @@ const adalora: PeftForm = {
   defaults: { lora_alpha: 8, tinit: 0, tfinal: 0 },
   harmless: {
     lora_bias: [false],
-    layers_to_transform: [null],
-    layers_pattern: [null],
     layer_replication: [null],
     trainable_token_indices: [null],
     target_parameters: [null],
@@ -118,6 +117,7 @@ const adalora: PeftForm = {
     lora_bias: false,
   },
   fixed: {},
+  hasNumbers: true,
   reduced: withoutEmptyRanks,
   layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
 };
@@ -127,9 +127,10 @@ const vera: PeftForm = {
   shared: ['r', 'd_initial', 'vera_dropout', 'target_modules', 'modules_to_save'],
   defaults: {},
   // Without its projections an adapter needs PyTorch's random numbers.
-  harmless: { bias: ['none'], layers_to_transform: [null], layers_pattern: [null], save_projection: [true] },
+  harmless: { bias: ['none'], save_projection: [true] },
   written: { fan_in_fan_out: false, projection_prng_key: 0, init_weights: true, bias: 'none' },
   fixed: { save_projection: true },
+  hasNumbers: true,
   layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
 };
 

@@ -10,6 +10,7 @@ import { readModelFolder, usableLength } from '../../inference/modelFolder.node.
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
 import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
 import { expectBaseReference, type Manifest, writeAdapter } from '../../store/adapters/index.ts';
+import { withHead } from '../export/baseHead.node.ts';
 import { copyChat } from '../export/languageModel.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../export/outputFolder.node.ts';
 import { readTensors } from '../export/tensors.ts';
@@ -99,13 +100,15 @@ interface Writing {
 
 /** It is opened on its base before anything is written: what does not open is not left behind. */
 async function writeSum(path: string, sum: Sum, { target, base, common, first, chat }: Writing): Promise<void> {
-  const { method, tensors } = sum;
+  const { method } = sum;
   const { folder } = target.artifact;
   const source = await readModelFolder(folder);
   const { architecture, config } = source.description;
   const isText = await isLanguageModel(target);
   const taskName = taskNames.find((name) => name === common.task) ?? (isText ? 'causal-lm' : 'text-classification');
   const task = runTasks[taskName];
+  const headModules = task.headModules(source);
+  const tensors = await withHead(sum.tensors, { base: folder, headModules });
   const adapter = {
     folder: path,
     method,
@@ -132,7 +135,7 @@ async function writeSum(path: string, sum: Sum, { target, base, common, first, c
       tensors,
       facts: architecture,
       model: { type: architecture.modelType, className: task.className(source), hiddenSize: config.hidden_size },
-      headModules: task.headModules(source),
+      headModules,
       taskType: task.peftTask,
     });
     await copyChat(chat.adapter, place);

@@ -1,7 +1,15 @@
 /** Settings that PEFT takes otherwise: what is written for it has to open there and answer the same. */
 import { describe, expect, test } from 'vitest';
 import { methods } from '../../src/methods/index.ts';
-import { expectInPeft, expectReadBack, python, writtenClassifier } from './writtenPeft.ts';
+import {
+  expectInPeft,
+  expectLossInPeft,
+  expectReadBack,
+  lossOfFolder,
+  python,
+  writtenClassifier,
+  writtenDecoder,
+} from './writtenPeft.ts';
 
 describe('IA³ names as feedforward_modules what scales inputs', () => {
   const layers = (...ends: string[]) =>
@@ -48,5 +56,20 @@ describe('IA³ names as feedforward_modules what scales inputs', () => {
     expect(sorted(config['feedforward_modules'])).toEqual(sorted(feedforward));
     await expectReadBack(folder, logits);
     if (python) expectInPeft(folder, logits);
+  });
+});
+
+describe('modules_to_save, which PEFT compares letter by letter', () => {
+  test.each([
+    ['llama', ['norm'], ['model.norm']],
+    ['llama', ['input_layernorm', 'model.norm'], ['input_layernorm', 'model.norm']],
+    ['gpt2', ['ln_f', 'attn'], ['ln_f', 'transformer.h.0.attn', 'transformer.h.1.attn']],
+  ])('%s: %j are %j there', async (family, given, written) => {
+    const target_modules = family === 'gpt2' ? ['c_fc'] : ['q_proj'];
+    const method = methods.lora.settings.parse({ name: 'lora', r: 2, target_modules, modules_to_save: given });
+    const { folder, config, loss } = await writtenDecoder(family, method);
+    expect(config['modules_to_save']).toEqual(written);
+    expect(await lossOfFolder(family, folder)).toBe(loss);
+    if (python) expectLossInPeft(family, { folder, loss });
   });
 });

@@ -11,6 +11,7 @@ import { describeModel } from '../../src/models/index.ts';
 import { readAdapter, writePeftFolder } from '../../src/store/adapters/index.ts';
 import type { PeftConfig } from '../../src/store/adapters/peft/forms.ts';
 import { parameterValues, valuesOf } from '../../src/training/index.ts';
+import { folderOf, goldenRows as goldenTexts, openDecoder, plainBatch, trainerOf } from './decoderModels.ts';
 import { goldenFolder, readGolden, relativeError, runtime } from './fixtures.ts';
 import { goldenRows, openPartial } from './partial.ts';
 
@@ -74,6 +75,39 @@ export function expectInPeft(folder: string, logits: Float32Array): void {
   for (const answers of [found['logits']!, found['merged_logits']!]) {
     expect(relativeError(answers.flat(), logits)).toBeLessThan(1e-5);
   }
+}
+
+/** A small decoder under a method, likewise; with the mean loss of the golden rows. */
+export async function writtenDecoder(family: string, method: MethodSettings) {
+  const opened = await openDecoder(family, { method });
+  move(opened);
+  const folder = newFolder();
+  const { architecture: facts } = opened.description;
+  const identity = { taskType: 'CAUSAL_LM', baseName: folderOf(family), headModules: [] };
+  const weights = opened.program.parameters.map(({ parameter }) => parameter);
+  await writePeftFolder(folder, { method, ...identity, tensors: savedOf(opened), facts, weights });
+  const config = (await requireJson(folder, 'adapter_config.json')) as PeftConfig;
+  return { folder, config, loss: await meanLoss(opened) };
+}
+
+/** What the folder comes to, opened on its base. */
+export async function lossOfFolder(family: string, folder: string): Promise<number> {
+  const { method, open } = (await readAdapter(folder))!;
+  const adapter = await open();
+  return await meanLoss(await openDecoder(family, { method, adapter }).finally(adapter.close));
+}
+
+async function meanLoss(opened: Awaited<ReturnType<typeof openDecoder>>): Promise<number> {
+  await using trainer = await trainerOf(opened);
+  const { sum } = await trainer.gradients([plainBatch(goldenTexts())], 1);
+  return sum / goldenTexts().reduce((count, { labels }) => count + labels.slice(1).filter((id) => id >= 0).length, 0);
+}
+
+/** PEFT opens it with every tensor, and finds the same loss. */
+export function expectLossInPeft(family: string, { folder, loss }: { folder: string; loss: number }): void {
+  writeFileSync(join(folder, 'rows.json'), JSON.stringify({ rows: goldenTexts() }));
+  const found = runTool('open_causal.py', folder, folderOf(family), join(folder, 'rows.json'));
+  expect(found).toMatchObject({ loading: [], loss: expect.closeTo(loss, 4) });
 }
 
 export function runTool(script: string, ...words: readonly string[]): unknown {

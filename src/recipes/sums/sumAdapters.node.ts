@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import { checkpointOver } from '../../files/index.ts';
-import { type AdapterSource, openClassifier } from '../../inference/classifier.node.ts';
+import { type AdapterSource, type Classifier, openClassifier } from '../../inference/classifier.node.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
-import { openLanguageModel } from '../../inference/languageModel.node.ts';
+import { type LanguageModel, openLanguageModel } from '../../inference/languageModel.node.ts';
 import { readModelFolder, usableLength } from '../../inference/modelFolder.node.ts';
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
 import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
@@ -115,7 +115,7 @@ async function writeSum(path: string, sum: Sum, { target, base, common, first, c
     labels: common.labels ?? first.source.labels,
     open: async () => checkpointOver(new Map(tensors.map((tensor) => [tensor.name, tensor]))),
   };
-  const { labels, fingerprint } = await answersOf(folder, adapter, isText);
+  const { labels, fingerprint, weights } = await answersOf(folder, adapter, isText);
   const manifest: Manifest = {
     format: 1,
     task: taskName,
@@ -136,6 +136,7 @@ async function writeSum(path: string, sum: Sum, { target, base, common, first, c
       facts: architecture,
       model: { type: architecture.modelType, className: task.className(source), hiddenSize: config.hidden_size },
       headModules,
+      weights,
       taskType: task.peftTask,
     });
     await copyChat(chat.adapter, place);
@@ -146,11 +147,20 @@ async function answersOf(folder: string, adapter: AdapterSource, isText: boolean
   const threads = availableParallelism();
   if (isText) {
     await using model = await openLanguageModel({ folder, adapter }, { threads });
-    return { labels: [], fingerprint: await fingerprintOf(model.scorer, model.source.description) };
+    return { labels: [], ...(await knownOf(model)) };
   }
   await using model = await openClassifier({ folder, adapter }, { threads, batchSize: 1 });
-  return { labels: model.labels, fingerprint: await fingerprintOf(model.scorer, model.source.description) };
+  return { labels: model.labels, ...(await knownOf(model)) };
 }
+
+const knownOf = async ({
+  scorer,
+  source,
+  program,
+}: Pick<Classifier | LanguageModel, 'scorer' | 'source' | 'program'>) => ({
+  fingerprint: await fingerprintOf(scorer, source.description),
+  weights: program.parameters.map(({ parameter }) => parameter),
+});
 
 const wholeModel = (where: string): AttuneError =>
   new AttuneError({

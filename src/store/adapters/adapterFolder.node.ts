@@ -20,6 +20,7 @@ import { isMlxConfig, type MlxConfig, openMlxFolder, settingsFromMlx } from './m
 import { settingsFromPeft } from './peft/config.ts';
 import { openPeftFolder, writePeftFolder } from './peft/folder.node.ts';
 import { hasPeftForm, type PeftConfig } from './peft/forms.ts';
+import type { Weight } from './peft/savedModules.ts';
 
 /** PEFT and AdapterHub give their files the same name. */
 export const ADAPTER_CONFIG = 'adapter_config.json';
@@ -121,6 +122,8 @@ export interface SavedAdapter {
   readonly facts: ModelFacts;
   readonly model: Omit<HubModel, 'name'>;
   readonly headModules: readonly string[];
+  /** The model's weights: what is trained whole has a place among them. */
+  readonly weights: readonly Weight[];
   /** What PEFT calls the task. */
   readonly taskType: string;
   /** The folder that this one continues, whose other fields are kept. */
@@ -129,11 +132,11 @@ export interface SavedAdapter {
 
 /** Fills an empty folder. */
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
-  const { method, manifest, tensors, exported, facts, model, headModules, taskType, earlier } = saved;
+  const { method, manifest, tensors, exported, facts, model, headModules, weights, taskType, earlier } = saved;
   const baseName = manifest.base.name;
   await writeJson(join(folder, MANIFEST), manifest);
   if (hasPeftForm(method)) {
-    const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules };
+    const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules, weights };
     const isWhole = await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
     if (exported || !isWhole) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
   } else if (method.name === 'adapter' && hasHubPlaces(model.type)) {

@@ -4,6 +4,7 @@ import { wrongField } from '../wrongField.ts';
 import { cannotOpen } from './cannotOpen.ts';
 import { type PeftConfig, type PeftForm, peftForms } from './forms.ts';
 import { numberFields, withNumbersInTargets } from './layers.ts';
+import { savedModules, type Weight } from './savedModules.ts';
 
 /** The settings that a PEFT folder was made with. Refuses what would be computed otherwise than PEFT does. */
 export function settingsFromPeft(config: PeftConfig, where: string): MethodSettings {
@@ -78,16 +79,19 @@ export interface PeftIdentity {
   /** Modules of the task's head, which are saved whole. */
   readonly headModules: readonly string[];
   readonly taskType: string;
+  /** The model's weights; left out where nothing but the head is trained whole. */
+  readonly weights?: readonly Weight[] | undefined;
 }
 
 /** adapter_config.json as PEFT writes it. Fields of `kept` that have no setting here are written back unchanged. */
 export function peftFromSettings(settings: MethodSettings, identity: PeftIdentity, kept: PeftConfig = {}): PeftConfig {
-  const { baseName, facts, adapted, headModules, taskType } = identity;
+  const { baseName, facts, adapted, headModules, taskType, weights = [] } = identity;
   const form = peftForms[settings.name]!;
   const set = settings as MethodSettings & PeftConfig;
   const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? null]));
   const layers = Object.entries(form.layers(facts)).map(([field, names]) => [field, set[field] ?? names]);
-  const saved = [...new Set([...headModules, ...((set['modules_to_save'] as string[] | undefined) ?? [])])];
+  const whole = savedModules((set['modules_to_save'] as string[] | undefined) ?? [], weights);
+  const saved = [...new Set([...headModules, ...whole])];
   // `all-linear` means other layers to other programs: the layers themselves are named.
   const isEveryLayer = set['target_modules'] === 'all-linear';
   return {

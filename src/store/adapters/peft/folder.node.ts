@@ -18,6 +18,7 @@ import { noSafetensors } from '../noSafetensors.ts';
 import { peftFromSettings } from './config.ts';
 import { type PeftConfig, peftForms } from './forms.ts';
 import { adaptedLayers, isCopy, ownName, peftName } from './names.ts';
+import type { Weight } from './savedModules.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
@@ -47,6 +48,8 @@ export interface PeftSaved {
   readonly tensors: readonly NamedTensor[];
   readonly facts: ModelFacts;
   readonly headModules: readonly string[];
+  /** The model's weights; left out where nothing but the head is trained whole. */
+  readonly weights?: readonly Weight[] | undefined;
   /** Fields of a folder that this one continues. */
   readonly kept?: PeftConfig | undefined;
 }

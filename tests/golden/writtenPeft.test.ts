@@ -73,3 +73,20 @@ describe('modules_to_save, which PEFT compares letter by letter', () => {
     if (python) expectLossInPeft(family, { folder, loss });
   });
 });
+
+describe('an embedding that scores tokens too', () => {
+  const ranks = { init_r: 3, target_r: 2, tinit: 0, tfinal: 1, total_step: 5 };
+  test.each([
+    ['gpt2', 'lora', ['wte'], { r: 2, target_modules: ['c_attn'] }],
+    ['gpt2', 'adalora', ['ln_f', 'transformer.wte'], { ...ranks, target_modules: ['c_attn'] }],
+    ['qwen2', 'dora', ['embed_tokens'], { r: 2, target_modules: ['q_proj'] }],
+  ] as const)('%s: %s saves %j for PEFT as one matrix', async (family, name, modules_to_save, given) => {
+    const settings = { name, ...given, modules_to_save, ensure_weight_tying: true };
+    const { folder, config, loss } = await writtenDecoder(family, methods[name as 'lora'].settings.parse(settings));
+    // PEFT ties what it saves only beside one of its own names for embeddings.
+    expect(config['modules_to_save']).toEqual(family === 'gpt2' ? [...modules_to_save, 'lm_head'] : modules_to_save);
+    expect(config['ensure_weight_tying']).toBe(true);
+    expect(await lossOfFolder(family, folder)).toBe(loss);
+    if (python) expectLossInPeft(family, { folder, loss });
+  });
+});

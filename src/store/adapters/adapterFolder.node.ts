@@ -62,7 +62,7 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
       return { ...known, method, baseReference, labels, hub: config, open };
     }
     const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
-    const open = () => openPeftFolder(folder);
+    const open = () => openPeftFolder(folder, config);
     const read = own ?? { method: overItsBase(settingsFromPeft(config, where), manifest, folder), open };
     return { ...known, ...read, baseReference, peft: config };
   }
@@ -92,7 +92,7 @@ const trained = (folder: string, manifest: Manifest): Pick<Adapter, 'method' | '
 /** An adapter as other programs read it: a start in the weights, and networks that make vectors, are worked in. */
 export function plainForm({ folder, peft, method, open }: Adapter): Pick<Adapter, 'method' | 'open'> {
   if (!peft) return { method, open };
-  return { method: settingsFromPeft(peft, join(folder, ADAPTER_CONFIG)), open: () => openPeftFolder(folder) };
+  return { method: settingsFromPeft(peft, join(folder, ADAPTER_CONFIG)), open: () => openPeftFolder(folder, peft) };
 }
 
 function nameOfBase(config: PeftConfig | HubConfig | MlxConfig): string | undefined {

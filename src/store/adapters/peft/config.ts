@@ -5,6 +5,7 @@ import { cannotOpen } from './cannotOpen.ts';
 import { type PeftConfig, type PeftForm, peftForms } from './forms.ts';
 import { numberFields, withNumbersInTargets } from './layers.ts';
 import { savedModules, type Weight } from './savedModules.ts';
+import { tiesIn, withTiedNames } from './tying.ts';
 
 /** The settings that a PEFT folder was made with. Refuses what would be computed otherwise than PEFT does. */
 export function settingsFromPeft(config: PeftConfig, where: string): MethodSettings {
@@ -14,7 +15,8 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
     if (value === undefined || harmless.includes(value)) continue;
     throw cannotOpen(where, `${field} is ${JSON.stringify(value)}, which is not read here`, fixOf(field, value));
   }
-  const known = form.hasNumbers ? withNumbersInTargets(config, where) : config;
+  const numbered = form.hasNumbers ? withNumbersInTargets(config, where) : config;
+  const known: PeftConfig = { ...numbered, ensure_weight_tying: tiesIn(config) || undefined };
   const given = form.shared.filter((field) => known[field] !== undefined && known[field] !== null);
   const read = {
     ...form.defaults,
@@ -88,10 +90,11 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
   const { baseName, facts, adapted, headModules, taskType, weights = [] } = identity;
   const form = peftForms[settings.name]!;
   const set = settings as MethodSettings & PeftConfig;
-  const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? null]));
+  const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? form.unset?.[field] ?? null]));
   const layers = Object.entries(form.layers(facts)).map(([field, names]) => [field, set[field] ?? names]);
   const whole = savedModules((set['modules_to_save'] as string[] | undefined) ?? [], weights);
-  const saved = [...new Set([...headModules, ...whole])];
+  const tied = set['ensure_weight_tying'] === true ? withTiedNames(whole, weights) : whole;
+  const saved = [...new Set([...headModules, ...tied])];
   // `all-linear` means other layers to other programs: the layers themselves are named.
   const isEveryLayer = set['target_modules'] === 'all-linear';
   return {

@@ -16,6 +16,8 @@ export interface PeftForm {
   readonly type: string;
   /** Fields that have a setting of the same name and meaning. */
   readonly shared: readonly string[];
+  /** What is written of those that are left open, where that is not null. */
+  readonly unset?: PeftConfig;
   /** What PEFT takes where the file leaves a field out, and we would take something else. */
   readonly defaults: PeftConfig;
   /** Fields that change the arithmetic, and the values with which they do not. */
@@ -49,11 +51,13 @@ const lowRank: PeftForm = {
     'target_modules',
     'exclude_modules',
     'modules_to_save',
+    'ensure_weight_tying',
     'use_rslora',
     'rank_pattern',
     'alpha_pattern',
     'bias',
   ],
+  unset: { ensure_weight_tying: false },
   defaults: { r: 8, lora_alpha: 8 },
   harmless: {
     lora_bias: [false],
@@ -99,9 +103,11 @@ const adalora: PeftForm = {
     'target_modules',
     'exclude_modules',
     'modules_to_save',
+    'ensure_weight_tying',
     'bias',
     'rank_pattern',
   ],
+  unset: { ensure_weight_tying: false },
   defaults: { lora_alpha: 8, tinit: 0, tfinal: 0 },
   harmless: {
     lora_bias: [false],

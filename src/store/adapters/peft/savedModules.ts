@@ -2,7 +2,7 @@
 import { endsWithName } from '../../../methods/pattern.ts';
 import type { Parameter } from '../../../models/nn/index.ts';
 
-export type Weight = Pick<Parameter, 'name' | 'added'>;
+export type Weight = Pick<Parameter, 'name' | 'added' | 'alsoNamed'>;
 
 /** The names as they are; whole paths where PEFT would save other modules, too. */
 export function savedModules(names: readonly string[], weights: readonly Weight[]): string[] {

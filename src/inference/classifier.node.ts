@@ -146,7 +146,9 @@ interface Opening {
 
 async function loadProgram(artifact: Artifact, { source, labels, adapter, basePrecision }: Opening) {
   const { architecture } = source.description;
-  const methods = artifact.adapter ? [attachMethod(artifact.adapter.method, architecture)] : [];
+  const methods = artifact.adapter
+    ? [attachMethod(artifact.adapter.method, { ...architecture, savedIn: artifact.adapter.folder })]
+    : [];
   const ownForms = await ownFormsOf(artifact.folder);
   const options = { methods, basePrecision, ownForms };
   const program = buildProgram(classify(source.description, { numLabels: labels.length }), options);

@@ -98,7 +98,7 @@ async function load(
   const source = read ?? (await readModelFolder(artifact.folder));
   const { architecture } = source.description;
   const { adapter: saved } = artifact;
-  const methods = saved ? [attachMethod(saved.method, architecture)] : [];
+  const methods = saved ? [attachMethod(saved.method, { ...architecture, savedIn: saved.folder })] : [];
   const basePrecision = wished ?? trainedPrecision(artifact);
   const form = { basePrecision, ownForms: await ownFormsOf(artifact.folder) };
   const queryParts = longest === undefined ? 1 : queryPartsFor(longest, { inOrder: true });

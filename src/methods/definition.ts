@@ -17,6 +17,8 @@ export interface ModelFacts {
   readonly tokenIds?: (text: string) => readonly number[];
   /** Where a model is trained. */
   readonly run?: RunLength;
+  /** The folder of the adapter that has these settings; left out: a recipe's. */
+  readonly savedIn?: string;
 }
 
 /** A key of every method whose trained tensors lie in the layers: https://arxiv.org/abs/1801.06146 trains lower layers more slowly. */

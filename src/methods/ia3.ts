@@ -10,7 +10,7 @@ import { basePrecision } from './basePrecision.ts';
 import { linearPart } from './byRow/parts.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
-import { names, refuseNoExpression, takesNames, targetFields, targeting } from './targets.ts';
+import { refuseNoExpression, takesNames, targetFields, targeting } from './targets.ts';
 import { unfreezeSchedule } from './unfreezing.ts';
 
 const settings = z
@@ -21,11 +21,14 @@ const settings = z
       ...targetFields.target_modules.meta(),
       defaultText: "keys, values and the layers at the end of sublayers, under the model's names",
     }),
-    feedforward_modules: names.optional().meta({
-      description: 'Those of the `target_modules` whose inputs are scaled, and not what they give.',
-      takes: takesNames,
-      defaultText: 'the layers at the end of sublayers',
-    }),
+    feedforward_modules: z
+      .union([z.string().min(1), z.array(z.string().min(1))])
+      .optional()
+      .meta({
+        description: 'Those of the `target_modules` whose inputs are scaled, and not what they give; `[]`: none.',
+        takes: takesNames,
+        defaultText: 'the layers at the end of sublayers',
+      }),
     base_precision: basePrecision,
     layer_lr_decay: layerDecay,
     unfreeze_schedule: unfreezeSchedule,
@@ -46,7 +49,7 @@ export const ia3 = defineMethod({
         places.refuseIdle(built);
         refuseNoExpression(given.feedforward_modules, 'method.feedforward_modules');
         const targeted = built.linears.filter(places.isTarget);
-        if (given.feedforward_modules === undefined || targeted.some(isEnd)) return;
+        if (given.feedforward_modules === undefined || ends.length === 0 || targeted.some(isEnd)) return;
         const fix = 'name layers that target_modules names too';
         const problem = `${JSON.stringify(ends)} chooses none of the layers of target_modules`;
         throw new AttuneError({ code: 'CONFIG_INVALID', where: 'method.feedforward_modules', problem, fix });

@@ -19,6 +19,7 @@ import { prefixTuning } from './prompts/prefixTuning.ts';
 import { promptTuning } from './prompts/promptTuning.ts';
 import { pTuning } from './prompts/pTuning.ts';
 import { refuseIdleExclusions } from './targets.ts';
+import { refuseUntied, type Tying } from './tying.ts';
 import { openings } from './unfreezing.ts';
 import { vera } from './vera.ts';
 
@@ -58,14 +59,17 @@ export function attachMethod(settings: MethodSettings, facts: ModelFacts): Metho
   const layerDecay = 'layer_lr_decay' in settings ? settings.layer_lr_decay : undefined;
   const schedule = 'unfreeze_schedule' in settings ? settings.unfreeze_schedule : undefined;
   const method = rowOf(settings).attach(settings, facts);
+  const { shape } = methods[settings.name].settings;
+  const known = { canTie: 'ensure_weight_tying' in shape, facts };
   const validate = (built: Built): void => {
+    if ('modules_to_save' in shape) refuseUntied(settings as Tying, built, known);
     method.validate?.(built);
-    if ('exclude_modules' in settings) refuseIdleExclusions(settings, built);
+    // A saved adapter answers as it was trained, whatever its settings wished.
+    if (facts.run && 'exclude_modules' in settings) refuseIdleExclusions(settings, built);
   };
   return {
     ...method,
-    // A saved adapter answers as it was trained, whatever its settings wished.
-    ...(facts.run && { validate }),
+    validate,
     ...(layerDecay !== undefined && { layerDecay }),
     ...(schedule !== undefined && facts.run && { opensAfter: openings(schedule, facts.run) }),
   };

@@ -15,6 +15,7 @@ import { refuseIdle, refuseIdleLoftQ, refuseWideRank } from './loraChecks.ts';
 import { patternValue } from './pattern.ts';
 import { loftqStarts, loraInits, startsInWeight, startsOf } from './starts/loraInit.ts';
 import { moduleOf, type Targeting, targetFields, targeting } from './targets.ts';
+import { tyingField } from './tying.ts';
 import { unfreezeSchedule } from './unfreezing.ts';
 
 const perModule = z.record(z.string().min(1), z.number().positive());
@@ -38,6 +39,7 @@ export const lowRankFields = {
     description: 'Share of the inputs of the added matrices that is dropped while training.',
   }),
   ...targetFields,
+  ...tyingField,
   use_rslora: z.boolean().default(false).meta({ description: 'Scales by `lora_alpha / √r` instead.' }),
   rank_pattern: z.record(z.string().min(1), z.int().min(1)).default({}).meta({
     description: 'Other ranks for some modules: name or regular expression → rank.',

@@ -121,7 +121,13 @@ export function refuseIdleModules(
   { modules_to_save: saved }: Pick<Choice, 'modules_to_save'>,
   { parameters }: Built,
 ): void {
-  const unsaved = saved?.find((module) => !parameters.some(({ name }) => isSaved({ modules_to_save: [module] }, name)));
+  // The head of a tied embedding is a name of the embedding, which has to be there too: tying.ts.
+  const unsaved = saved?.find(
+    (module) =>
+      !parameters.some(({ name, alsoNamed = name }) =>
+        [name, alsoNamed].some((one) => isSaved({ modules_to_save: [module] }, one)),
+      ),
+  );
   const modules = parameters.map(({ name }) => moduleOf(name));
   if (unsaved !== undefined) throw nothing('method.modules_to_save', unsaved, modules);
 }

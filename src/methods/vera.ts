@@ -39,7 +39,7 @@ export const vera = defineMethod({
   attach(given, { queryAndValue, norms }) {
     const places = targeting(given, queryAndValue, norms);
     const kept = { name: 'vera', trains: places.isWhole, validate: places.refuseIdle };
-    return { ...kept, survey: (built) => ({ ...kept, ...veraMethod(given, places, built) }) };
+    return { ...kept, survey: (built) => ({ name: 'vera', ...veraMethod(given, places, built) }) };
   },
 });
 

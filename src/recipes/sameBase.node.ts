@@ -22,7 +22,7 @@ export async function expectSameBase(adapter: Adapter, { folder, identity }: Bas
   const { manifest, baseReference } = adapter;
   if (manifest) return expectBase(identity, manifest, adapter.folder);
   const named = baseFolder(adapter);
-  if (named === undefined || (await isSamePlace(named, folder))) return;
+  if (baseReference === undefined || named === undefined || (await isSamePlace(named, folder))) return;
   const other = await identify(named, { name: baseReference, reference: baseReference });
   expectBase(identity, { base: other }, adapter.folder);
   if (!(await haveSameWeights(named, folder))) throw otherWeights(adapter, identity);

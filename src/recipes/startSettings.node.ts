@@ -51,6 +51,7 @@ const meaningOf = (name: string, saved: MethodSettings): Meaning | undefined => 
 
 /** Throws where the recipe sets one of them otherwise. */
 export function expectSameMeaning(method: MethodSettings, adapter: Adapter): void {
+  refuseUntiedStart(method, adapter);
   const { hidden = [] } = meaningOf(method.name, adapter.method) ?? {};
   const [own, other] = [method, adapter.method].map(spelledOut);
   for (const field of hidden) {
@@ -58,6 +59,18 @@ export function expectSameMeaning(method: MethodSettings, adapter: Adapter): voi
     if (canonicalJson(wished) === canonicalJson(saved)) continue;
     throw otherMeaning(field, { wished, saved, folder: adapter.folder });
   }
+}
+
+/** Two matrices of an embedding would become one without a word: the scores of tokens would be others. */
+function refuseUntiedStart(method: MethodSettings, { method: saved, folder }: Adapter): void {
+  const isTied = at(method, ['ensure_weight_tying']) !== true || at(saved, ['ensure_weight_tying']) === true;
+  if (isTied || [at(saved, ['modules_to_save']) ?? []].flat().length === 0) return;
+  throw new AttuneError({
+    code: 'ADAPTER_MISMATCH',
+    where: folder,
+    problem: 'its modules_to_save were trained without ensure_weight_tying, which method has',
+    fix: 'where it was trained as one matrix, as by Attune, write that in its adapter_config.json; else train anew',
+  });
 }
 
 /** With what a placement brings, where nothing else is said. */

@@ -3,13 +3,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttuneError } from '../errors/index.ts';
 import { requireJson } from '../files/modelFolder.node.ts';
-import type { Artifact } from '../inference/classifier.node.ts';
+import type { AdapterSource, Artifact } from '../inference/classifier.node.ts';
 import {
   ADAPTER_CONFIG,
   type Adapter,
   type BaseIdentity,
   configHash,
   expectBase,
+  expectBaseReference,
   hash,
   MANIFEST,
   readAdapter,
@@ -85,14 +86,21 @@ async function openAdapter(adapter: Adapter, signal: AbortSignal): Promise<Targe
   const { manifest, folder } = adapter;
   const base = await fetchBase(adapter, signal);
   if (manifest) expectBase(await identify(base.path, base), manifest, folder);
-  const source = { ...adapter, labels: manifest?.labels ?? adapter.labels, fingerprint: manifest?.fingerprint };
   const { threshold, max_length: maxLength } = manifest ?? {};
-  return { artifact: { folder: base.path, adapter: source, threshold }, adapter, maxLength };
+  return { artifact: { folder: base.path, adapter: sourceOf(adapter), threshold }, adapter, maxLength };
 }
 
+/** What is opened of an adapter beside its base. */
+export const sourceOf = (adapter: Adapter): AdapterSource => ({
+  ...adapter,
+  labels: adapter.manifest?.labels ?? adapter.labels,
+  fingerprint: adapter.manifest?.fingerprint,
+});
+
 async function fetchBase(adapter: Adapter, signal: AbortSignal): Promise<LocalModel> {
+  const reference = baseFolder(adapter) ?? expectBaseReference(adapter);
   try {
-    return await fetchModel(baseFolder(adapter) ?? adapter.baseReference, { signal });
+    return await fetchModel(reference, { signal });
   } catch (failure) {
     throw noBase(adapter, failure);
   }
@@ -111,10 +119,12 @@ function noBase({ folder, manifest, baseReference }: Adapter, failure: unknown):
 }
 
 /** A base that lies in a folder. PEFT writes its path as its trainer saw it: from here, or from the adapter's own folder. */
-export const baseFolder = ({ baseReference, folder }: Adapter): string | undefined =>
-  [join(folder, baseReference), baseReference].find((path) =>
+export function baseFolder({ baseReference, folder }: Adapter): string | undefined {
+  if (baseReference === undefined) return undefined;
+  return [join(folder, baseReference), baseReference].find((path) =>
     path.endsWith('.gguf') ? existsSync(path) : existsSync(join(path, 'config.json')),
   );
+}
 
 /** What tells one base from another. */
 export async function identify(

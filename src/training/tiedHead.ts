@@ -25,7 +25,7 @@ export async function refuseOtherHead({ base, embedding, head }: Twice): Promise
 /** A matrix of a vocabulary is large: it is read in pieces. */
 const PIECE = 1 << 20;
 
-async function haveEqualValues(base: Checkpoint, names: readonly [string, string]): Promise<boolean> {
+export async function haveEqualValues(base: Checkpoint, names: readonly [string, string]): Promise<boolean> {
   const count = base.shapeOf(names[0])!.reduce((a, b) => a * b, 1);
   const step = base.readSome ? PIECE : count;
   for (let first = 0; first < count; first += step) {

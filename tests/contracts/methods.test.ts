@@ -295,6 +295,7 @@ async function saveIn(path: string, { program, memory }: Opened, { method, tiny 
     facts: architecture,
     model: { type: architecture.modelType, className: 'Tiny', hiddenSize: config.hidden_size },
     headModules: tiny.headModules,
+    weights: program.parameters.map(({ parameter }) => parameter),
     taskType: 'SEQ_CLS',
   };
   await writeAdapter(path, saved);

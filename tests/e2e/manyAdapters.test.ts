@@ -3,10 +3,10 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { safetensorsChunks } from '../../src/files/index.ts';
 import type { Prediction } from '../../src/index.ts';
 import { assistantLora, assistantRecipe } from './assistant.ts';
-import { distFolder, readJson, temporaryFolder, tensorsOf, tinyModel, train, writeRecipe } from './attune.ts';
+import { distFolder, readJson, temporaryFolder, tinyModel, train, writeRecipe } from './attune.ts';
+import { copyWithoutHead } from './headless.ts';
 import { reviews, tinyRecipe, twoLabels, writeReviews, writeRows } from './reviews.ts';
 
 const { load } = (await import(
@@ -93,18 +93,7 @@ describe('classifiers', () => {
   });
 
   it("with the base's head, where another program's folder has none", async () => {
-    cpSync(at('first/adapter'), at('headless'), { recursive: true });
-    rmSync(at('headless/attune.json'));
-    const weights = at('headless/adapter_model.safetensors');
-    const tensors = [...tensorsOf(weights)].filter(([name]) => !name.includes('classifier'));
-    const shapes = readJson<{ tensors: Record<string, number[]> }>(at('first/adapter'), 'attune.json').tensors;
-    const kept = tensors.map(([name, data]) => {
-      return { name, dtype: 'float32' as const, shape: shapes[name.replace('base_model.model.', '')]!, data };
-    });
-    writeFileSync(weights, Buffer.concat([...safetensorsChunks(kept)]));
-    const config = readJson<object>(at('headless'), 'adapter_config.json');
-    const changed = { ...config, task_type: null, modules_to_save: null };
-    writeFileSync(at('headless/adapter_config.json'), JSON.stringify(changed));
+    copyWithoutHead(at('first/adapter'), at('headless'));
     await using model = await load(at('headless'));
     const answers = await model.predict(texts);
     expect(Object.keys(answers[0]!.scores)).toEqual(Object.keys(alone.get('base')![0]!.scores));
@@ -113,6 +102,28 @@ describe('classifiers', () => {
     await using many = await load(base).with(at('headless'), at('first'));
     expectSame(await many.predict(texts, { adapter: 'headless' }), answers);
     await expect(load(at('bare')).with(at('headless'))).rejects.toMatchObject({ code: 'ADAPTER_MISMATCH' });
+  });
+
+  it('on the base that is given, where a folder names none', async () => {
+    cpSync(at('first/adapter'), at('unnamed'), { recursive: true });
+    rmSync(at('unnamed/attune.json'));
+    const config = readJson<object>(at('unnamed'), 'adapter_config.json');
+    const unnamed = { ...config, base_model_name_or_path: null };
+    writeFileSync(at('unnamed/adapter_config.json'), JSON.stringify(unnamed));
+    await using many = await load(base).with(at('unnamed'));
+    expectSame(await many.predict(texts, { adapter: 'unnamed' }), alone.get('first')!);
+    await expect(load(at('unnamed'))).rejects.toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      where: at('unnamed/adapter_config.json'),
+      fix: expect.stringContaining('load(BASE).with(FOLDER)'),
+    });
+    const method = 'method={name: lora, r: 4, target_modules: [query, value]}';
+    const run = await train(
+      ['recipe.json', method, 'init_from=unnamed', 'max_steps=1', 'output_dir=from-unnamed'],
+      place,
+    );
+    const { majority: _, ...before } = run.before;
+    expect(before).toEqual(readJson<{ metrics: object }>(folder, 'first/run.json').metrics);
   });
 
   describe('refuses', () => {

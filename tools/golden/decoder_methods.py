@@ -1,4 +1,4 @@
-"""tests/golden/decoders/{llama,gpt2}/methods: PEFT's methods over the small decoders. Run by make.py."""
+"""tests/golden/decoders/{llama,gpt2,qwen2}/methods: PEFT's methods over the small decoders. Run by make.py."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,11 +26,13 @@ LAYERS = {
 ENCODED = {"prefix_projection", "p_tuning"}
 PROMPTS = {"prompt_tuning", "prefix_tuning"}  # PEFT trains these only in the process that began them
 BEFORE = ("prompt_tuning", "p_tuning", "prefix_tuning", "prefix_projection")  # put something before the text
-MERGED = {"ia3", "dora", "vera", "adalora", "lora_embedding"}
+MERGED = {"ia3", "dora", "vera", "adalora", "lora_embedding", "lora_layers", "lora_tied"}
 # GPT-2 scores tokens with the table of its embeddings: PEFT adds to what is looked up alone, and cannot merge only that.
 UNMERGED = {("gpt2", "lora_embedding")}
 # PEFT takes OLoRA's directions from a matrix as it is stored: those of [in, out] do not fit its A and B.
 STARTS = {"llama": ("pissa", "olora"), "gpt2": ("pissa",)}
+# Qwen2's head is its embedding. PEFT ties what it trains of such only under the names embed_tokens and lm_head, not GPT-2's.
+TIED = {"r": 2, "target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"], "ensure_weight_tying": True}
 NOTE = (
     "settings is what the named configuration class was given besides task_type CAUSAL_LM; the input is that of "
     "../step0.safetensors. golden.safetensors has the logits of its tokens, one after the other without the padding, loss_sum, "
@@ -46,6 +48,8 @@ GREEDY = (
 
 
 def cases_of(family: str) -> dict[str, tuple[str, dict]]:
+    if family == "qwen2":
+        return {"lora_tied": ("LoraConfig", TIED)}
     some, table, query, turned = LAYERS[family].values()
     return {
         "ln_tuning": ("LNTuningConfig", {}),
@@ -54,6 +58,7 @@ def cases_of(family: str) -> dict[str, tuple[str, dict]]:
         "vera": ("VeraConfig", {"r": 6, "target_modules": some} | turned),
         "adalora": ("AdaLoraConfig", RANKS | {"target_modules": some} | turned),
         "lora_embedding": ("LoraConfig", {"r": 3, "lora_alpha": 6, "target_modules": [query, table]} | turned),
+        "lora_layers": ("LoraConfig", {"r": 2, "target_modules": some, "layers_to_transform": [1]} | turned),
         "prompt_tuning": ("PromptTuningConfig", {"num_virtual_tokens": 5}),
         "prefix_tuning": ("PrefixTuningConfig", {"num_virtual_tokens": 3}),
         "prefix_projection": (
@@ -65,6 +70,8 @@ def cases_of(family: str) -> dict[str, tuple[str, dict]]:
 
 
 def starts_of(family: str) -> dict[str, dict]:
+    if family not in STARTS:
+        return {}
     some, turned = LAYERS[family]["some"], LAYERS[family]["turned"]
     return {name: {"r": 3, "lora_alpha": 6, "target_modules": some, "init_lora_weights": name} | turned for name in STARTS[family]}
 
@@ -183,9 +190,10 @@ def greedy_texts(family: str) -> None:
 
 def make(minilm: Path, data: Path) -> None:
     tolerance = {"relative_to_largest": 1e-5, "gradient_relative_to_largest": 1e-4, "loss_relative": 1e-4}
-    for family in LAYERS:
+    for family in (*LAYERS, "qwen2"):
         cases = {name: case(family, name, kind, settings) for name, (kind, settings) in cases_of(family).items()}
         starts = {name: start(family, name, settings) for name, settings in starts_of(family).items()}
-        greedy_texts(family)
+        if family in LAYERS:
+            greedy_texts(family)
         head = {"made_by": made_by("decoder_methods.py", SEED, tolerance), "reference": "float64", "note": NOTE}
         write_json(FOLDER / family / "methods" / "cases.json", head | {"cases": cases, "starts": starts})

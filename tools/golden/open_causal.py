@@ -29,6 +29,13 @@ def open_model(folder: Path, base: str) -> tuple[torch.nn.Module, list[str]]:
     return model, sorted(found ^ set(get_peft_model_state_dict(model, save_embedding_layers=False)))
 
 
+def texts_of(folder: Path, base: str, chats: list) -> list[str]:
+    tokenizer = AutoTokenizer.from_pretrained(base if base != "-" else folder)
+    if (folder / "chat_template.jinja").exists():
+        tokenizer.chat_template = (folder / "chat_template.jinja").read_text()
+    return [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
+
+
 def main() -> None:
     folder, base, asked = Path(sys.argv[1]), sys.argv[2], json.loads(Path(sys.argv[3]).read_text())
     transformers.logging.set_verbosity_error()
@@ -41,10 +48,8 @@ def main() -> None:
             labels = torch.tensor(row["labels"][1:])
             total += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
             count += int((labels != -100).sum())
-    tokenizer = AutoTokenizer.from_pretrained(base if base != "-" else folder)
-    if (folder / "chat_template.jinja").exists():
-        tokenizer.chat_template = (folder / "chat_template.jinja").read_text()
-    texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in asked.get("chats", [])]
+    chats = asked.get("chats", [])
+    texts = texts_of(folder, base, chats) if chats else []
     print(json.dumps({"loss": total / count, "texts": texts, "loading": loading}))
 
 

@@ -10,8 +10,9 @@ from peft import PeftModel, get_peft_model, get_peft_model_state_dict
 
 
 def saved_names(model: PeftModel) -> dict[int, str]:
-    """From where a tensor lies in memory to the name under which PEFT saves it."""
-    return {tensor.data_ptr(): name for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()}
+    """From where a tensor lies in memory to the name under which PEFT saves it: the first, where one matrix has two."""
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    return {tensor.data_ptr(): name for name, tensor in reversed(state.items())}
 
 
 def trained(model: PeftModel) -> dict[str, torch.nn.Parameter]:

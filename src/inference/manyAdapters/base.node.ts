@@ -169,7 +169,7 @@ interface Reading {
 async function trainedTensors(base: SharedBase, { adapter, opened, labels }: Reading): Promise<TrainedTensors> {
   const { source, task, form, checkpoint, layers } = base;
   const { architecture } = source.description;
-  const methods = [attachMethod(adapter.method, architecture)];
+  const methods = [attachMethod(adapter.method, { ...architecture, savedIn: adapter.folder })];
   const { program, sites } = noted(source, { task, labels }, { ...form, methods });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const placed = placeParameters(parameters, { base: checkpoint, adapter: opened, architecture, seed: 0 });

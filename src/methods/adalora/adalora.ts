@@ -12,6 +12,7 @@ import { basePrecision } from '../basePrecision.ts';
 import { defineMethod, layerDecay, type RunLength } from '../definition.ts';
 import { isTrainedBias, lowRankFields } from '../lora.ts';
 import { nothing, targetFields, targeting } from '../targets.ts';
+import { tyingField } from '../tying.ts';
 import { unfreezeSchedule } from '../unfreezing.ts';
 import { giveUpRanks, partsOf, type RankedLayer, type RankSchedule } from './ranks.ts';
 
@@ -50,6 +51,7 @@ const settings = z
     lora_alpha: lowRankFields.lora_alpha.meta({ description: 'The addition is scaled by `lora_alpha / init_r`.' }),
     lora_dropout: lowRankFields.lora_dropout,
     ...targetFields,
+    ...tyingField,
     bias: lowRankFields.bias,
     rank_pattern: z.record(z.string().min(1), z.array(z.boolean())).optional().meta({
       description:

@@ -26,3 +26,13 @@ test('what LoftQ started belongs to its own base', () => {
   const settings = { r: 4, init: 'loftq', base_precision: 'int8' };
   expect(() => sumOf([addend('a', 4, settings)], { combination: 'cat' })).toThrow('LoftQ rounded');
 });
+
+test('an embedding that one of them trained tied to the scores stays tied', () => {
+  const table = { name: 'embed_tokens.weight', dtype: 'float32' as const, shape: [2, 3], data: new Float32Array(6) };
+  const tied = addend('b', 4, { r: 4, modules_to_save: ['embed_tokens'], ensure_weight_tying: true });
+  const { method, tensors } = sumOf([addend('a', 4, { r: 4 }), { ...tied, tensors: [...tied.tensors, table] }], {
+    combination: 'cat',
+  });
+  expect(method).toMatchObject({ modules_to_save: ['embed_tokens'], ensure_weight_tying: true });
+  expect(tensors).toContain(table);
+});

@@ -147,6 +147,7 @@ const isSame = (a: SumTensor, b: SumTensor): boolean =>
 /** The first one's, with what the sum changed. */
 function settingsOf(loras: readonly Lora[], layers: readonly string[], rank: number): LoraSettings {
   const saved = [...new Set(loras.flatMap(({ method }) => method.modules_to_save ?? []))];
+  const isTied = loras.some(({ method }) => method.ensure_weight_tying);
   const { exclude_modules: _, modules_to_save: __, ...first } = loras[0]!.method;
   return {
     ...first,
@@ -157,6 +158,7 @@ function settingsOf(loras: readonly Lora[], layers: readonly string[], rank: num
     alpha_pattern: {},
     target_modules: targetsOf(loras) ?? layers.map((name) => placeOf(name)!.path),
     ...(saved.length > 0 && { modules_to_save: saved }),
+    ...(isTied && { ensure_weight_tying: true }),
   };
 }
 

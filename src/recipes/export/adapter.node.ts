@@ -32,8 +32,9 @@ export async function adapterWriter(target: Target, { form, reference }: Adapter
   const adapter = heldAdapter(target, { form, reference, modelType: description.architecture.modelType });
   const task = runTasks[await taskOf(target)];
   const labels = await openedLabels(target, task);
-  if (form === 'peft') return (folder: string) => writePeft(folder, adapter, { description, task });
-  if (form === 'adapterhub') return (folder: string) => writeHub(folder, adapter, { description, task, labels });
+  const owner = { base: artifact.folder, description };
+  if (form === 'peft') return (folder: string) => writePeft(folder, adapter, { ...owner, task });
+  if (form === 'adapterhub') return (folder: string) => writeHub(folder, adapter, { ...owner, task, labels });
   return (folder: string) => writeMlx(folder, adapter, description);
 }
 

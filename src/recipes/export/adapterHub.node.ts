@@ -12,9 +12,12 @@ import {
 } from '../../store/adapters/index.ts';
 import type { RunTask } from '../train/tasks/index.ts';
 import { baseName, basePath, blocksOf, copyFiles, nameBaseInManifest } from './adapterFiles.node.ts';
+import { withHead } from './baseHead.node.ts';
 import { readTensors } from './tensors.ts';
 
 interface Owner {
+  /** The base's folder. */
+  readonly base: string;
   readonly description: ModelDescription;
   readonly task: RunTask;
   /** None of a language model. */
@@ -33,7 +36,8 @@ export async function writeHub(folder: string, adapter: Adapter, owner: Owner): 
   await nameBaseInManifest(folder, adapter, base);
 }
 
-async function convert(folder: string, adapter: Adapter, { description, task, labels }: Owner): Promise<void> {
+async function convert(folder: string, adapter: Adapter, { base, description, task, labels }: Owner): Promise<void> {
+  const headModules = task.headModules({ description });
   const { method, open } = plainForm(adapter);
   const { architecture, config } = description;
   await writeHubFolder(folder, {
@@ -45,8 +49,8 @@ async function convert(folder: string, adapter: Adapter, { description, task, la
       hiddenSize: config.hidden_size,
     },
     labels,
-    tensors: await readTensors(await open()),
-    headModules: task.headModules({ description }),
+    tensors: await withHead(await readTensors(await open()), { base, headModules }),
+    headModules,
     blocks: blocksOf(description),
   });
 }

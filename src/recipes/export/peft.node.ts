@@ -6,6 +6,7 @@ import { ADAPTER_CONFIG, type Adapter, hasPeftForm, otherForms, writePeftFolder 
 import { writeJson } from '../../store/runs/atomic.node.ts';
 import type { RunTask } from '../train/tasks/index.ts';
 import { baseName, basePath, copyFiles, nameBaseInManifest } from './adapterFiles.node.ts';
+import { withHead } from './baseHead.node.ts';
 import { readTensors } from './tensors.ts';
 
 /** The adapter of a target, where PEFT has its method. */
@@ -20,6 +21,8 @@ export function peftAdapter(adapter: Adapter | undefined, where: string): Adapte
 }
 
 interface Owner {
+  /** The base's folder. */
+  readonly base: string;
   readonly description: ModelDescription;
   readonly task: RunTask;
 }
@@ -36,13 +39,14 @@ export async function writePeft(folder: string, adapter: Adapter, owner: Owner):
   await nameBaseInManifest(folder, adapter, base);
 }
 
-async function convert(folder: string, adapter: Adapter, { description, task }: Owner): Promise<void> {
+async function convert(folder: string, adapter: Adapter, { base, description, task }: Owner): Promise<void> {
+  const headModules = task.headModules({ description });
   await writePeftFolder(folder, {
     method: adapter.method,
     taskType: task.peftTask,
     baseName: baseName(adapter),
-    tensors: await readTensors(await adapter.open()),
+    tensors: await withHead(await readTensors(await adapter.open()), { base, headModules }),
     facts: description.architecture,
-    headModules: task.headModules({ description }),
+    headModules,
   });
 }

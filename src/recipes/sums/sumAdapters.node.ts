@@ -3,13 +3,14 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { AttuneError } from '../../errors/index.ts';
 import { checkpointOver } from '../../files/index.ts';
-import { type AdapterSource, openClassifier } from '../../inference/classifier.node.ts';
+import { type AdapterSource, type Classifier, openClassifier } from '../../inference/classifier.node.ts';
 import { fingerprintOf } from '../../inference/fingerprint.ts';
-import { openLanguageModel } from '../../inference/languageModel.node.ts';
+import { type LanguageModel, openLanguageModel } from '../../inference/languageModel.node.ts';
 import { readModelFolder, usableLength } from '../../inference/modelFolder.node.ts';
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
 import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
-import { type Manifest, writeAdapter } from '../../store/adapters/index.ts';
+import { expectBaseReference, type Manifest, writeAdapter } from '../../store/adapters/index.ts';
+import { withHead } from '../export/baseHead.node.ts';
 import { copyChat } from '../export/languageModel.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../export/outputFolder.node.ts';
 import { readTensors } from '../export/tensors.ts';
@@ -84,7 +85,7 @@ const unusable = (where: string, problem: string, fix: string): AttuneError =>
 /** A folder is named by its whole path: another folder's own leads nowhere from the new one. */
 function baseOf({ adapter }: Target): Pick<Manifest['base'], 'name' | 'reference'> {
   const folder = baseFolder(adapter!);
-  const reference = folder === undefined ? adapter!.baseReference : resolve(folder);
+  const reference = folder === undefined ? expectBaseReference(adapter!) : resolve(folder);
   return { name: folder === undefined ? (adapter!.manifest?.base.name ?? reference) : reference, reference };
 }
 
@@ -99,20 +100,22 @@ interface Writing {
 
 /** It is opened on its base before anything is written: what does not open is not left behind. */
 async function writeSum(path: string, sum: Sum, { target, base, common, first, chat }: Writing): Promise<void> {
-  const { method, tensors } = sum;
+  const { method } = sum;
   const { folder } = target.artifact;
   const source = await readModelFolder(folder);
   const { architecture, config } = source.description;
   const isText = await isLanguageModel(target);
   const taskName = taskNames.find((name) => name === common.task) ?? (isText ? 'causal-lm' : 'text-classification');
   const task = runTasks[taskName];
+  const headModules = task.headModules(source);
+  const tensors = await withHead(sum.tensors, { base: folder, headModules });
   const adapter = {
     folder: path,
     method,
     labels: common.labels ?? first.source.labels,
     open: async () => checkpointOver(new Map(tensors.map((tensor) => [tensor.name, tensor]))),
   };
-  const { labels, fingerprint } = await answersOf(folder, adapter, isText);
+  const { labels, fingerprint, weights } = await answersOf(folder, adapter, isText);
   const manifest: Manifest = {
     format: 1,
     task: taskName,
@@ -132,7 +135,8 @@ async function writeSum(path: string, sum: Sum, { target, base, common, first, c
       tensors,
       facts: architecture,
       model: { type: architecture.modelType, className: task.className(source), hiddenSize: config.hidden_size },
-      headModules: task.headModules(source),
+      headModules,
+      weights,
       taskType: task.peftTask,
     });
     await copyChat(chat.adapter, place);
@@ -143,11 +147,20 @@ async function answersOf(folder: string, adapter: AdapterSource, isText: boolean
   const threads = availableParallelism();
   if (isText) {
     await using model = await openLanguageModel({ folder, adapter }, { threads });
-    return { labels: [], fingerprint: await fingerprintOf(model.scorer, model.source.description) };
+    return { labels: [], ...(await knownOf(model)) };
   }
   await using model = await openClassifier({ folder, adapter }, { threads, batchSize: 1 });
-  return { labels: model.labels, fingerprint: await fingerprintOf(model.scorer, model.source.description) };
+  return { labels: model.labels, ...(await knownOf(model)) };
 }
+
+const knownOf = async ({
+  scorer,
+  source,
+  program,
+}: Pick<Classifier | LanguageModel, 'scorer' | 'source' | 'program'>) => ({
+  fingerprint: await fingerprintOf(scorer, source.description),
+  weights: program.parameters.map(({ parameter }) => parameter),
+});
 
 const wholeModel = (where: string): AttuneError =>
   new AttuneError({

@@ -15,7 +15,7 @@ import {
 import { expectSameAnswers, expectSameBase } from '../sameBase.node.ts';
 import type { Recipe } from '../schema/index.ts';
 import { expectSameMeaning } from '../startSettings.node.ts';
-import { identify, openTarget } from '../target.node.ts';
+import { findAdapter, identify, openTarget, sourceOf } from '../target.node.ts';
 import { breakOff, conclude } from './conclude.node.ts';
 import type { OnTrainEvent } from './events.ts';
 import { type BaseFiles, hashBase, refuseChangedBase } from './guarding/baseFiles.node.ts';
@@ -144,13 +144,16 @@ function beganAt(earlier: RunFolder | undefined): Date {
 async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): Promise<Start> {
   const baseName = local.name;
   if (recipe.init_from === undefined) return { source: await readModelFolder(local.path), baseName };
-  const { artifact, adapter } = await openTarget(recipe.init_from, signal);
-  if (!adapter) return { source: await readModelFolder(artifact.folder), baseName: resolve(artifact.folder) };
+  const adapter = await findAdapter(recipe.init_from, signal);
+  if (!adapter) {
+    const { artifact } = await openTarget(recipe.init_from, signal);
+    return { source: await readModelFolder(artifact.folder), baseName: resolve(artifact.folder) };
+  }
   const base = { folder: local.path, identity: await identify(local.path, local) };
   await expectSameBase(adapter, base);
   expectSameChange(recipe, adapter);
   expectSameMeaning(recipe.method, adapter);
-  await expectSameAnswers(adapter, artifact.adapter!, base);
+  await expectSameAnswers(adapter, sourceOf(adapter), base);
   return { source: await readModelFolder(local.path), baseName, initial: adapter };
 }
 

@@ -20,6 +20,7 @@ import { isMlxConfig, type MlxConfig, openMlxFolder, settingsFromMlx } from './m
 import { settingsFromPeft } from './peft/config.ts';
 import { openPeftFolder, writePeftFolder } from './peft/folder.node.ts';
 import { hasPeftForm, type PeftConfig } from './peft/forms.ts';
+import type { Weight } from './peft/savedModules.ts';
 
 /** PEFT and AdapterHub give their files the same name. */
 export const ADAPTER_CONFIG = 'adapter_config.json';
@@ -28,8 +29,8 @@ const TRAINED_WEIGHTS = 'trained.safetensors';
 export interface Adapter {
   readonly folder: string;
   readonly method: MethodSettings;
-  /** What finds the base: a folder, or a model's name. */
-  readonly baseReference: string;
+  /** What finds the base: a folder, or a model's name. Folders of other programs may name none. */
+  readonly baseReference: string | undefined;
   readonly manifest?: Manifest;
   /** Labels that a folder of another program names. */
   readonly labels?: readonly string[] | undefined;
@@ -49,8 +50,7 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
   const known = { folder, ...(manifest && { manifest }) };
   if (config) {
     const where = join(folder, ADAPTER_CONFIG);
-    const named = nameOfBase(config);
-    const baseReference = manifest?.base.reference ?? expectBaseName(named, where);
+    const baseReference = manifest?.base.reference ?? nameOfBase(config);
     if (isMlxConfig(config)) {
       const method = await settingsFromMlx(folder, config);
       return { ...known, method, baseReference, mlx: config, open: () => openMlxFolder(folder) };
@@ -62,7 +62,7 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
       return { ...known, method, baseReference, labels, hub: config, open };
     }
     const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
-    const open = () => openPeftFolder(folder);
+    const open = () => openPeftFolder(folder, config);
     const read = own ?? { method: overItsBase(settingsFromPeft(config, where), manifest, folder), open };
     return { ...known, ...read, baseReference, peft: config };
   }
@@ -92,21 +92,23 @@ const trained = (folder: string, manifest: Manifest): Pick<Adapter, 'method' | '
 /** An adapter as other programs read it: a start in the weights, and networks that make vectors, are worked in. */
 export function plainForm({ folder, peft, method, open }: Adapter): Pick<Adapter, 'method' | 'open'> {
   if (!peft) return { method, open };
-  return { method: settingsFromPeft(peft, join(folder, ADAPTER_CONFIG)), open: () => openPeftFolder(folder) };
+  return { method: settingsFromPeft(peft, join(folder, ADAPTER_CONFIG)), open: () => openPeftFolder(folder, peft) };
 }
 
-function nameOfBase(config: PeftConfig | HubConfig | MlxConfig): unknown {
-  if (isMlxConfig(config)) return config.model;
-  return isHubConfig(config) ? config.model_name : config['base_model_name_or_path'];
+function nameOfBase(config: PeftConfig | HubConfig | MlxConfig): string | undefined {
+  const fields: PeftConfig = { ...config };
+  const name = fields[isMlxConfig(config) ? 'model' : isHubConfig(config) ? 'model_name' : 'base_model_name_or_path'];
+  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
-function expectBaseName(name: unknown, where: string): string {
-  if (typeof name === 'string' && name !== '') return name;
+/** Where the base is not given beside the adapter, it has to be found. */
+export function expectBaseReference({ folder, baseReference }: Pick<Adapter, 'folder' | 'baseReference'>): string {
+  if (baseReference !== undefined) return baseReference;
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
-    where,
+    where: join(folder, ADAPTER_CONFIG),
     problem: 'it names no base model (base_model_name_or_path, model_name, or model)',
-    fix: 'write the base model there',
+    fix: 'write the base model there, or give it: load(BASE).with(FOLDER)',
   });
 }
 
@@ -120,6 +122,8 @@ export interface SavedAdapter {
   readonly facts: ModelFacts;
   readonly model: Omit<HubModel, 'name'>;
   readonly headModules: readonly string[];
+  /** The model's weights: what is trained whole has a place among them. */
+  readonly weights: readonly Weight[];
   /** What PEFT calls the task. */
   readonly taskType: string;
   /** The folder that this one continues, whose other fields are kept. */
@@ -128,11 +132,11 @@ export interface SavedAdapter {
 
 /** Fills an empty folder. */
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
-  const { method, manifest, tensors, exported, facts, model, headModules, taskType, earlier } = saved;
+  const { method, manifest, tensors, exported, facts, model, headModules, weights, taskType, earlier } = saved;
   const baseName = manifest.base.name;
   await writeJson(join(folder, MANIFEST), manifest);
   if (hasPeftForm(method)) {
-    const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules };
+    const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules, weights };
     const isWhole = await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
     if (exported || !isWhole) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
   } else if (method.name === 'adapter' && hasHubPlaces(model.type)) {

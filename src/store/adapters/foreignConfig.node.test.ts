@@ -60,3 +60,34 @@ describe('a field of another program with a value that can be none is named with
     expect(method).toMatchObject({ target_modules: expect.stringMatching(/query.*value/) });
   });
 });
+
+describe('of PEFT', () => {
+  const lora = { peft_type: 'LORA', base_model_name_or_path: 'base', r: 4, target_modules: ['query'] };
+
+  it('a field that its kind of adapter does not have is named with its value', async () => {
+    const prompt = { peft_type: 'PROMPT_TUNING', base_model_name_or_path: 'base', num_virtual_tokens: 4 };
+    expect(await refused({ ...prompt, modules_to_save: ['score', 'pooler'] })).toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      where,
+      problem: 'modules_to_save: got ["score","pooler"], which is not read with this kind of adapter',
+      fix: expect.stringContaining('without it'),
+    });
+  });
+
+  it.each([
+    ['pissa_niter_4', 'path_initial_model_for_weight_conversion'],
+    ['olora', 'path_initial_model_for_weight_conversion'],
+    ['lora_ga', 'path_initial_model_for_weight_conversion'],
+    ['loftq', 'merge_and_unload'],
+  ])('the start %s changes the base: %s helps', async (init, fix) => {
+    expect(await refused({ ...lora, init_lora_weights: init })).toMatchObject({
+      code: 'ADAPTER_UNSUPPORTED',
+      problem: `init_lora_weights is "${init}", which is not read here`,
+      fix: expect.stringContaining(fix),
+    });
+  });
+
+  it('the start of MiCA opens: it leaves the base alone', async () => {
+    expect(await refused({ ...lora, init_lora_weights: 'mica' })).toBe('opened');
+  });
+});

@@ -5,6 +5,7 @@
 export {
   ADAPTER_CONFIG,
   type Adapter,
+  expectBaseReference,
   plainForm,
   readAdapter,
   readModelNotes,

@@ -64,6 +64,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     facts: architecture,
     model: { type: architecture.modelType, className: task.className(source), hiddenSize: config.hidden_size },
     headModules: task.headModules(source),
+    weights: model.parameters,
     taskType: task.peftTask,
     earlier: initial,
   };

@@ -1,8 +1,11 @@
 /** PEFT's adapter_config.json to and from the settings of a method. */
-import { AttuneError } from '../../../errors/index.ts';
 import { type MethodName, type MethodSettings, type ModelFacts, methods } from '../../../methods/index.ts';
 import { wrongField } from '../wrongField.ts';
+import { cannotOpen } from './cannotOpen.ts';
 import { type PeftConfig, type PeftForm, peftForms } from './forms.ts';
+import { numberFields, withNumbersInTargets } from './layers.ts';
+import { savedModules, type Weight } from './savedModules.ts';
+import { tiesIn, withTiedNames } from './tying.ts';
 
 /** The settings that a PEFT folder was made with. Refuses what would be computed otherwise than PEFT does. */
 export function settingsFromPeft(config: PeftConfig, where: string): MethodSettings {
@@ -10,12 +13,14 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
   for (const [field, harmless] of Object.entries(form.harmless)) {
     const value = config[field];
     if (value === undefined || harmless.includes(value)) continue;
-    throw cannotOpen(where, `${field} is ${JSON.stringify(value)}, which is not read here`, fixes[field] ?? merging);
+    throw cannotOpen(where, `${field} is ${JSON.stringify(value)}, which is not read here`, fixOf(field, value));
   }
-  const given = form.shared.filter((field) => config[field] !== undefined && config[field] !== null);
+  const numbered = form.hasNumbers ? withNumbersInTargets(config, where) : config;
+  const known: PeftConfig = { ...numbered, ensure_weight_tying: tiesIn(config) || undefined };
+  const given = form.shared.filter((field) => known[field] !== undefined && known[field] !== null);
   const read = {
     ...form.defaults,
-    ...Object.fromEntries(given.map((field) => [field, config[field]])),
+    ...Object.fromEntries(given.map((field) => [field, known[field]])),
     name: form.readAs ?? name,
   };
   const { settings } = methods[form.readAs ?? name];
@@ -25,17 +30,20 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
 }
 
 const merging = 'merge it with PEFT (merge_and_unload), save that, and open the whole model';
-const namingLayers =
-  'name these layers in target_modules (a regular expression: ".*\\.(0|1)\\..*query") and write null here';
 
 /** What helps where a field has a value that is not read; left out: merging. */
 const fixes: Readonly<Record<string, string>> = {
-  layers_to_transform: namingLayers,
-  layers_pattern: namingLayers,
-  init_lora_weights:
-    'save it as a plain LoRA with PEFT: save_pretrained(…, path_initial_model_for_weight_conversion=…)',
   save_projection: 'save it with PEFT again, with save_projection=True',
 };
+
+/** Starts that PEFT itself takes off again; those of rounded weights (LoftQ) it does not. */
+const movedStarts = /^(pissa|olora|corda|lora_ga)/;
+
+function fixOf(field: string, value: unknown): string {
+  if (field === 'init_lora_weights' && movedStarts.test(String(value)))
+    return 'save it as a plain LoRA with PEFT: save_pretrained(…, path_initial_model_for_weight_conversion=…)';
+  return fixes[field] ?? merging;
+}
 
 const formsByName = Object.entries(peftForms) as [MethodName, PeftForm][];
 
@@ -57,11 +65,13 @@ const headNames = new Set(['classifier', 'score']);
 const ownModules = ({ modules_to_save: names }: PeftConfig): unknown =>
   Array.isArray(names) ? [...new Set(names)].filter((name) => !headNames.has(name)) : [];
 
+/** An empty list chooses nothing; only of IA³'s it says something. */
 const withoutEmptyLists = (fields: PeftConfig) =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => !(Array.isArray(value) && value.length === 0)));
-
-const cannotOpen = (where: string, problem: string, fix: string): AttuneError =>
-  new AttuneError({ code: 'ADAPTER_UNSUPPORTED', where, problem, fix });
+  Object.fromEntries(
+    Object.entries(fields).filter(
+      ([field, value]) => field === 'feedforward_modules' || !(Array.isArray(value) && value.length === 0),
+    ),
+  );
 
 export interface PeftIdentity {
   readonly baseName: string;
@@ -71,16 +81,20 @@ export interface PeftIdentity {
   /** Modules of the task's head, which are saved whole. */
   readonly headModules: readonly string[];
   readonly taskType: string;
+  /** The model's weights; left out where nothing but the head is trained whole. */
+  readonly weights?: readonly Weight[] | undefined;
 }
 
 /** adapter_config.json as PEFT writes it. Fields of `kept` that have no setting here are written back unchanged. */
 export function peftFromSettings(settings: MethodSettings, identity: PeftIdentity, kept: PeftConfig = {}): PeftConfig {
-  const { baseName, facts, adapted, headModules, taskType } = identity;
+  const { baseName, facts, adapted, headModules, taskType, weights = [] } = identity;
   const form = peftForms[settings.name]!;
   const set = settings as MethodSettings & PeftConfig;
-  const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? null]));
+  const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? form.unset?.[field] ?? null]));
   const layers = Object.entries(form.layers(facts)).map(([field, names]) => [field, set[field] ?? names]);
-  const saved = [...new Set([...headModules, ...((set['modules_to_save'] as string[] | undefined) ?? [])])];
+  const whole = savedModules((set['modules_to_save'] as string[] | undefined) ?? [], weights);
+  const tied = set['ensure_weight_tying'] === true ? withTiedNames(whole, weights) : whole;
+  const saved = [...new Set([...headModules, ...tied])];
   // `all-linear` means other layers to other programs: the layers themselves are named.
   const isEveryLayer = set['target_modules'] === 'all-linear';
   return {
@@ -95,6 +109,7 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
     ...own,
     ...Object.fromEntries(layers),
     ...(isEveryLayer && { target_modules: adapted }),
+    ...(form.hasNumbers && numberFields(set['target_modules'], kept)),
     peft_type: form.type,
     base_model_name_or_path: baseName,
     inference_mode: true,

@@ -18,26 +18,34 @@ import { noSafetensors } from '../noSafetensors.ts';
 import { peftFromSettings } from './config.ts';
 import { type PeftConfig, peftForms } from './forms.ts';
 import { adaptedLayers, isCopy, ownName, peftName } from './names.ts';
+import type { Weight } from './savedModules.ts';
+import { copyIn, withCopies } from './tying.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter_model.safetensors';
 
-export async function openPeftFolder(folder: string): Promise<Checkpoint> {
+export async function openPeftFolder(folder: string, config: PeftConfig): Promise<Checkpoint> {
   const where = join(folder, WEIGHTS);
   if (!existsSync(where)) throw noSafetensors(where, 'save the adapter with PEFT again, which writes safetensors');
   const file = await openSafetensors(await openFile(where));
   const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
+  if (foreign !== undefined) throw foreignName(foreign, where);
   // Of a layer that has given up all of its ranks PEFT keeps tensors without values.
   const isEmpty = (stored: string): boolean => file.tensors.get(stored)!.bytes === 0;
   const nameOf = (stored: string) => (isCopy(stored) || isEmpty(stored) ? undefined : ownName(stored));
-  if (foreign === undefined) return joinFiles([file], nameOf);
-  throw new AttuneError({
+  const copied = await copyIn(joinFiles([file], nameOf), config);
+  return joinFiles([file], (stored) =>
+    copied !== undefined && ownName(stored) === copied ? undefined : nameOf(stored),
+  );
+}
+
+const foreignName = (name: string, where: string): AttuneError =>
+  new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
     where,
-    problem: `its tensor '${foreign}' does not have a name that PEFT gives`,
+    problem: `its tensor '${name}' does not have a name that PEFT gives`,
     fix: 'save the adapter with PEFT again',
   });
-}
 
 export interface PeftSaved {
   readonly method: MethodSettings;
@@ -47,6 +55,8 @@ export interface PeftSaved {
   readonly tensors: readonly NamedTensor[];
   readonly facts: ModelFacts;
   readonly headModules: readonly string[];
+  /** The model's weights; left out where nothing but the head is trained whole. */
+  readonly weights?: readonly Weight[] | undefined;
   /** Fields of a folder that this one continues. */
   readonly kept?: PeftConfig | undefined;
 }
@@ -54,15 +64,19 @@ export interface PeftSaved {
 /** Fills an empty folder. False where its file leaves out a part of the tensors. */
 export async function writePeftFolder(folder: string, saved: PeftSaved): Promise<boolean> {
   const method = saved.method.name === 'lora' ? plainSettings(saved.method) : saved.method;
-  const reduced = peftForms[method.name]!.reduced?.(saved.tensors, method);
+  const { reduced: reduce, fitted, isBesideModel = false } = peftForms[method.name]!;
+  const reduced = reduce?.(saved.tensors, method);
   const { tensors, fields } = reduced ?? { tensors: saved.tensors, fields: {} };
   const adapted = adaptedLayers(tensors.map(({ name }) => name));
-  const config = { ...peftFromSettings(method, { ...saved, adapted }, saved.kept), ...fields };
+  const named = { ...peftFromSettings(method, { ...saved, adapted }, saved.kept), ...fields };
+  const config: PeftConfig = { ...named, ...fitted?.(named, tensors) };
   const targets = config['target_modules'] as string | readonly string[];
   const isCopied = (module: string): boolean => method.name === 'ln_tuning' && chooses(targets, module);
-  const { isBesideModel = false } = peftForms[method.name]!;
   const naming = { adapted: new Set(adapted), isCopied, isBesideModel };
-  const renamed = tensors.map((tensor) => ({ ...tensor, name: peftName(tensor.name, naming) }));
+  const renamed = withCopies(tensors, saved.weights ?? []).map((tensor) => ({
+    ...tensor,
+    name: peftName(tensor.name, naming),
+  }));
   await writeJson(join(folder, CONFIG), config);
   await writeDurably(join(folder, WEIGHTS), safetensorsChunks(renamed));
   return reduced === undefined;

@@ -2,6 +2,7 @@
 import type { NamedTensor } from '../../../files/index.ts';
 import { baseChangeOf, type MethodName, type MethodSettings, type ModelFacts } from '../../../methods/index.ts';
 import { withoutEmptyRanks } from './emptyRanks.ts';
+import { feedforwardFields } from './feedforward.ts';
 
 export type PeftConfig = Readonly<Record<string, unknown>>;
 
@@ -15,6 +16,8 @@ export interface PeftForm {
   readonly type: string;
   /** Fields that have a setting of the same name and meaning. */
   readonly shared: readonly string[];
+  /** What is written of those that are left open, where that is not null. */
+  readonly unset?: PeftConfig;
   /** What PEFT takes where the file leaves a field out, and we would take something else. */
   readonly defaults: PeftConfig;
   /** Fields that change the arithmetic, and the values with which they do not. */
@@ -29,6 +32,10 @@ export interface PeftForm {
   readonly isBesideModel?: boolean;
   /** What PEFT keeps of the tensors; undefined, as where it is left out: all of them. */
   readonly reduced?: (tensors: readonly NamedTensor[], settings: PeftConfig) => Reduced | undefined;
+  /** It may choose layers by their numbers, too. */
+  readonly hasNumbers?: boolean;
+  /** Fields that follow from what was trained; left out: none. */
+  readonly fitted?: (config: PeftConfig, tensors: readonly NamedTensor[]) => PeftConfig;
   /** Fields that name layers, where the settings leave that to the model. */
   readonly layers: (facts: ModelFacts) => Readonly<Record<string, readonly string[]>>;
 }
@@ -44,18 +51,18 @@ const lowRank: PeftForm = {
     'target_modules',
     'exclude_modules',
     'modules_to_save',
+    'ensure_weight_tying',
     'use_rslora',
     'rank_pattern',
     'alpha_pattern',
     'bias',
   ],
+  unset: { ensure_weight_tying: false },
   defaults: { r: 8, lora_alpha: 8 },
   harmless: {
     lora_bias: [false],
     use_qalora: [false],
     use_bdlora: [null, false],
-    layers_to_transform: [null],
-    layers_pattern: [null],
     layer_replication: [null],
     trainable_token_indices: [null],
     target_parameters: [null],
@@ -65,7 +72,7 @@ const lowRank: PeftForm = {
     monteclora_config: [null],
     alora_invocation_tokens: [null],
     // The other starts change the base: the saved matrices are only right beside the changed base.
-    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva'],
+    init_lora_weights: [true, false, 'gaussian', 'orthogonal', 'eva', 'mica'],
   },
   written: {
     fan_in_fan_out: false,
@@ -75,6 +82,7 @@ const lowRank: PeftForm = {
     lora_bias: false,
   },
   fixed: { use_dora: false },
+  hasNumbers: true,
   layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
 };
 
@@ -95,14 +103,14 @@ const adalora: PeftForm = {
     'target_modules',
     'exclude_modules',
     'modules_to_save',
+    'ensure_weight_tying',
     'bias',
     'rank_pattern',
   ],
+  unset: { ensure_weight_tying: false },
   defaults: { lora_alpha: 8, tinit: 0, tfinal: 0 },
   harmless: {
     lora_bias: [false],
-    layers_to_transform: [null],
-    layers_pattern: [null],
     layer_replication: [null],
     trainable_token_indices: [null],
     target_parameters: [null],
@@ -115,6 +123,7 @@ const adalora: PeftForm = {
     lora_bias: false,
   },
   fixed: {},
+  hasNumbers: true,
   reduced: withoutEmptyRanks,
   layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
 };
@@ -124,9 +133,10 @@ const vera: PeftForm = {
   shared: ['r', 'd_initial', 'vera_dropout', 'target_modules', 'modules_to_save'],
   defaults: {},
   // Without its projections an adapter needs PyTorch's random numbers.
-  harmless: { bias: ['none'], layers_to_transform: [null], layers_pattern: [null], save_projection: [true] },
+  harmless: { bias: ['none'], save_projection: [true] },
   written: { fan_in_fan_out: false, projection_prng_key: 0, init_weights: true, bias: 'none' },
   fixed: { save_projection: true },
+  hasNumbers: true,
   layers: ({ queryAndValue }) => ({ target_modules: queryAndValue }),
 };
 
@@ -137,6 +147,7 @@ const ia3: PeftForm = {
   harmless: {},
   written: { fan_in_fan_out: false, init_ia3_weights: true },
   fixed: {},
+  fitted: feedforwardFields,
   layers: ({ keyAndValue, sublayerEnds }) => ({
     target_modules: [...keyAndValue, ...sublayerEnds],
     feedforward_modules: sublayerEnds,

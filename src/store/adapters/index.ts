@@ -24,4 +24,4 @@ export {
 export { writeMlxFolder } from './mlx/folder.node.ts';
 export { otherForms } from './otherForms.ts';
 export { writePeftFolder } from './peft/folder.node.ts';
-export { hasPeftForm } from './peft/forms.ts';
+export { hasPeftForm, type PeftConfig } from './peft/forms.ts';

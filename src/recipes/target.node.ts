@@ -111,10 +111,12 @@ function noBase({ folder, manifest, baseReference }: Adapter, failure: unknown):
 }
 
 /** A base that lies in a folder. PEFT writes its path as its trainer saw it: from here, or from the adapter's own folder. */
-export const baseFolder = ({ baseReference, folder }: Adapter): string | undefined =>
-  [join(folder, baseReference), baseReference].find((path) =>
+export function baseFolder({ manifest, baseName, baseReference, folder }: Adapter): string | undefined {
+  const named = manifest ? baseReference : baseName;
+  return [join(folder, named), named].find((path) =>
     path.endsWith('.gguf') ? existsSync(path) : existsSync(join(path, 'config.json')),
   );
+}
 
 /** What tells one base from another. */
 export async function identify(

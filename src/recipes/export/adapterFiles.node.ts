@@ -19,7 +19,7 @@ export function basePath(adapter: Adapter): string | undefined {
   return found === undefined ? undefined : resolve(found);
 }
 
-export const baseName = (adapter: Adapter): string => basePath(adapter) ?? adapter.baseReference;
+export const baseName = (adapter: Adapter): string => basePath(adapter) ?? adapter.baseName;
 
 export async function nameBaseInManifest(folder: string, { manifest }: Adapter, base: string): Promise<void> {
   if (!manifest) return;

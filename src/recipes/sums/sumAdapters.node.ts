@@ -85,7 +85,7 @@ const unusable = (where: string, problem: string, fix: string): AttuneError =>
 function baseOf({ adapter }: Target): Pick<Manifest['base'], 'name' | 'reference'> {
   const folder = baseFolder(adapter!);
   const reference = folder === undefined ? adapter!.baseReference : resolve(folder);
-  return { name: folder === undefined ? (adapter!.manifest?.base.name ?? reference) : reference, reference };
+  return { name: folder === undefined ? adapter!.baseName : reference, reference };
 }
 
 interface Writing {

@@ -11,11 +11,20 @@ import { type Checkpoint, joinFiles, type NamedTensor, openSafetensors, safetens
 import { readJson } from '../../files/modelFolder.node.ts';
 import { type MethodSettings, type ModelFacts, parseMethod } from '../../methods/index.ts';
 import { basePrecisions } from '../../models/nn/index.ts';
+import { atRevision, nameAndRevision } from '../models/index.ts';
 import { writeDurably, writeJson } from '../runs/atomic.node.ts';
 import type { HubConfig } from './adapterHub/checks.ts';
 import { type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
 import { hasHubPlaces, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
-import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
+import {
+  type BaseIdentity,
+  isModelNotes,
+  MANIFEST,
+  type Manifest,
+  type ModelNotes,
+  parseManifest,
+  parseModelNotes,
+} from './manifest.ts';
 import { isMlxConfig, type MlxConfig, openMlxFolder, settingsFromMlx } from './mlx/folder.node.ts';
 import { settingsFromPeft } from './peft/config.ts';
 import { openPeftFolder, writePeftFolder } from './peft/folder.node.ts';
@@ -28,7 +37,9 @@ const TRAINED_WEIGHTS = 'trained.safetensors';
 export interface Adapter {
   readonly folder: string;
   readonly method: MethodSettings;
-  /** What finds the base: a folder, or a model's name. */
+  /** A folder, or a model's name. */
+  readonly baseName: string;
+  /** What finds the base: its name, on the hub with a revision where one was asked for. */
   readonly baseReference: string;
   readonly manifest?: Manifest;
   /** Labels that a folder of another program names. */
@@ -49,24 +60,26 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
   const known = { folder, ...(manifest && { manifest }) };
   if (config) {
     const where = join(folder, ADAPTER_CONFIG);
-    const named = nameOfBase(config);
-    const baseReference = manifest?.base.reference ?? expectBaseName(named, where);
+    const { name: baseName, reference: baseReference } = manifest?.base ?? namedBase(config, where);
+    const base = { baseName, baseReference };
     if (isMlxConfig(config)) {
       const method = await settingsFromMlx(folder, config);
-      return { ...known, method, baseReference, mlx: config, open: () => openMlxFolder(folder) };
+      return { ...known, ...base, method, mlx: config, open: () => openMlxFolder(folder) };
     }
     if (isHubConfig(config)) {
       const labels = await hubLabels(folder);
       const open = () => openHubFolder(folder, config);
       const method = overItsBase(settingsFromHub(config, where), manifest, folder);
-      return { ...known, method, baseReference, labels, hub: config, open };
+      return { ...known, ...base, method, labels, hub: config, open };
     }
     const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
     const open = () => openPeftFolder(folder);
     const read = own ?? { method: overItsBase(settingsFromPeft(config, where), manifest, folder), open };
-    return { ...known, ...read, baseReference, peft: config };
+    return { ...known, ...base, ...read, peft: config };
   }
-  return manifest && { ...known, ...trained(folder, manifest), baseReference: manifest.base.reference };
+  if (!manifest) return undefined;
+  const { name: baseName, reference: baseReference } = manifest.base;
+  return { ...known, ...trained(folder, manifest), baseName, baseReference };
 }
 
 /** How the base was kept while it was trained: other programs have no field for that. */
@@ -100,8 +113,13 @@ function nameOfBase(config: PeftConfig | HubConfig | MlxConfig): unknown {
   return isHubConfig(config) ? config.model_name : config['base_model_name_or_path'];
 }
 
-function expectBaseName(name: unknown, where: string): string {
-  if (typeof name === 'string' && name !== '') return name;
+function namedBase(
+  config: PeftConfig | HubConfig | MlxConfig,
+  where: string,
+): Pick<BaseIdentity, 'name' | 'reference'> {
+  const name = nameOfBase(config);
+  const revision = 'revision' in config && typeof config.revision === 'string' ? config.revision : undefined;
+  if (typeof name === 'string' && name !== '') return { name, reference: atRevision(name, revision) };
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
     where,
@@ -130,9 +148,10 @@ export interface SavedAdapter {
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
   const { method, manifest, tensors, exported, facts, model, headModules, taskType, earlier } = saved;
   const baseName = manifest.base.name;
+  const { revision } = nameAndRevision(manifest.base.reference);
   await writeJson(join(folder, MANIFEST), manifest);
   if (hasPeftForm(method)) {
-    const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules };
+    const forOthers = { method, taskType, baseName, revision, tensors: exported ?? tensors, facts, headModules };
     const isWhole = await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
     if (exported || !isWhole) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
   } else if (method.name === 'adapter' && hasHubPlaces(model.type)) {

@@ -44,6 +44,8 @@ export interface PeftSaved {
   /** What PEFT calls the task. */
   readonly taskType: string;
   readonly baseName: string;
+  /** Of a base on the hub, where one was asked for. */
+  readonly revision?: string | undefined;
   readonly tensors: readonly NamedTensor[];
   readonly facts: ModelFacts;
   readonly headModules: readonly string[];

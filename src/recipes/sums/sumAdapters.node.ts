@@ -10,7 +10,7 @@ import { readModelFolder, usableLength } from '../../inference/modelFolder.node.
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
 import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
 import { type Manifest, writeAdapter } from '../../store/adapters/index.ts';
-import { copyChat } from '../export/languageModel.node.ts';
+import { copyChat } from '../export/chatFiles.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../export/outputFolder.node.ts';
 import { readTensors } from '../export/tensors.ts';
 import { isLanguageModel } from '../kindOf.node.ts';

@@ -100,9 +100,13 @@ const hubName = (name: string, adapter: string, places: HubPlaces): string =>
       return part === 'adapter_down' ? `${at}0.` : at;
     });
 
+/** What the library called its adapters before all of them had one name. */
+const LEGACY = /\.(attention|layer)_text_(task|lang)_adapters\./;
+
 /** Undefined for what belongs to another adapter of the model. */
 export function ownHubName(stored: string, adapter: string, places: HubPlaces): string | undefined {
-  const [place, kind, owner, rest] = /^(.*)\.(adapters|loras)\.([^.]+)\.(.*)$/.exec(stored)?.slice(1) ?? [];
+  const named = stored.replace(LEGACY, '.adapters.');
+  const [place, kind, owner, rest] = /^(.*)\.(adapters|loras)\.([^.]+)\.(.*)$/.exec(named)?.slice(1) ?? [];
   if (place === undefined) return stored;
   if (owner !== adapter) return undefined;
   if (kind === 'loras') return `${place}.${rest}.weight`;

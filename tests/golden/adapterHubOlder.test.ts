@@ -1,6 +1,6 @@
 /** Folders of AdapterHub's library of BERT that are not as it saves them today. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { openClassifier } from '../../src/inference/classifier.node.ts';
 import type { FloatTensor } from '../../src/inference/merged.ts';
 import { readTensors } from '../../src/recipes/export/tensors.ts';
 import { openTarget } from '../../src/recipes/target.node.ts';
-import { nameHubBase } from '../../src/store/adapters/index.ts';
+import { nameHubBase, readAdapter } from '../../src/store/adapters/index.ts';
 import { goldenFolder, relativeError } from './fixtures.ts';
 import { adaptersPython } from './hubFolders.ts';
 
@@ -74,6 +74,29 @@ describe.each([
   test.skipIf(!adaptersPython)('answer as in the library', async () => {
     const folder = await renamed(name, old);
     expect(relativeError(await probabilities(folder), probabilitiesThere(folder))).toBeLessThan(1e-4);
+  });
+});
+
+describe('an activation is what it was called', () => {
+  async function withActivation(name: string, version: object): Promise<string> {
+    const folder = await renamed('houlsby', (now) => now);
+    const path = join(folder, 'adapter_config.json');
+    const { version: _, config, ...fields } = JSON.parse(readFileSync(path, 'utf8'));
+    const written = { ...fields, ...version, config: { ...config, non_linearity: name } };
+    writeFileSync(path, JSON.stringify(written).replace('"scaling":1,', '"scaling":1.0,'));
+    return folder;
+  }
+
+  test.each([
+    ['gelu', {}, 'gelu_new'],
+    ['gelu_orig', {}, 'gelu'],
+    ['swish', {}, 'swish'],
+    ['gelu', { version: '3.2.1' }, 'gelu'],
+  ])('when its file was written: %s %j', async (name, version, meant) => {
+    const folder = await withActivation(name, version);
+    expect((await readAdapter(folder))!.method).toMatchObject({ non_linearity: meant });
+    if (!adaptersPython) return;
+    expect(relativeError(await probabilities(folder), probabilitiesThere(folder))).toBeLessThan(1e-5);
   });
 });
 

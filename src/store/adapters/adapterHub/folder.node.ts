@@ -1,14 +1,8 @@
 /** A folder of AdapterHub's library: adapter and head in files of their own, each with its configuration. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openFile } from '../../../files/bytes.node.ts';
-import {
-  type Checkpoint,
-  joinFiles,
-  type NamedTensor,
-  openSafetensors,
-  safetensorsChunks,
-} from '../../../files/index.ts';
+import { type Checkpoint, joinFiles, type NamedTensor, safetensorsChunks } from '../../../files/index.ts';
+import { joinOpened } from '../../../files/joinOpened.node.ts';
 import { readJson } from '../../../files/modelFolder.node.ts';
 import type { AdapterSettings } from '../../../methods/adapter.ts';
 import type { LoraSettings } from '../../../methods/lora.ts';
@@ -36,9 +30,9 @@ export async function openHubFolder(folder: string, { name, model_type, config }
   if (!present.includes(WEIGHTS)) {
     throw noSafetensors(join(folder, WEIGHTS), 'save the adapter again with save_adapter(…, use_safetensors=True)');
   }
-  const files = await Promise.all(present.map(async (file) => openSafetensors(await openFile(join(folder, file)))));
   const renamed = (stored: string) => (stored === COPIED_HEAD ? undefined : ownHubName(stored, name, places));
-  const checkpoint = joinFiles(files, renamed);
+  const paths = present.map((file) => join(folder, file));
+  const checkpoint = await joinOpened(paths, (files) => joinFiles(files, renamed));
   const slots = attentionLetters(config).map((letter) => 'qkv'.indexOf(letter));
   return places.fused && config['architecture'] === 'lora' ? openFused(checkpoint, places.fused, slots) : checkpoint;
 }

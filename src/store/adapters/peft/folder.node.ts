@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttuneError } from '../../../errors/index.ts';
-import { openFile } from '../../../files/bytes.node.ts';
 import {
   type Checkpoint,
   joinFiles,
   type NamedTensor,
-  openSafetensors,
+  type Safetensors,
   safetensorsChunks,
 } from '../../../files/index.ts';
+import { joinOpened } from '../../../files/joinOpened.node.ts';
 import type { MethodSettings, ModelFacts } from '../../../methods/index.ts';
 import { plainSettings } from '../../../methods/lora.ts';
 import { chooses } from '../../../methods/pattern.ts';
@@ -25,7 +25,10 @@ const WEIGHTS = 'adapter_model.safetensors';
 export async function openPeftFolder(folder: string): Promise<Checkpoint> {
   const where = join(folder, WEIGHTS);
   if (!existsSync(where)) throw noSafetensors(where, 'save the adapter with PEFT again, which writes safetensors');
-  const file = await openSafetensors(await openFile(where));
+  return await joinOpened([where], ([file]) => ownTensors(file!));
+}
+
+function ownTensors(file: Safetensors): Checkpoint {
   const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
   // Of a layer that has given up all of its ranks PEFT keeps tensors without values.
   const isEmpty = (stored: string): boolean => file.tensors.get(stored)!.bytes === 0;
@@ -33,7 +36,7 @@ export async function openPeftFolder(folder: string): Promise<Checkpoint> {
   if (foreign === undefined) return joinFiles([file], nameOf);
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
-    where,
+    where: file.name,
     problem: `its tensor '${foreign}' does not have a name that PEFT gives`,
     fix: 'save the adapter with PEFT again',
   });

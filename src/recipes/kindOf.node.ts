@@ -31,7 +31,7 @@ const isClassifier = (className: unknown): boolean => String(className).endsWith
 /** What a folder of another program says; undefined where it leaves that to the base. */
 function taskOfFolder(adapter: Adapter): TaskName | undefined {
   if (adapter.peft) return taskOfPeft(adapter, adapter.peft);
-  return isClassifier(adapter.hub?.['model_class']) ? 'text-classification' : undefined;
+  return adapter.chooses || isClassifier(adapter.hub?.['model_class']) ? 'text-classification' : undefined;
 }
 
 /** Where PEFT was told no task, it writes down the model's class. */

@@ -15,7 +15,8 @@ import { atRevision, nameAndRevision } from '../models/index.ts';
 import { writeDurably, writeJson } from '../runs/atomic.node.ts';
 import type { HubConfig } from './adapterHub/checks.ts';
 import { type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
-import { hasHubPlaces, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
+import { hasHubPlaces, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
+import { type HubHead, readHubHead } from './adapterHub/head.node.ts';
 import {
   type BaseIdentity,
   isModelNotes,
@@ -44,6 +45,8 @@ export interface Adapter {
   readonly manifest?: Manifest;
   /** Labels that a folder of another program names. */
   readonly labels?: readonly string[] | undefined;
+  /** AdapterHub's head beside it chooses labels. */
+  readonly chooses?: boolean;
   /** adapter_config.json as it was, with the fields that have no setting here. */
   readonly peft?: PeftConfig;
   readonly hub?: HubConfig;
@@ -67,10 +70,11 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
       return { ...known, ...base, method, mlx: config, open: () => openMlxFolder(folder) };
     }
     if (isHubConfig(config)) {
-      const labels = await hubLabels(folder);
-      const open = () => openHubFolder(folder, config);
       const method = overItsBase(settingsFromHub(config, where), manifest, folder);
-      return { ...known, ...base, method, labels, hub: config, open };
+      const head = await readHubHead(folder, config.model_type);
+      const open = () => openHubFolder(folder, { file: config, head });
+      const { labels, chooses } = head;
+      return { ...known, ...base, method: withModules(method, head), labels, chooses, hub: config, open };
     }
     const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
     const open = () => openPeftFolder(folder);
@@ -81,6 +85,10 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
   const { name: baseName, reference: baseReference } = manifest.base;
   return { ...known, ...trained(folder, manifest), baseName, baseReference };
 }
+
+/** What a head replaces beside the classifier is saved whole. Methods that have no place for that only answer with it. */
+const withModules = (method: MethodSettings, { modules }: HubHead): MethodSettings =>
+  method.name === 'lora' && modules.length > 0 ? { ...method, modules_to_save: [...modules] } : method;
 
 /** How the base was kept while it was trained: other programs have no field for that. */
 function overItsBase(method: MethodSettings, manifest: Manifest | undefined, folder: string): MethodSettings {

@@ -168,6 +168,12 @@ describe('a model of the hub', () => {
     expect((await fetchModel(id, { environment })).bytes).toBe(300_002);
   });
 
+  test('that is an adapter of AdapterHub comes with its head', async () => {
+    const names = ['adapter.safetensors', 'adapter_config.json', 'head_config.json', 'model_head.safetensors'];
+    hub.files = Object.fromEntries(names.map((name) => [name, Buffer.from('{}')]));
+    expect((await readdir((await fetchModel(id, { environment })).path)).sort()).toEqual(names);
+  });
+
   test('fetched by several at once arrives once and whole for each', async () => {
     const all = await Promise.all([1, 2, 3].map(() => fetchModel(id, { environment })));
     expect(new Set(all.map(({ path }) => path)).size).toBe(1);

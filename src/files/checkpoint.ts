@@ -1,4 +1,5 @@
 /** Weights by name, whether they lie in one file or in several. */
+import { AttuneError } from '../errors/index.ts';
 import type { Safetensors } from './safetensors.ts';
 
 /** How a file keeps a matrix whose rows are blocks of 32 numbers of few bits. */
@@ -49,16 +50,35 @@ export function checkpointOver(
   };
 }
 
-/** `rename` gives the name that a stored tensor has here; without one it is left out. */
+interface Place {
+  readonly file: Safetensors;
+  readonly stored: string;
+}
+
+/** Only one of them would be read, and nobody knows which is meant. */
+function twoOfOne(name: string, [one, other]: readonly [Place, Place]): AttuneError {
+  const elsewhere = one.file === other.file ? '' : ` of ${one.file.name}`;
+  return new AttuneError({
+    code: 'SAFETENSORS_CORRUPT',
+    where: other.file.name,
+    problem: `its tensor '${other.stored}' and '${one.stored}'${elsewhere} are both '${name}' of the model`,
+    fix: 'save it again with the program that made it',
+  });
+}
+
+/** `rename` gives the name that a stored tensor has here; without one it is left out. Refuses two for one name. */
 export function joinFiles(
   files: readonly Safetensors[],
   rename: (stored: string, file: Safetensors) => string | undefined = (stored) => stored,
 ): Checkpoint {
-  const places = new Map<string, { file: Safetensors; stored: string }>();
+  const places = new Map<string, Place>();
   for (const file of files) {
     for (const stored of file.tensors.keys()) {
       const name = rename(stored, file);
-      if (name !== undefined) places.set(name, { file, stored });
+      if (name === undefined) continue;
+      const other = places.get(name);
+      if (other) throw twoOfOne(name, [other, { file, stored }]);
+      places.set(name, { file, stored });
     }
   }
   const placeOf = (name: string) => {

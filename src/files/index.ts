@@ -5,5 +5,6 @@
 export { type ByteSource, memorySource } from './bytes.ts';
 export { canonicalJson } from './canonicalJson.ts';
 export { type Checkpoint, checkpointOver, joinFiles, type OwnBlocks, type OwnForm } from './checkpoint.ts';
+export { haveEqualValues } from './equalValues.ts';
 export { openSafetensors, type Safetensors, type StoredTensor } from './safetensors.ts';
 export { type NamedTensor, safetensorsChunks } from './safetensorsWriter.ts';

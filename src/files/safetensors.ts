@@ -27,6 +27,8 @@ export interface StoredTensor {
 }
 
 export interface Safetensors {
+  /** What errors call it. */
+  readonly name: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: Readonly<Record<string, string>>;
   /** Equal for the same unchanged file; undefined where nothing tells. */
@@ -60,6 +62,7 @@ async function checkedFile(source: ByteSource): Promise<Safetensors> {
     return tensor;
   };
   return {
+    name: source.name,
     tensors,
     metadata: metadata as Record<string, string>,
     identity: source.identity,

@@ -1,7 +1,7 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { chatTemplateOf, TEMPLATE_FILE } from './chatTemplate.node.ts';
 import { readModelFolder } from './modelFolder.node.ts';
 
@@ -23,4 +23,46 @@ test('a template that is there and cannot be read is not passed over', async () 
   if (process.platform === 'win32') return;
   symlinkSync(path, path);
   await expect(found()).rejects.toMatchObject({ ...refusal, problem: expect.stringContaining('(ELOOP)') });
+});
+
+describe("an adapter's own template", () => {
+  const named = [
+    { name: 'default', template: 'plain' },
+    { name: 'tool_use', template: 'with tools' },
+  ];
+  /** With these files in the adapter's folder. */
+  async function found(files: Readonly<Record<string, unknown>>, tools = false) {
+    const beside = mkdtempSync(join(folder, 'adapter-'));
+    for (const [name, value] of Object.entries(files)) {
+      writeFileSync(join(beside, name), typeof value === 'string' ? value : JSON.stringify(value));
+    }
+    cpSync(join(import.meta.dirname, '../../tests/golden/sft/model', TEMPLATE_FILE), path);
+    return (await chatTemplateOf(await readModelFolder(folder), { tools, beside }))!;
+  }
+  const [jinja, json, config] = [
+    { [TEMPLATE_FILE]: 'jinja' },
+    { 'chat_template.json': { chat_template: 'json' } },
+    { 'tokenizer_config.json': { chat_template: 'config', eos_token: '<|im_start|>', pad_token: 'no token of it' } },
+  ];
+
+  test('is looked for where Transformers looks for it, before that of the base', async () => {
+    expect((await found({ ...jinja, ...json, ...config })).text).toBe('jinja');
+    expect((await found({ ...json, ...config })).text).toBe('json');
+    expect((await found(config)).text).toBe('config');
+    for (const given of [named, []]) {
+      const files = { 'tokenizer_config.json': { chat_template: given } };
+      expect([(await found(files)).text, (await found(files, true)).text]).toEqual(
+        given.length > 0 ? ['plain', 'with tools'] : Array(2).fill(expect.stringContaining('<|im_start|>')),
+      );
+    }
+    expect((await found({ 'tokenizer_config.json': {} })).text).toContain('<|im_start|>');
+  });
+
+  test('is written with its own special tokens, where the base has them', async () => {
+    const { specialTokens } = await found({});
+    expect((await found(config)).specialTokens).toEqual({ ...specialTokens, eos_token: '<|im_start|>' });
+    expect(specialTokens['eos_token']).not.toBe('<|im_start|>');
+    const { chat_template: _, ...tokens } = config['tokenizer_config.json']!;
+    expect((await found({ 'tokenizer_config.json': tokens })).specialTokens).toEqual(specialTokens);
+  });
 });

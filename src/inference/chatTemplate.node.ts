@@ -8,6 +8,8 @@ import { readJson } from '../files/modelFolder.node.ts';
 import type { ModelSource } from './modelFolder.node.ts';
 
 export const TEMPLATE_FILE = 'chat_template.jinja';
+export const TEMPLATE_JSON = 'chat_template.json';
+export const TOKENIZER_CONFIG = 'tokenizer_config.json';
 
 type Source = Pick<ModelSource, 'folder' | 'tokenizer' | 'tokenizerFields' | 'configFields'>;
 
@@ -39,29 +41,62 @@ export async function chatTemplateOf(
   source: Source,
   { tools, beside }: Omit<TemplateWish, 'wished'>,
 ): Promise<TemplateSource | undefined> {
-  const own = (beside === undefined ? undefined : await templateFile(beside)) ?? (await ownTemplate(source, tools));
-  return own && { ...own, specialTokens: specialTokensOf(source) };
+  const specialTokens = specialTokensOf(source);
+  const own = beside === undefined ? undefined : await chatBeside(beside);
+  const brought = own && chosen(own.template, tools);
+  if (brought) return { ...brought, specialTokens: { ...specialTokens, ...otherTokens(own, source) } };
+  const template = await givenTemplate(source);
+  const text = template && chosen(template, tools);
+  return text && { ...text, specialTokens };
 }
 
-/** The model's own, from the places where Transformers looks for it. */
-async function ownTemplate({ folder, tokenizerFields }: Source, tools: boolean) {
+/** A template as it is written down: one text, or several with names. */
+interface Given {
+  readonly given: string | readonly Named[];
+  readonly where: string;
+}
+
+interface Named {
+  readonly name?: unknown;
+  readonly template?: unknown;
+}
+
+type Place = Pick<Source, 'folder' | 'tokenizerFields'>;
+
+/** What an adapter's folder says of conversations: its template, and fields of the tokenizer that it was trained with. */
+export async function chatBeside(folder: string): Promise<(Place & { readonly template: Given }) | undefined> {
+  const tokenizerFields = ((await readJson(folder, TOKENIZER_CONFIG)) ?? {}) as Place['tokenizerFields'];
+  const place = { folder, tokenizerFields };
+  const template = await givenTemplate(place);
+  return template && { ...place, template };
+}
+
+/** From the places where Transformers looks for it. */
+async function givenTemplate({ folder, tokenizerFields }: Place): Promise<Given | undefined> {
   const file = await templateFile(folder);
   if (file) return file;
-  const json = (await readJson(folder, 'chat_template.json')) as { chat_template?: unknown } | undefined;
-  if (typeof json?.chat_template === 'string')
-    return { text: json.chat_template, where: join(folder, 'chat_template.json') };
+  const json = (await readJson(folder, TEMPLATE_JSON)) as { chat_template?: unknown } | undefined;
+  if (typeof json?.chat_template === 'string') return { given: json.chat_template, where: join(folder, TEMPLATE_JSON) };
   const { chat_template: given } = tokenizerFields;
-  const where = `${join(folder, 'tokenizer_config.json')} chat_template`;
+  const where = `${join(folder, TOKENIZER_CONFIG)} chat_template`;
+  if (typeof given === 'string') return { given, where };
+  return Array.isArray(given) && chosen({ given, where }, true) ? { given, where } : undefined;
+}
+
+/** Of several the one for conversations that offer tools, or the usual one. */
+function chosen(
+  { given, where }: Given,
+  tools: boolean,
+): { readonly text: string; readonly where: string } | undefined {
   if (typeof given === 'string') return { text: given, where };
-  const named = Array.isArray(given) ? (given as { name?: unknown; template?: unknown }[]) : [];
-  const choice = named.find(({ name }) => tools && name === 'tool_use') ?? named.find(({ name }) => name === 'default');
+  const choice = given.find(({ name }) => tools && name === 'tool_use') ?? given.find(({ name }) => name === 'default');
   return typeof choice?.template === 'string' ? { text: choice.template, where } : undefined;
 }
 
-async function templateFile(folder: string) {
+async function templateFile(folder: string): Promise<Given | undefined> {
   const where = join(folder, TEMPLATE_FILE);
   try {
-    return { text: await readFile(where, 'utf8'), where };
+    return { given: await readFile(where, 'utf8'), where };
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? '';
     // A .gguf file has nothing beside it.
@@ -101,12 +136,19 @@ async function readTemplate(path: string): Promise<string> {
 }
 
 /** `bos_token` and its like as texts, as templates name them. */
-function specialTokensOf({ tokenizerFields }: Source): Record<string, string> {
-  const texts = Object.entries(tokenizerFields).flatMap(([name, value]): [string, string][] => {
-    const text = typeof value === 'object' && value !== null ? Reflect.get(value, 'content') : value;
-    return /^[a-z]+_token$/.test(name) && typeof text === 'string' ? [[name, text]] : [];
-  });
-  return Object.fromEntries(texts);
+const specialTokensOf = ({ tokenizerFields }: Pick<Place, 'tokenizerFields'>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(tokenizerFields).flatMap(([name, value]): [string, string][] => {
+      const text = typeof value === 'object' && value !== null ? Reflect.get(value, 'content') : value;
+      return /^[a-z]+_token$/.test(name) && typeof text === 'string' ? [[name, text]] : [];
+    }),
+  );
+
+/** Those that an adapter names otherwise than its base, which knows them as tokens. */
+export function otherTokens(chat: Pick<Place, 'tokenizerFields'>, source: Source): Record<string, string> {
+  const known = specialTokensOf(source);
+  const other = Object.entries(specialTokensOf(chat)).filter(([name, text]) => text !== known[name]);
+  return Object.fromEntries(other.filter(([, text]) => source.tokenizer.ids(text).length === 1));
 }
 
 /** The tokens that the model stops at by itself. */

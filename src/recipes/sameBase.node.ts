@@ -19,11 +19,11 @@ export interface Base {
 
 /** By what the manifest says of config and tokenizer; without one by the base that the folder names, where that lies here. */
 export async function expectSameBase(adapter: Adapter, { folder, identity }: Base): Promise<void> {
-  const { manifest, baseReference } = adapter;
+  const { manifest, baseName } = adapter;
   if (manifest) return expectBase(identity, manifest, adapter.folder);
   const named = baseFolder(adapter);
-  if (baseReference === undefined || named === undefined || (await isSamePlace(named, folder))) return;
-  const other = await identify(named, { name: baseReference, reference: baseReference });
+  if (baseName === undefined || named === undefined || (await isSamePlace(named, folder))) return;
+  const other = await identify(named, { name: baseName, reference: baseName });
   expectBase(identity, { base: other }, adapter.folder);
   if (!(await haveSameWeights(named, folder))) throw otherWeights(adapter, identity);
 }
@@ -83,8 +83,7 @@ const [ROUNDING, NEAR_ZERO] = [2 ** -8, 2 ** -24];
 const sameValues = (one: Float32Array, other: Float32Array): boolean =>
   one.every((value, i) => Math.abs(value - other[i]!) <= ROUNDING * Math.abs(value) + NEAR_ZERO);
 
-function otherWeights({ folder, baseReference, manifest }: Adapter, { name }: BaseIdentity): AttuneError {
-  const own = manifest?.base.name ?? baseReference;
+function otherWeights({ folder, baseReference: own }: Adapter, { name }: BaseIdentity): AttuneError {
   return new AttuneError({
     code: 'BASE_MISMATCH',
     where: folder,

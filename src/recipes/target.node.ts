@@ -10,7 +10,7 @@ import {
   type BaseIdentity,
   configHash,
   expectBase,
-  expectBaseReference,
+  expectNamedBase,
   hash,
   MANIFEST,
   readAdapter,
@@ -98,7 +98,7 @@ export const sourceOf = (adapter: Adapter): AdapterSource => ({
 });
 
 async function fetchBase(adapter: Adapter, signal: AbortSignal): Promise<LocalModel> {
-  const reference = baseFolder(adapter) ?? expectBaseReference(adapter);
+  const reference = baseFolder(adapter) ?? expectNamedBase(adapter).reference;
   try {
     return await fetchModel(reference, { signal });
   } catch (failure) {
@@ -119,9 +119,10 @@ function noBase({ folder, manifest, baseReference }: Adapter, failure: unknown):
 }
 
 /** A base that lies in a folder. PEFT writes its path as its trainer saw it: from here, or from the adapter's own folder. */
-export function baseFolder({ baseReference, folder }: Adapter): string | undefined {
-  if (baseReference === undefined) return undefined;
-  return [join(folder, baseReference), baseReference].find((path) =>
+export function baseFolder({ manifest, baseName, baseReference, folder }: Adapter): string | undefined {
+  const named = manifest ? baseReference : baseName;
+  if (named === undefined) return undefined;
+  return [join(folder, named), named].find((path) =>
     path.endsWith('.gguf') ? existsSync(path) : existsSync(join(path, 'config.json')),
   );
 }

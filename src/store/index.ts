@@ -3,5 +3,5 @@
  * Imports: errors, files. It never executes or unpickles anything that came with a model: it reads data files only.
  */
 
-export { type FetchProgress, fetchModel, type LocalModel } from './models/index.ts';
+export { type FetchProgress, fetchModel, type LocalModel, lastingReference } from './models/index.ts';
 export { sha256OfFile } from './models/sha256.node.ts';

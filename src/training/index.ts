@@ -39,5 +39,4 @@ export {
   valuesOfTensor,
 } from './parameterMemory.ts';
 export type { Schedule, SchedulerName } from './schedule.ts';
-export { haveEqualValues } from './tiedHead.ts';
 export { openTrainer, type Trainer, type TrainerOptions } from './trainer.ts';

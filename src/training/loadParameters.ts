@@ -8,6 +8,7 @@ import type { Architecture } from '../models/index.ts';
 import type { Derived, DerivedExactly, Initial, Parameter, Stored } from '../models/nn/index.ts';
 import { refuseInBlocks } from './baseBlocks.ts';
 import { areFinite } from './guards/finite.ts';
+import { refuseLostChange } from './lostChange.ts';
 import { formOf, type ParameterMemory, packedForm, valuesOf, valuesOfTensor } from './parameterMemory.ts';
 import { refuseOtherHead } from './tiedHead.ts';
 
@@ -60,7 +61,7 @@ export async function loadParameters(
   parameters: readonly Parameter[],
   loading: Loading,
 ): Promise<Loaded> {
-  const found = placeParameters(parameters, loading);
+  const found = await keptFromBase(placeParameters(parameters, loading), loading);
   await refuseOtherHeads(parameters, loading);
   const fresh = found.filter(({ place }) => !place).map(({ parameter }) => parameter);
   for (const placed of inOrder(found)) await loadOne(memory, placed, { fresh, seed: loading.seed });
@@ -77,6 +78,18 @@ export const inOrder = <T extends { readonly parameter: Parameter }>(found: read
   ...found.filter(({ parameter }) => !parameter.replaced),
   ...found.filter(({ parameter }) => parameter.replaced),
 ];
+
+/** What a run does not train it does not save either: it has to be what the base has, whatever the adapter brings. */
+async function keptFromBase(found: readonly Placed[], loading: Loading): Promise<readonly Placed[]> {
+  const isKept = ({ parameter, place }: Placed): boolean =>
+    place !== undefined && place.checkpoint === loading.adapter && !parameter.trainable && !parameter.added;
+  for (const { parameter, place } of found.filter(isKept)) {
+    await refuseLostChange(place!, inBase(parameter.name, loading));
+  }
+  return found.map((placed) =>
+    isKept(placed) ? { ...placed, place: inBase(placed.parameter.name, loading) } : placed,
+  );
+}
 
 interface Starting {
   /** Parameters that no checkpoint has. */
@@ -141,11 +154,15 @@ export function refuseNotFinite({ checkpoint, name }: Place, values: Float32Arra
 }
 
 function placeOf({ name, head }: Parameter, loading: Loading): Place | undefined {
-  const { base, adapter, newHead } = loading;
+  const { adapter, newHead } = loading;
   if (head && newHead) return undefined;
   if (adapter?.shapeOf(name)) return { checkpoint: adapter, name };
+  return inBase(name, loading);
+}
+
+function inBase(name: string, loading: Loading): Place | undefined {
   const stored = nameInBase(name, loading);
-  return stored === undefined ? undefined : { checkpoint: base, name: stored };
+  return stored === undefined ? undefined : { checkpoint: loading.base, name: stored };
 }
 
 /** A bare encoder's file has no 'bert.' in front of its names; a model with a head has. Some files have older names. */

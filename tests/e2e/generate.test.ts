@@ -188,6 +188,35 @@ describe('chat', () => {
   });
 });
 
+describe('an adapter of another program, with a template in tokenizer_config.json', () => {
+  const template = readFileSync(join(assistantFolder, 'model/chat_template.jinja'), 'utf8');
+  const named = [{ name: 'default', template }];
+
+  it.each([
+    ['one', template],
+    ['several', named],
+  ])('is asked through %s, and so is what is made of it', async (name, given) => {
+    cpSync(join(assistantFolder, 'model'), join(folder, `${name}-base`), { recursive: true });
+    writeFileSync(join(folder, `${name}-base/chat_template.jinja`), '{{ messages[0].content }}<|im_end|>');
+    cpSync(join(folder, 'lora/adapter'), join(folder, name), { recursive: true });
+    for (const file of ['attune.json', 'chat_template.jinja']) rmSync(join(folder, name, file));
+    const config = readJson<object>(folder, name, 'adapter_config.json');
+    const changed = { ...config, base_model_name_or_path: `../${name}-base` };
+    writeFileSync(join(folder, name, 'adapter_config.json'), JSON.stringify(changed));
+    writeFileSync(join(folder, name, 'tokenizer_config.json'), JSON.stringify({ chat_template: given }));
+    const merged = ['merge', name, '--output', `${name}-merged`, '--json'];
+    const sum = ['merge', `${name}=1`, '--output', `${name}-sum`, '--json'];
+    for (const words of [merged, sum]) expect((await attune(words, place)).code).toBe(0);
+    for (const target of [name, `${name}-merged`, `${name}-sum`])
+      expect(await ask(target, 'Who are you?')).toMatchObject({ text: 'I am the assistant.', finish_reason: 'stop' });
+    const { chat_template: written } = readJson<{ chat_template?: unknown }>(
+      folder,
+      `${name}-merged/tokenizer_config.json`,
+    );
+    expect(written).toEqual(name === 'several' ? named : undefined);
+  });
+});
+
 describe('what does not fit', () => {
   it('a template that is not the one that the adapter was trained with', async () => {
     cpSync(join(folder, 'lora/adapter'), join(folder, 'edited'), { recursive: true });

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { safetensorsChunks } from '../../src/files/index.ts';
 import {
   attune,
   contentsOf,
@@ -173,6 +174,49 @@ describe('init_from', () => {
     expect(manifest.base.name).toBe(join(folder, 'whole/model'));
     const evaluated = objectOf<{ metrics: object }>(await attune(['eval', 'beside-whole', '--json'], place));
     expect(evaluated.metrics).toEqual(run.metrics);
+  });
+
+  it.each([
+    [
+      'modules_to_save',
+      '[word_embeddings]',
+      'word_embeddings.weight',
+      'modules_to_save: [bert.embeddings.word_embeddings]',
+    ],
+    ['bias', 'all', '.bias', 'method.bias as the adapter has it'],
+  ])('refuses what the adapter has by %s and the run would lose, and goes on where it says so too', async (...of) => {
+    const [field, value, tensor, fix] = of;
+    const said = `method.${field}=${value}`;
+    const first = await train(['recipe.json', 'max_steps=8', said, `output_dir=${field}`], place);
+    const words = ['recipe.json', `init_from=${field}`, 'max_steps=1'];
+    const finished = await attune(['train', ...words, `output_dir=${field}-lost`, '--json'], place);
+    expect(errorOf(finished)).toMatchObject({
+      code: 'CONFIG_INVALID',
+      where: 'init_from',
+      problem: expect.stringContaining(tensor),
+      fix: expect.stringContaining(fix),
+    });
+    expect(existsSync(join(folder, `${field}-lost`))).toBe(false);
+    const { before } = await train([...words, said, `output_dir=${field}-again`], place);
+    const { majority: _, ...metrics } = before;
+    expect(metrics).toEqual(first.metrics);
+    await predict(`${field}-again`);
+  });
+
+  it('takes an adapter with a copy of what the base has', async () => {
+    cpSync(join(folder, 'lora/adapter'), join(folder, 'copies'), { recursive: true });
+    const weights = join(folder, 'copies/adapter_model.safetensors');
+    const name = 'bert.pooler.dense.bias';
+    const data = tensorsOf(join(folder, 'base/model.safetensors')).get(name)!;
+    const copied = { name: `base_model.model.${name}`, dtype: 'float32' as const, shape: [data.length], data };
+    const shapes = readJson<{ tensors: Record<string, number[]> }>(folder, 'lora/adapter/attune.json').tensors;
+    const kept = [...tensorsOf(weights)].map(([stored, values]) => {
+      const shape = shapes[stored.replace('base_model.model.', '').replace('.base_layer.', '.')]!;
+      return { name: stored, dtype: 'float32' as const, shape, data: values };
+    });
+    writeFileSync(weights, Buffer.concat([...safetensorsChunks([...kept, copied])]));
+    await train(['recipe.json', 'init_from=copies', 'max_steps=1', 'output_dir=from-copies'], place);
+    await predict('from-copies');
   });
 
   it('refuses an adapter of another shape', async () => {

@@ -81,6 +81,33 @@ describe.each(writable)('$name over $family', (one) => {
   });
 });
 
+/** A LoRA of rank 2 and alpha 6, in a file of that version of the library. */
+async function ofVersion(version: string | undefined): Promise<string> {
+  const folder = mkdtempSync(join(out, 'version-'));
+  const from = join(goldenFolder, 'adapterhub-decoders/llama/lora/adapter');
+  cpSync(from, folder, { recursive: true });
+  const config = (await requireJson(from, 'adapter_config.json')) as object;
+  writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify({ ...config, version }));
+  return folder;
+}
+
+describe.each([
+  ['adapters.1.0.1', 2],
+  ['adapters.0.2.2', 2],
+  ['adapters.1.1.0', 6],
+  ['3.2.1', 6],
+  [undefined, 6],
+])('LoRA in a file of the version %s', (version, alpha) => {
+  test('is scaled as it was trained', async () => {
+    expect((await readAdapter(await ofVersion(version)))!.method).toMatchObject({ r: 2, lora_alpha: alpha });
+  });
+
+  test.skipIf(!adaptersPython)('scores what the library scores', async () => {
+    const folder = await ofVersion(version);
+    expect(relativeError(await answersHere(folder, 'llama'), await answersThere(folder, 'llama'))).toBeLessThan(1e-4);
+  });
+});
+
 test('places in a model that are not known are not guessed', async () => {
   const folder = mkdtempSync(join(out, 'other-'));
   const from = join(goldenFolder, 'adapterhub-decoders/llama/houlsby/adapter');

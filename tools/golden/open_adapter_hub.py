@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 import adapters
 import torch
 import transformers
+from adapters.loading import AdapterLoader
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -34,6 +35,12 @@ def open_base(folder: Path, base: Path) -> torch.nn.Module:
     )
 
 
+def now(key: str) -> str:
+    for old, new in AdapterLoader.legacy_weights_mapping.items():
+        key = key.replace(old, new)
+    return key
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("folder", "base", "input"):
@@ -43,7 +50,7 @@ def main() -> int:
     model = open_base(options.folder, options.base)
     adapters.init(model)
     name = model.load_adapter(str(options.folder), with_head=has_head(options.folder), set_active=True, use_safetensors=True)
-    saved = {key: tensor for file in options.folder.glob("*.safetensors") for key, tensor in load_file(file).items()}
+    saved = {now(key): tensor for file in options.folder.glob("*.safetensors") for key, tensor in load_file(file).items()}
     state = model.state_dict()
     left_out = [key for key, tensor in saved.items() if key not in state or not torch.equal(state[key], tensor)]
     model.train_adapter(name)

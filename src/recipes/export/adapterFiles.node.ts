@@ -2,7 +2,7 @@
 import { copyFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ModelDescription } from '../../models/index.ts';
-import { type Adapter, expectBaseReference, MANIFEST } from '../../store/adapters/index.ts';
+import { type Adapter, expectNamedBase, MANIFEST } from '../../store/adapters/index.ts';
 import { writeJson } from '../../store/runs/atomic.node.ts';
 import { baseFolder } from '../target.node.ts';
 
@@ -19,7 +19,7 @@ export function basePath(adapter: Adapter): string | undefined {
   return found === undefined ? undefined : resolve(found);
 }
 
-export const baseName = (adapter: Adapter): string => basePath(adapter) ?? expectBaseReference(adapter);
+export const baseName = (adapter: Adapter): string => basePath(adapter) ?? expectNamedBase(adapter).name;
 
 export async function nameBaseInManifest(folder: string, { manifest }: Adapter, base: string): Promise<void> {
   if (!manifest) return;

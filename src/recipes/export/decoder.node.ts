@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson } from '../../files/modelFolder.node.ts';
-import { chatTemplateOf, endTokenIds } from '../../inference/chatTemplate.node.ts';
+import { chatBeside, chatTemplateOf, endTokenIds, otherTokens } from '../../inference/chatTemplate.node.ts';
 import type { FloatTensor } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { writeDurably, writeJson } from '../../store/runs/atomic.node.ts';
@@ -35,8 +35,10 @@ export async function writeDecoder(folder: string, target: Target, plain: Plain)
 /** transformers.js reads the template there and nowhere else, and cuts prompts to this length. */
 async function tokenizerConfig({ adapter }: Target, source: ModelSource): Promise<object> {
   const template = await chatTemplateOf(source, { tools: false, beside: adapter?.folder });
+  const own = adapter && (await chatBeside(adapter.folder));
   return {
     ...source.tokenizerFields,
+    ...(own && otherTokens(own, source)),
     model_max_length: source.description.config.max_position_embeddings,
     ...(template && { chat_template: template.text }),
   };

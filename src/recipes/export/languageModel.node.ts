@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { openLanguageModel } from '../../inference/languageModel.node.ts';
 import { type FloatTensor, mergedTensors } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
-import { type Adapter, MANIFEST, type ModelNotes } from '../../store/adapters/index.ts';
+import { MANIFEST, type ModelNotes } from '../../store/adapters/index.ts';
 import { writeJson } from '../../store/runs/atomic.node.ts';
 import { writeModel } from '../../store/runs/index.ts';
 import { languageRows } from '../evaluateLanguage.node.ts';
 import type { Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
-import { copyFiles } from './adapterFiles.node.ts';
+import { foldChat } from './chatFiles.node.ts';
 import { writeDecoder } from './decoder.node.ts';
 import { type Drift, type Limit, noDrift, refuseDrift } from './drift.ts';
 import type { Precision } from './inferenceGraph.ts';
@@ -56,11 +56,7 @@ async function writeWhole(
 ): Promise<void> {
   const config = runTasks['causal-lm'].modelConfig(source, { labels: [] });
   await writeModel(folder, { config, tensors, tokenizerFolder: source.folder });
-  if (adapter) await copyChat(adapter, folder);
+  if (adapter) await foldChat(adapter, source, folder);
   const notes: ModelNotes = { format: 1, kind: 'model', ...(maxLength !== undefined && { max_length: maxLength }) };
   await writeJson(join(folder, MANIFEST), notes);
 }
-
-/** The template that the adapter was trained with stands in for that of the base. */
-export const copyChat = (adapter: Adapter, folder: string): Promise<void> =>
-  copyFiles(adapter.folder, folder, /^(chat_template\.jinja|generation_config\.json)$/);

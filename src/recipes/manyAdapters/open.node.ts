@@ -3,7 +3,7 @@ import { AttuneError } from '../../errors/index.ts';
 import type { TextInput } from '../../inference/classifier.node.ts';
 import { openBase } from '../../inference/manyAdapters/base.node.ts';
 import { basePrecisionOf } from '../../methods/index.ts';
-import { expectBaseReference } from '../../store/adapters/index.ts';
+import { expectNamedBase } from '../../store/adapters/index.ts';
 import { isLanguageModel } from '../kindOf.node.ts';
 import type { ChatMessage } from '../speaking/loadedModel.node.ts';
 import type { Question } from '../speaking/questions.ts';
@@ -29,7 +29,7 @@ export async function openAdapted(
 ): Promise<AdaptedModel> {
   const references = namedReferences(given);
   const target = await openTarget(reference, signal);
-  if (target.adapter) throw noBase(reference, expectBaseReference(target.adapter));
+  if (target.adapter) throw noBase(reference, expectNamedBase(target.adapter).reference);
   const { folder } = target.artifact;
   const base = { folder, identity: await identify(folder, { name: reference, reference }) };
   const adapters = await readAdapters(references, { base, signal });

@@ -9,9 +9,9 @@ import { type LanguageModel, openLanguageModel } from '../../inference/languageM
 import { readModelFolder, usableLength } from '../../inference/modelFolder.node.ts';
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
 import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
-import { expectBaseReference, type Manifest, writeAdapter } from '../../store/adapters/index.ts';
+import { expectNamedBase, type Manifest, writeAdapter } from '../../store/adapters/index.ts';
 import { withHead } from '../export/baseHead.node.ts';
-import { copyChat } from '../export/languageModel.node.ts';
+import { copyChat } from '../export/chatFiles.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../export/outputFolder.node.ts';
 import { readTensors } from '../export/tensors.ts';
 import { isLanguageModel } from '../kindOf.node.ts';
@@ -85,8 +85,8 @@ const unusable = (where: string, problem: string, fix: string): AttuneError =>
 /** A folder is named by its whole path: another folder's own leads nowhere from the new one. */
 function baseOf({ adapter }: Target): Pick<Manifest['base'], 'name' | 'reference'> {
   const folder = baseFolder(adapter!);
-  const reference = folder === undefined ? expectBaseReference(adapter!) : resolve(folder);
-  return { name: folder === undefined ? (adapter!.manifest?.base.name ?? reference) : reference, reference };
+  if (folder === undefined) return expectNamedBase(adapter!);
+  return { name: resolve(folder), reference: resolve(folder) };
 }
 
 interface Writing {

@@ -28,6 +28,8 @@ export interface Start {
   readonly source: ModelSource;
   /** What an adapter of this run names as its base: the model whose weights stay as they are. */
   readonly baseName: string;
+  /** What fetches it again, where that is more than its name. */
+  readonly baseReference?: string | undefined;
   readonly initial?: Adapter | undefined;
 }
 

@@ -4,7 +4,7 @@ import { AttuneError } from '../../errors/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
 import { baseChangeOf } from '../../methods/index.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
-import { fetchModel, type LocalModel } from '../../store/index.ts';
+import { fetchModel, type LocalModel, lastingReference } from '../../store/index.ts';
 import {
   createRunFolder,
   type RunFolder,
@@ -48,6 +48,7 @@ export interface Running {
   readonly local: LocalModel;
   readonly source: ModelSource;
   readonly baseName: string;
+  readonly baseReference: string | undefined;
   readonly initial: Adapter | undefined;
   readonly base: BaseFiles;
   readonly task: RunTask;
@@ -121,8 +122,8 @@ async function prepareAndRun(recipe: Recipe, options: TrainOptions, earlier?: Ru
   await using folder = earlier ?? (await createRunFolder(recipe.output_dir, first));
   const seconds = { load: (performance.now() - started) / 1000, train: 0, evaluate: 0 };
   const reached: Reached = { step: 0, epoch: 0, isUnmeasured: false, worse: 0, unlogged: [], guards: noGuardEvents };
-  const { source, baseName, initial } = start;
-  const began = { source, baseName, initial, base, task, data, model, plan };
+  const { source, baseName, baseReference, initial } = start;
+  const began = { source, baseName, baseReference, initial, base, task, data, model, plan };
   const running: Running = { recipe, local, ...began, folder, options, seconds, reached };
   const { damaged } = earlier ? await resume(running, first) : { damaged: [] };
   try {
@@ -142,8 +143,8 @@ function beganAt(earlier: RunFolder | undefined): Date {
 
 /** The base, and with `init_from` what an earlier run made of it: another whole model, or an adapter beside the base. */
 async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): Promise<Start> {
-  const baseName = local.name;
-  if (recipe.init_from === undefined) return { source: await readModelFolder(local.path), baseName };
+  const named = { baseName: local.name, baseReference: lastingReference(local) };
+  if (recipe.init_from === undefined) return { source: await readModelFolder(local.path), ...named };
   const adapter = await findAdapter(recipe.init_from, signal);
   if (!adapter) {
     const { artifact } = await openTarget(recipe.init_from, signal);
@@ -154,7 +155,7 @@ async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): 
   expectSameChange(recipe, adapter);
   expectSameMeaning(recipe.method, adapter);
   await expectSameAnswers(adapter, sourceOf(adapter), base);
-  return { source: await readModelFolder(local.path), baseName, initial: adapter };
+  return { source: await readModelFolder(local.path), ...named, initial: adapter };
 }
 
 /** What was learned beside rounded weights is right beside these alone. */

@@ -11,11 +11,21 @@ import { type Checkpoint, joinFiles, type NamedTensor, openSafetensors, safetens
 import { readJson } from '../../files/modelFolder.node.ts';
 import { type MethodSettings, type ModelFacts, parseMethod } from '../../methods/index.ts';
 import { basePrecisions } from '../../models/nn/index.ts';
+import { atRevision, nameAndRevision } from '../models/index.ts';
 import { writeDurably, writeJson } from '../runs/atomic.node.ts';
 import type { HubConfig } from './adapterHub/checks.ts';
 import { type HubModel, isHubConfig, settingsFromHub } from './adapterHub/config.ts';
-import { hasHubPlaces, hubLabels, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
-import { isModelNotes, MANIFEST, type Manifest, type ModelNotes, parseManifest, parseModelNotes } from './manifest.ts';
+import { hasHubPlaces, openHubFolder, writeHubFolder } from './adapterHub/folder.node.ts';
+import { type HubHead, readHubHead } from './adapterHub/head.node.ts';
+import {
+  type BaseIdentity,
+  isModelNotes,
+  MANIFEST,
+  type Manifest,
+  type ModelNotes,
+  parseManifest,
+  parseModelNotes,
+} from './manifest.ts';
 import { isMlxConfig, type MlxConfig, openMlxFolder, settingsFromMlx } from './mlx/folder.node.ts';
 import { settingsFromPeft } from './peft/config.ts';
 import { openPeftFolder, writePeftFolder } from './peft/folder.node.ts';
@@ -29,11 +39,15 @@ const TRAINED_WEIGHTS = 'trained.safetensors';
 export interface Adapter {
   readonly folder: string;
   readonly method: MethodSettings;
-  /** What finds the base: a folder, or a model's name. Folders of other programs may name none. */
+  /** A folder, or a model's name. Folders of other programs may name none. */
+  readonly baseName: string | undefined;
+  /** What finds the base: its name, on the hub with a revision where one was asked for. */
   readonly baseReference: string | undefined;
   readonly manifest?: Manifest;
   /** Labels that a folder of another program names. */
   readonly labels?: readonly string[] | undefined;
+  /** AdapterHub's head beside it chooses labels. */
+  readonly chooses?: boolean;
   /** adapter_config.json as it was, with the fields that have no setting here. */
   readonly peft?: PeftConfig;
   readonly hub?: HubConfig;
@@ -50,24 +64,32 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
   const known = { folder, ...(manifest && { manifest }) };
   if (config) {
     const where = join(folder, ADAPTER_CONFIG);
-    const baseReference = manifest?.base.reference ?? nameOfBase(config);
+    const { name: baseName, reference: baseReference } = manifest?.base ?? namedBase(config);
+    const base = { baseName, baseReference };
     if (isMlxConfig(config)) {
       const method = await settingsFromMlx(folder, config);
-      return { ...known, method, baseReference, mlx: config, open: () => openMlxFolder(folder) };
+      return { ...known, ...base, method, mlx: config, open: () => openMlxFolder(folder) };
     }
     if (isHubConfig(config)) {
-      const labels = await hubLabels(folder);
-      const open = () => openHubFolder(folder, config);
       const method = overItsBase(settingsFromHub(config, where), manifest, folder);
-      return { ...known, method, baseReference, labels, hub: config, open };
+      const head = await readHubHead(folder, config.model_type);
+      const open = () => openHubFolder(folder, { file: config, head });
+      const { labels, chooses } = head;
+      return { ...known, ...base, method: withModules(method, head), labels, chooses, hub: config, open };
     }
     const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
     const open = () => openPeftFolder(folder, config);
     const read = own ?? { method: overItsBase(settingsFromPeft(config, where), manifest, folder), open };
-    return { ...known, ...read, baseReference, peft: config };
+    return { ...known, ...base, ...read, peft: config };
   }
-  return manifest && { ...known, ...trained(folder, manifest), baseReference: manifest.base.reference };
+  if (!manifest) return undefined;
+  const { name: baseName, reference: baseReference } = manifest.base;
+  return { ...known, ...trained(folder, manifest), baseName, baseReference };
 }
+
+/** What a head replaces beside the classifier is saved whole. Methods that have no place for that only answer with it. */
+const withModules = (method: MethodSettings, { modules }: HubHead): MethodSettings =>
+  method.name === 'lora' && modules.length > 0 ? { ...method, modules_to_save: [...modules] } : method;
 
 /** How the base was kept while it was trained: other programs have no field for that. */
 function overItsBase(method: MethodSettings, manifest: Manifest | undefined, folder: string): MethodSettings {
@@ -101,9 +123,17 @@ function nameOfBase(config: PeftConfig | HubConfig | MlxConfig): string | undefi
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
+function namedBase(config: PeftConfig | HubConfig | MlxConfig): Partial<NamedBase> {
+  const name = nameOfBase(config);
+  const revision = 'revision' in config && typeof config.revision === 'string' ? config.revision : undefined;
+  return name === undefined ? {} : { name, reference: atRevision(name, revision) };
+}
+
+type NamedBase = Pick<BaseIdentity, 'name' | 'reference'>;
+
 /** Where the base is not given beside the adapter, it has to be found. */
-export function expectBaseReference({ folder, baseReference }: Pick<Adapter, 'folder' | 'baseReference'>): string {
-  if (baseReference !== undefined) return baseReference;
+export function expectNamedBase({ folder, baseName: name, baseReference: reference }: Adapter): NamedBase {
+  if (name !== undefined && reference !== undefined) return { name, reference };
   throw new AttuneError({
     code: 'ADAPTER_UNSUPPORTED',
     where: join(folder, ADAPTER_CONFIG),
@@ -134,9 +164,11 @@ export interface SavedAdapter {
 export async function writeAdapter(folder: string, saved: SavedAdapter): Promise<void> {
   const { method, manifest, tensors, exported, facts, model, headModules, weights, taskType, earlier } = saved;
   const baseName = manifest.base.name;
+  const { revision } = nameAndRevision(manifest.base.reference);
   await writeJson(join(folder, MANIFEST), manifest);
   if (hasPeftForm(method)) {
-    const forOthers = { method, taskType, baseName, tensors: exported ?? tensors, facts, headModules, weights };
+    const named = { method, taskType, baseName, revision, headModules, weights };
+    const forOthers = { ...named, tensors: exported ?? tensors, facts };
     const isWhole = await writePeftFolder(folder, { ...forOthers, kept: earlier?.peft });
     if (exported || !isWhole) await writeDurably(join(folder, TRAINED_WEIGHTS), safetensorsChunks(tensors));
   } else if (method.name === 'adapter' && hasHubPlaces(model.type)) {

@@ -5,7 +5,7 @@
 export {
   ADAPTER_CONFIG,
   type Adapter,
-  expectBaseReference,
+  expectNamedBase,
   plainForm,
   readAdapter,
   readModelNotes,
@@ -25,4 +25,4 @@ export {
 export { writeMlxFolder } from './mlx/folder.node.ts';
 export { otherForms } from './otherForms.ts';
 export { writePeftFolder } from './peft/folder.node.ts';
-export { hasPeftForm } from './peft/forms.ts';
+export { hasPeftForm, type PeftConfig } from './peft/forms.ts';

@@ -14,7 +14,7 @@ const chat = z.object({ template_sha256: z.string(), end_token_ids: z.array(z.in
 const identity = z.object({
   /** Hub id where known, else the folder. */
   name: z.string(),
-  /** What fetches it again. */
+  /** What fetches it again: its name, on the hub with the revision that was asked for. */
   reference: z.string(),
   config_sha256: z.string(),
   tokenizer_sha256: z.string(),
@@ -90,6 +90,6 @@ export function expectBase(actual: BaseIdentity, { base }: Pick<Manifest, 'base'
     code: 'BASE_MISMATCH',
     where,
     problem: `it was trained on ${base.name}; the ${other[0]} of ${actual.name} is another one`,
-    fix: `use it with ${base.name}`,
+    fix: `use it with ${base.reference}`,
   });
 }

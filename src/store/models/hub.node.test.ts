@@ -1,13 +1,22 @@
-import { createHash } from 'node:crypto';
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { scanCacheDir } from '@huggingface/hub';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type FakeHub,
+  fakeHub,
+  gitOid,
+  json,
+  listen,
+  note,
+  type Seen,
+  serve,
+  sha256,
+  stop,
+} from '../../../tests/fakeHub.ts';
 import { type FetchProgress, fetchModel } from '../index.ts';
-import { gitBlobHash } from './sha256.node.ts';
 
 const commit = 'a'.repeat(40);
 const id = 'org/tiny';
@@ -22,50 +31,16 @@ const model: Record<string, Buffer> = {
   'README.md': Buffer.from('# tiny'),
 };
 
-interface Seen {
-  readonly server: 'hub' | 'cdn';
-  readonly url: string;
-  readonly token: string | undefined;
-  readonly range: string | undefined;
-}
-
-/** A hub that keeps large files on another host, as the real one does. Each field may be changed by a test. */
-interface FakeHub {
-  files: Record<string, Buffer>;
-  sha: string;
-  /** Added to what the tree lists. */
-  listed: object[];
-  /** Answers every request to the hub with this status. */
-  status: number | undefined;
-  /** Where the tree says that its next page is. */
-  next: string | undefined;
-  /** Sends a large file in place of the usual way. */
-  sendLarge: ((content: Buffer, request: IncomingMessage, response: ServerResponse) => void) | undefined;
-  /** What is sent in place of a file's content. */
-  served: Record<string, Buffer>;
-  readonly seen: Seen[];
-}
-
 let hub: FakeHub;
 let servers: Server[];
 let home: string;
 let environment: Record<string, string>;
 
 beforeEach(async () => {
-  hub = {
-    files: { ...model },
-    sha: commit,
-    listed: [],
-    status: undefined,
-    next: undefined,
-    sendLarge: undefined,
-    served: {},
-    seen: [],
-  };
+  hub = fakeHub(id, commit, model);
   home = await mkdtemp(join(tmpdir(), 'attune-hub-'));
-  const cdn = await listen(answerAsCdn);
-  const api = await listen((request, response) => answerAsHub(request, response, cdn.address));
-  servers = [cdn.server, api.server];
+  const api = await serve(hub);
+  servers = api.servers;
   environment = { HF_ENDPOINT: api.address, HF_HOME: home, HF_TOKEN: 'hf_secret', ATTUNE_HOME: join(home, 'attune') };
 });
 
@@ -74,69 +49,7 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-async function listen(answer: (request: IncomingMessage, response: ServerResponse) => void) {
-  const server = createServer(answer);
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return { server, address: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
-async function stopServers(): Promise<void> {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((done) => server.close(done));
-  }
-}
-
-function note(server: Seen['server'], request: IncomingMessage): void {
-  const { authorization: token, range } = request.headers;
-  hub.seen.push({ server, url: request.url!, token, range });
-}
-
-function answerAsHub(request: IncomingMessage, response: ServerResponse, cdn: string): void {
-  note('hub', request);
-  const { pathname } = new URL(request.url!, cdn);
-  if (hub.status)
-    return void response.writeHead(hub.status, { 'content-type': 'application/json' }).end('{"error":"said the hub"}');
-  if (pathname.startsWith(`/api/models/${id}/revision/`)) return void json(response, { _id: '1', id, sha: hub.sha });
-  if (pathname === `/api/models/${id}/tree/${hub.sha}`)
-    return void json(response, [...Object.entries(hub.files).map(treeEntry), ...hub.listed]);
-  const path = decodeURIComponent(pathname.slice(`/${id}/resolve/${hub.sha}/`.length));
-  const content = hub.served[path] ?? hub.files[path];
-  if (!content) return void response.writeHead(404).end();
-  if (isLarge(path))
-    return void response.writeHead(302, { location: `${cdn}/${encodeURIComponent(path)}?signature=secret` }).end();
-  response.writeHead(200, { etag: `"${gitOid(content)}"`, 'content-length': content.length }).end(content);
-}
-
-function answerAsCdn(request: IncomingMessage, response: ServerResponse): void {
-  note('cdn', request);
-  const path = decodeURIComponent(new URL(request.url!, 'http://cdn').pathname.slice(1));
-  const content = hub.served[path] ?? hub.files[path]!;
-  if (hub.sendLarge) hub.sendLarge(content, request, response);
-  else response.writeHead(200, { 'content-length': content.length }).end(content);
-}
-
-function json(response: ServerResponse, value: unknown): void {
-  const link = Array.isArray(value) && hub.next ? { link: `<${hub.next}>; rel="next"` } : {};
-  response.writeHead(200, { 'content-type': 'application/json', ...link }).end(JSON.stringify(value));
-}
-
-function treeEntry([path, content]: [string, Buffer]): object {
-  const entry = { type: 'file', path, size: content.length, oid: gitOid(content) };
-  return isLarge(path) ? { ...entry, lfs: { oid: sha256(content), size: content.length, pointerSize: 130 } } : entry;
-}
-
-function isLarge(path: string): boolean {
-  return path.endsWith('.safetensors');
-}
-
-function gitOid(content: Buffer): string {
-  return gitBlobHash(content.length).update(content).digest('hex');
-}
-
-function sha256(content: Buffer): string {
-  return createHash('sha256').update(content).digest('hex');
-}
+const stopServers = (): Promise<void> => stop(servers);
 
 const cache = (): string => join(home, 'hub', 'models--org--tiny');
 const blobs = async (): Promise<string[]> => readdir(join(cache(), 'blobs')).catch(() => []);
@@ -179,9 +92,9 @@ describe('a model of the hub', () => {
 
   test('does not show the token to a host that the listing names', async () => {
     const other = await listen((request, response) => {
-      note('cdn', request);
+      note(hub, 'cdn', request);
       hub.next = undefined;
-      json(response, []);
+      json(hub, response, []);
     });
     servers.push(other.server);
     hub.next = `${other.address}/page2`;
@@ -255,6 +168,12 @@ describe('a model of the hub', () => {
     expect((await fetchModel(id, { environment })).bytes).toBe(300_002);
   });
 
+  test('that is an adapter of AdapterHub comes with its head', async () => {
+    const names = ['adapter.safetensors', 'adapter_config.json', 'head_config.json', 'model_head.safetensors'];
+    hub.files = Object.fromEntries(names.map((name) => [name, Buffer.from('{}')]));
+    expect((await readdir((await fetchModel(id, { environment })).path)).sort()).toEqual(names);
+  });
+
   test('fetched by several at once arrives once and whole for each', async () => {
     const all = await Promise.all([1, 2, 3].map(() => fetchModel(id, { environment })));
     expect(new Set(all.map(({ path }) => path)).size).toBe(1);
@@ -323,11 +242,11 @@ describe('a download that goes wrong', () => {
     hub.sendLarge = (content, _request, response) => {
       response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 100_000));
     };
-    const stop = new AbortController();
+    const stopping = new AbortController();
     const onProgress = ({ file }: FetchProgress): void => {
-      if (file === 'model.safetensors') stop.abort(new Error('enough'));
+      if (file === 'model.safetensors') stopping.abort(new Error('enough'));
     };
-    await expect(fetchModel(id, { environment, signal: stop.signal, onProgress })).rejects.toThrow('enough');
+    await expect(fetchModel(id, { environment, signal: stopping.signal, onProgress })).rejects.toThrow('enough');
     expect((await blobs()).filter((name) => name.startsWith(sha256(weights)))).toEqual([]);
     expect((await blobs()).filter((name) => name.includes('incomplete'))).toEqual([]);
     await expect(lstat(join(cache(), 'snapshots', commit, 'model.safetensors'))).rejects.toThrow();

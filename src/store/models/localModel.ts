@@ -1,3 +1,5 @@
+import { atRevision, nameAndRevision } from './reference.ts';
+
 export interface LocalModel {
   /** As the user wrote it. */
   readonly reference: string;
@@ -10,6 +12,11 @@ export interface LocalModel {
   readonly revision?: string;
   /** Hub id where known, else the folder. */
   readonly name: string;
+}
+
+/** What fetches the very model again: its name, with the revision that was asked for. */
+export function lastingReference({ source, name, reference }: LocalModel): string {
+  return source === 'folder' ? name : atRevision(name, nameAndRevision(reference).revision);
 }
 
 export interface FetchProgress {

@@ -42,6 +42,18 @@ function parseHub(reference: string, revision?: string): HubReference | undefine
   return { kind: 'hub', id, ...(wanted !== undefined && { revision: wanted }) };
 }
 
+/** A model's name, and the revision that a reference to the hub has. */
+export function nameAndRevision(reference: string): { readonly name: string; readonly revision?: string | undefined } {
+  const wanted = parseReference(reference);
+  return wanted?.kind === 'hub' ? { name: wanted.id, revision: wanted.revision } : { name: reference };
+}
+
+/** The reference to a revision of a model; what has none, as a folder, or names one already stays as it is. */
+export function atRevision(name: string, revision: string | undefined): string {
+  const wanted = parseReference(name);
+  return revision && wanted?.kind === 'hub' && wanted.revision === undefined ? `${name}@${revision}` : name;
+}
+
 function onlyOne(reference: string, written: string | undefined, option: string | undefined): string | undefined {
   if (written !== undefined && option !== undefined && written !== option) {
     const problem = `the reference asks for ${written}, the option "revision" for ${option}`;

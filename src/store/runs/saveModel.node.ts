@@ -16,6 +16,7 @@ const tokenizerFiles = [
   'merges.txt',
   'tokenizer.model',
   'chat_template.jinja',
+  'chat_template.json',
   'generation_config.json',
 ];
 

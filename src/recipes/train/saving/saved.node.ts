@@ -43,7 +43,7 @@ async function saveModel(running: Running, tensors: ReturnType<typeof tensorsOf>
 }
 
 async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsOf>): Promise<void> {
-  const { recipe, baseName, source, task, data, model, initial, folder } = running;
+  const { recipe, baseName, baseReference = baseName, source, task, data, model, initial, folder } = running;
   const { architecture, config } = source.description;
   const manifest: Manifest = {
     format: 1,
@@ -51,7 +51,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     method: model.method,
     labels: [...data.labels],
     max_length: data.maxLength,
-    base: await identify(source.folder, { name: baseName, reference: baseName }),
+    base: await identify(source.folder, { name: baseName, reference: baseReference }),
     tensors: Object.fromEntries(tensors.map(({ name, shape }) => [name, [...shape]])),
     fingerprint: await fingerprintOf(model.scorer, source.description),
     ...(data.chat && { chat: chatNotes(data.chat) }),

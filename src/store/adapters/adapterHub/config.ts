@@ -40,7 +40,8 @@ export function settingsFromHub(file: HubConfig, where: string): MethodSettings 
     throw cannotOpen(where, `config.architecture is ${JSON.stringify(config['architecture'])}`);
   }
   refuseOther(config, plainBottleneck, where);
-  const { reduction_factor, non_linearity, scaling } = config;
+  const { reduction_factor, scaling } = config;
+  const non_linearity = activationOf(file);
   const placement = Object.entries(placements).find(([, fields]) =>
     Object.entries(fields).every(([field, value]) => (config[field] ?? false) === value),
   )?.[0];
@@ -50,6 +51,16 @@ export function settingsFromHub(file: HubConfig, where: string): MethodSettings 
   if (settings.success) return settings.data;
   const [issue] = settings.error.issues;
   throw wrongField(file, { ...issue!, path: ['config', ...issue!.path] }, where);
+}
+
+/** What activations were called before files had a version. */
+const olderActivations: ReadonlyMap<unknown, string> = new Map([
+  ['gelu', 'gelu_new'],
+  ['gelu_orig', 'gelu'],
+]);
+
+function activationOf({ config: { non_linearity: name }, version }: HubConfig): unknown {
+  return version === undefined ? (olderActivations.get(name) ?? name) : name;
 }
 
 export interface HubModel {

@@ -1,14 +1,8 @@
 /** A folder of AdapterHub's library: adapter and head in files of their own, each with its configuration. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openFile } from '../../../files/bytes.node.ts';
-import {
-  type Checkpoint,
-  joinFiles,
-  type NamedTensor,
-  openSafetensors,
-  safetensorsChunks,
-} from '../../../files/index.ts';
+import { type Checkpoint, joinFiles, type NamedTensor, safetensorsChunks } from '../../../files/index.ts';
+import { joinOpened } from '../../../files/joinOpened.node.ts';
 import { readJson } from '../../../files/modelFolder.node.ts';
 import type { AdapterSettings } from '../../../methods/adapter.ts';
 import type { LoraSettings } from '../../../methods/lora.ts';
@@ -17,6 +11,7 @@ import { noSafetensors } from '../noSafetensors.ts';
 import type { HubConfig } from './checks.ts';
 import { bottleneckFields, type HubModel, headFromLabels, hubConfig } from './config.ts';
 import { openFused } from './fused.ts';
+import type { HubHead } from './head.node.ts';
 import { attentionLetters } from './lora.ts';
 import { hubLora } from './loraWriter.ts';
 import { type HubPlaces, hubPlace, ownPlace, placesOf, requirePlaces } from './places.ts';
@@ -25,29 +20,32 @@ const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter.safetensors';
 const HEAD_CONFIG = 'head_config.json';
 const HEAD_WEIGHTS = 'model_head.safetensors';
-/** What scores tokens the library never trains: a language model's head is a copy of the base's. */
-const COPIED_HEAD = 'lm_head.weight';
-
 export const hasHubPlaces = (modelType: string): boolean => placesOf(modelType) !== undefined;
 
-export async function openHubFolder(folder: string, { name, model_type, config }: HubConfig): Promise<Checkpoint> {
-  const places = requirePlaces(model_type, join(folder, CONFIG));
-  const present = [WEIGHTS, HEAD_WEIGHTS].filter((file) => existsSync(join(folder, file)));
-  if (!present.includes(WEIGHTS)) {
-    throw noSafetensors(join(folder, WEIGHTS), 'save the adapter again with save_adapter(…, use_safetensors=True)');
-  }
-  const files = await Promise.all(present.map(async (file) => openSafetensors(await openFile(join(folder, file)))));
-  const renamed = (stored: string) => (stored === COPIED_HEAD ? undefined : ownHubName(stored, name, places));
-  const checkpoint = joinFiles(files, renamed);
-  const slots = attentionLetters(config).map((letter) => 'qkv'.indexOf(letter));
-  return places.fused && config['architecture'] === 'lora' ? openFused(checkpoint, places.fused, slots) : checkpoint;
+const PICKLED_HEAD = 'pytorch_model_head.bin';
+
+interface Opened {
+  readonly file: HubConfig;
+  readonly head: HubHead;
 }
 
-/** The label names that a head was saved with, in the order of its outputs. */
-export async function hubLabels(folder: string): Promise<string[] | undefined> {
-  const head = (await readJson(folder, HEAD_CONFIG)) as { label2id?: Record<string, number> } | undefined;
-  const entries = Object.entries(head?.label2id ?? {});
-  return entries.length > 1 ? entries.sort(([, a], [, b]) => a - b).map(([label]) => label) : undefined;
+export async function openHubFolder(folder: string, { file, head }: Opened): Promise<Checkpoint> {
+  const { name, model_type, config } = file;
+  const places = requirePlaces(model_type, join(folder, CONFIG));
+  const present = [WEIGHTS, HEAD_WEIGHTS].filter((file) => existsSync(join(folder, file)));
+  const wanted = existsSync(join(folder, PICKLED_HEAD)) ? [WEIGHTS, HEAD_WEIGHTS] : [WEIGHTS];
+  const missing = wanted.find((file) => !present.includes(file));
+  if (missing) {
+    throw noSafetensors(join(folder, missing), 'save the adapter again with save_adapter(…, use_safetensors=True)');
+  }
+  const renamed = (stored: string): string | undefined => {
+    const own = head.ownName(stored);
+    return own === undefined ? undefined : ownHubName(own, name, places);
+  };
+  const paths = present.map((file) => join(folder, file));
+  const checkpoint = await joinOpened(paths, (files) => joinFiles(files, renamed));
+  const slots = attentionLetters(config).map((letter) => 'qkv'.indexOf(letter));
+  return places.fused && config['architecture'] === 'lora' ? openFused(checkpoint, places.fused, slots) : checkpoint;
 }
 
 export interface HubSaved {
@@ -100,9 +98,13 @@ const hubName = (name: string, adapter: string, places: HubPlaces): string =>
       return part === 'adapter_down' ? `${at}0.` : at;
     });
 
+/** What the library called its adapters before all of them had one name. */
+const LEGACY = /\.(attention|layer)_text_(task|lang)_adapters\./;
+
 /** Undefined for what belongs to another adapter of the model. */
 export function ownHubName(stored: string, adapter: string, places: HubPlaces): string | undefined {
-  const [place, kind, owner, rest] = /^(.*)\.(adapters|loras)\.([^.]+)\.(.*)$/.exec(stored)?.slice(1) ?? [];
+  const named = stored.replace(LEGACY, '.adapters.');
+  const [place, kind, owner, rest] = /^(.*)\.(adapters|loras)\.([^.]+)\.(.*)$/.exec(named)?.slice(1) ?? [];
   if (place === undefined) return stored;
   if (owner !== adapter) return undefined;
   if (kind === 'loras') return `${place}.${rest}.weight`;

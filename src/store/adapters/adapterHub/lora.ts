@@ -39,7 +39,7 @@ export function loraSettings(file: HubConfig, where: string): MethodSettings {
   const { config } = checked(loraFields, file, where);
   const places = requirePlaces(model_type, where);
   const { r, alpha, dropout, leave_out: without } = config;
-  // Before 1.1.0 the library left alpha out of the product.
+  // Before 1.1.0 `adapters` left alpha out of the product; the library of another name that came before it did not.
   const used = isBefore(version, [1, 1]) ? r : alpha;
   return methods.lora.settings.parse({
     name: 'lora',
@@ -71,7 +71,7 @@ function fusedRank(config: Fields, { fused }: HubPlaces, { r, alpha }: { r: numb
 
 function isBefore(version: unknown, [major, minor]: readonly [number, number]): boolean {
   const found = /^adapters\.(\d+)\.(\d+)/.exec(String(version));
-  if (!found) return true;
+  if (!found) return false;
   const [first, second] = found.slice(1).map(Number) as [number, number];
   return first < major || (first === major && second < minor);
 }

@@ -6,8 +6,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AttuneError } from '../../../errors/index.ts';
-import { openFile } from '../../../files/bytes.node.ts';
-import { type Checkpoint, joinFiles, openSafetensors, safetensorsChunks } from '../../../files/index.ts';
+import { type Checkpoint, joinFiles, safetensorsChunks } from '../../../files/index.ts';
+import { joinOpened } from '../../../files/joinOpened.node.ts';
 import { type MethodSettings, methods } from '../../../methods/index.ts';
 import { writeDurably, writeJson } from '../../runs/atomic.node.ts';
 import { otherForms } from '../otherForms.ts';
@@ -68,10 +68,11 @@ export async function settingsFromMlx(folder: string, config: MlxConfig): Promis
 export async function openMlxFolder(folder: string): Promise<Checkpoint> {
   const where = join(folder, WEIGHTS);
   if (!existsSync(where)) throw cannotOpen(where, 'it is not there');
-  const file = await openSafetensors(await openFile(where));
-  const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
-  if (foreign !== undefined) throw cannotOpen(where, `it has a tensor '${foreign}'`);
-  const stored = joinFiles([file], ownName);
+  const stored = await joinOpened([where], ([file]) => {
+    const foreign = [...file!.tensors.keys()].find((name) => ownName(name) === undefined);
+    if (foreign !== undefined) throw cannotOpen(where, `it has a tensor '${foreign}'`);
+    return joinFiles([file!], ownName);
+  });
   return {
     ...stored,
     shapeOf(name) {

@@ -75,6 +75,7 @@ const withoutEmptyLists = (fields: PeftConfig) =>
 
 export interface PeftIdentity {
   readonly baseName: string;
+  readonly revision?: string | undefined;
   readonly facts: ModelFacts;
   /** Linear layers that the adapter changes. */
   readonly adapted: readonly string[];
@@ -87,7 +88,7 @@ export interface PeftIdentity {
 
 /** adapter_config.json as PEFT writes it. Fields of `kept` that have no setting here are written back unchanged. */
 export function peftFromSettings(settings: MethodSettings, identity: PeftIdentity, kept: PeftConfig = {}): PeftConfig {
-  const { baseName, facts, adapted, headModules, taskType, weights = [] } = identity;
+  const { baseName, revision = null, facts, adapted, headModules, taskType, weights = [] } = identity;
   const form = peftForms[settings.name]!;
   const set = settings as MethodSettings & PeftConfig;
   const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? form.unset?.[field] ?? null]));
@@ -100,7 +101,6 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
   return {
     task_type: taskType,
     auto_mapping: null,
-    revision: null,
     ...form.written,
     // Where it is another, PEFT warns and takes the model's.
     ...('fan_in_fan_out' in form.written && { fan_in_fan_out: facts.fanInFanOut ?? false }),
@@ -112,6 +112,7 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
     ...(form.hasNumbers && numberFields(set['target_modules'], kept)),
     peft_type: form.type,
     base_model_name_or_path: baseName,
+    revision,
     inference_mode: true,
     modules_to_save: saved.length > 0 ? saved : null,
   };

@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttuneError } from '../../../errors/index.ts';
-import { openFile } from '../../../files/bytes.node.ts';
 import {
   type Checkpoint,
   joinFiles,
   type NamedTensor,
-  openSafetensors,
+  type Safetensors,
   safetensorsChunks,
 } from '../../../files/index.ts';
+import { joinOpened } from '../../../files/joinOpened.node.ts';
 import type { MethodSettings, ModelFacts } from '../../../methods/index.ts';
 import { plainSettings } from '../../../methods/lora.ts';
 import { chooses } from '../../../methods/pattern.ts';
@@ -27,9 +27,12 @@ const WEIGHTS = 'adapter_model.safetensors';
 export async function openPeftFolder(folder: string, config: PeftConfig): Promise<Checkpoint> {
   const where = join(folder, WEIGHTS);
   if (!existsSync(where)) throw noSafetensors(where, 'save the adapter with PEFT again, which writes safetensors');
-  const file = await openSafetensors(await openFile(where));
+  return await joinOpened([where], ([file]) => ownTensors(file!, config));
+}
+
+async function ownTensors(file: Safetensors, config: PeftConfig): Promise<Checkpoint> {
   const foreign = [...file.tensors.keys()].find((name) => ownName(name) === undefined);
-  if (foreign !== undefined) throw foreignName(foreign, where);
+  if (foreign !== undefined) throw foreignName(foreign, file.name);
   // Of a layer that has given up all of its ranks PEFT keeps tensors without values.
   const isEmpty = (stored: string): boolean => file.tensors.get(stored)!.bytes === 0;
   const nameOf = (stored: string) => (isCopy(stored) || isEmpty(stored) ? undefined : ownName(stored));
@@ -52,6 +55,8 @@ export interface PeftSaved {
   /** What PEFT calls the task. */
   readonly taskType: string;
   readonly baseName: string;
+  /** Of a base on the hub, where one was asked for. */
+  readonly revision?: string | undefined;
   readonly tensors: readonly NamedTensor[];
   readonly facts: ModelFacts;
   readonly headModules: readonly string[];

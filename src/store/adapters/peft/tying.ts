@@ -1,7 +1,6 @@
 /** What PEFT does with `ensure_weight_tying`, and what its folders have for it. */
-import type { Checkpoint, NamedTensor } from '../../../files/index.ts';
+import { type Checkpoint, haveEqualValues, type NamedTensor } from '../../../files/index.ts';
 import { chooses } from '../../../methods/pattern.ts';
-import { haveEqualValues } from '../../../training/index.ts';
 import type { PeftConfig } from './forms.ts';
 import type { Weight } from './savedModules.ts';
 
@@ -41,7 +40,7 @@ export async function copyIn(saved: Checkpoint, config: PeftConfig): Promise<str
   if (!tiesIn(config) || shape === undefined) return undefined;
   for (const name of saved.names) {
     const isAlike = name !== head && saved.shapeOf(name)!.join() === shape;
-    if (isAlike && (await haveEqualValues(saved, [name, head]))) return head;
+    if (isAlike && (await haveEqualValues({ checkpoint: saved, name }, { checkpoint: saved, name: head }))) return head;
   }
   return undefined;
 }

@@ -122,7 +122,8 @@ export const lora = defineMethod({
       validate(built) {
         refuseIdle(given, places, built, 'linear and embeddings');
         refuseIdleLoftQ(given, places, built);
-        if (run && startsInWeight(given.init)) refuseWideRank(given, built, places);
+        // A saved adapter does not start again.
+        if (run) refuseWideRank(given, built, places);
       },
     };
   },

@@ -35,22 +35,37 @@ test.each([
 });
 
 describe('a saved adapter answers as it was trained', () => {
-  test.each([{ exclude_modules: ['nothing'] }, { init: 'pissa', r: 40, target_modules: ['query'] }])(
-    'with %j',
-    async (wish) => {
-      await expect(open(['lora', wish], {})).resolves.toBeDefined();
-      await expect(open(['lora', wish])).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-    },
-  );
+  test.each([
+    { exclude_modules: ['nothing'] },
+    { init: 'pissa', r: 40, target_modules: ['query'] },
+    { init: 'loftq', base_precision: 'int4', r: 40, target_modules: ['query'] },
+  ])('with %j', async (wish) => {
+    await expect(open(['lora', wish], {})).resolves.toBeDefined();
+    await expect(open(['lora', wish])).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  });
 });
 
-test.each(['pissa', 'olora'] as const)('%s finds no more directions than a layer has', async (init) => {
+test.each([
+  { init: 'pissa' },
+  { init: 'olora' },
+  { init: 'loftq', base_precision: 'int4' },
+  { init: 'loftq', base_precision: 'int8' },
+])('%j finds no more directions than a layer has', async (start) => {
   // Queries are [32, 32].
-  await expect(open(['lora', { init, r: 32 }])).resolves.toBeDefined();
-  await expect(open(['lora', { init, r: 33 }])).rejects.toMatchObject({
+  await expect(open(['lora', { ...start, r: 32 }])).resolves.toBeDefined();
+  await expect(open(['lora', { ...start, r: 33 }])).rejects.toMatchObject({
     where: 'method.r',
     problem: expect.stringMatching(
-      /^(pissa|olora) starts from directions of .*query, which has 32, and the rank is 33$/,
+      /^(pissa|olora|loftq) starts from directions of .*query, which has 32, and the rank is 33$/,
     ),
+  });
+});
+
+test('a layer that LoftQ leaves out has the usual start, and any rank', async () => {
+  // The feed-forward layers are [48, 32], which is not made of blocks of 32 both ways.
+  const wide = { target_modules: ['query', 'intermediate.dense'], r: 8, rank_pattern: { 'intermediate.dense': 36 } };
+  await expect(open(['lora', { init: 'loftq', base_precision: 'int4', ...wide }])).resolves.toBeDefined();
+  await expect(open(['lora', { init: 'loftq', base_precision: 'int8', ...wide }])).rejects.toMatchObject({
+    where: 'method.r',
   });
 });

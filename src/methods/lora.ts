@@ -19,6 +19,11 @@ import { unfreezeSchedule } from './unfreezing.ts';
 
 const perModule = z.record(z.string().min(1), z.number().positive());
 
+/** MLX-LM's key is no other name of `lora_alpha`: its 20 would be a scale of 2.5. */
+export const withoutScale = {
+  scale: "give lora_alpha, r times as much: MLX-LM's scale is lora_alpha / r",
+};
+
 /** Keys of every method that adds a product of two narrow matrices. */
 export const lowRankFields = {
   r: z
@@ -32,7 +37,7 @@ export const lowRankFields = {
     .default(16)
     .meta({
       description: 'The addition is scaled by `lora_alpha / r`.',
-      aliases: ['alpha', 'scale'],
+      aliases: ['alpha'],
     }),
   lora_dropout: z.number().min(0).lt(1).default(0).meta({
     description: 'Share of the inputs of the added matrices that is dropped while training.',
@@ -84,7 +89,10 @@ const settings = z
         aliases: ['loftq_config', 'num_iter'],
       }),
   })
-  .meta({ description: 'LoRA: small low-rank matrices beside frozen linear layers are trained.' });
+  .meta({
+    description: 'LoRA: small low-rank matrices beside frozen linear layers are trained.',
+    without: withoutScale,
+  });
 
 export type LoraSettings = z.output<typeof settings>;
 export type LowRankSettings = Omit<LoraSettings, 'name' | 'init' | 'loftq_iter'> &

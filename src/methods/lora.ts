@@ -55,10 +55,16 @@ export const lowRankFields = {
   bias: z.enum(['none', 'all', 'lora_only']).default('none').meta({
     description: 'Biases that are trained too: none, all of the model, or those of the layers with an addition.',
   }),
-  loraplus_lr_ratio: z.number().positive().optional().meta({
-    description: 'LoRA+: B learns with this multiple of the learning rate (https://arxiv.org/abs/2402.12354).',
-    defaultText: '1',
-  }),
+  loraplus_lr_ratio: z
+    .number()
+    .positive()
+    .optional()
+    .meta({
+      description:
+        'LoRA+: B learns with this multiple of the learning rate (https://arxiv.org/abs/2402.12354). As in PEFT, whatever has one ' +
+        "dimension does so too: biases, the head's among them, norms, lengths of DoRA's rows.",
+      defaultText: '1',
+    }),
   base_precision: basePrecision,
   layer_lr_decay: layerDecay,
   unfreeze_schedule: unfreezeSchedule,

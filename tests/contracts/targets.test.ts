@@ -16,6 +16,7 @@ test.each([
   [['dora', { target_modules: '((' }], 'target_modules', /^'\(\(' is no regular expression$/],
   [['ln_tuning', { target_modules: '((' }], 'target_modules', /^'\(\(' is no regular expression$/],
   [['ia3', { feedforward_modules: '((' }], 'feedforward_modules', /^'\(\(' is no regular expression$/],
+  [['prefix_tuning', { encoder_hidden_size: 8 }], 'encoder_hidden_size', /^8 is the width of a network, and prefix_/],
   [['lora', { target_modules: ['query', 'qurey'] }], 'target_modules', /^'qurey' matches nothing$/],
 ] as const)('%j is refused', async (wish, key, problem) => {
   await expect(open(wish)).rejects.toMatchObject({

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import type { Tensor } from '../../engine/graph/index.ts';
 import { linear, reshape, slice, tanh, transpose } from '../../engine/ops/index.ts';
+import { AttuneError } from '../../errors/index.ts';
 import { type KeyValueSite, type Method, shifted } from '../../models/nn/index.ts';
 import { basePrecision } from '../basePrecision.ts';
 import { defineMethod, layerDecay } from '../definition.ts';
@@ -37,14 +38,27 @@ export const prefixTuning = defineMethod({
   settings,
   learningRate: ({ prefix_projection: isProjected }) => (isProjected ? 1e-3 : 1e-2),
   positions: ({ num_virtual_tokens: count }) => count,
-  attach: (given) => ({
-    name: 'prefix_tuning',
-    trains: ({ head }) => head,
-    batch: (batch) => shifted(batch, given.num_virtual_tokens),
-    before: { positions: given.num_virtual_tokens },
-    survey: ({ blocks }) => inEveryBlock(given, blocks),
-  }),
+  attach(given) {
+    refuseIdleWidth(given);
+    return {
+      name: 'prefix_tuning',
+      trains: ({ head }) => head,
+      batch: (batch) => shifted(batch, given.num_virtual_tokens),
+      before: { positions: given.num_virtual_tokens },
+      survey: ({ blocks }) => inEveryBlock(given, blocks),
+    };
+  },
 });
+
+function refuseIdleWidth({ prefix_projection: isProjected, encoder_hidden_size: width }: PrefixSettings): void {
+  if (isProjected || width === undefined) return;
+  throw new AttuneError({
+    code: 'CONFIG_INVALID',
+    where: 'method.encoder_hidden_size',
+    problem: `${width} is the width of a network, and prefix_projection is false: there is none`,
+    fix: 'give prefix_projection: true, or remove it',
+  });
+}
 
 const inEveryBlock = (given: PrefixSettings, blocks: number): Method => ({
   name: 'prefix_tuning',

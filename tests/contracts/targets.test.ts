@@ -70,3 +70,17 @@ test('a layer that LoftQ leaves out has the usual start, and any rank', async ()
     where: 'method.r',
   });
 });
+
+test.each([
+  [{ layers: '5-2' }, '.layers', '5-2 ends before it begins', 'give 2-5'],
+  [{ layers: '0,2-1' }, '.layers', '2-1 ends before it begins', 'give 1-2'],
+  [{ layers: '2-1', head: false }, '.layers', '2-1 ends before it begins', 'give 1-2'],
+  [{ head: false }, '', 'it trains nothing', 'give a number of last layers, or head: true'],
+])('freeze %j is refused', async (trainable, key, problem, fix) => {
+  await expect(open(['freeze', { trainable }])).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    where: `method.trainable${key}`,
+    problem,
+    fix,
+  });
+});

@@ -84,3 +84,21 @@ test.each([
     fix,
   });
 });
+
+const wholePath = ': a text is one regular expression over the whole path';
+test.each([
+  [['lora', { target_modules: 'query' }], 'target_modules', `write [query], or '.*\\.query'${wholePath}`],
+  [['lora', { target_modules: 'output.dense' }], 'target_modules', `[output.dense], or '.*\\.output\\.dense'`],
+  [['lora', { exclude_modules: 'query' }], 'exclude_modules', `write [query], or '.*\\.query'${wholePath}`],
+  [['ln_tuning', { target_modules: 'LayerNorm' }], 'target_modules', `write [LayerNorm], or '.*\\.LayerNorm'`],
+  [['ia3', { feedforward_modules: 'output.dense' }], 'feedforward_modules', `write [output.dense], or '.*`],
+  [['lora', { target_modules: 'qurey' }], 'target_modules', '(a text is one regular expression over the whole path)'],
+  [['lora', { target_modules: ['all-linear'] }], 'target_modules', 'write it alone and without brackets: all-linear'],
+  [['lora', { target_modules: ['qurey'] }], 'target_modules', '(the end of a path is enough)'],
+] as const)('what %j should have said is told', async (wish, key, fix) => {
+  await expect(open(wish)).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    where: `method.${key}`,
+    fix: expect.stringContaining(fix),
+  });
+});

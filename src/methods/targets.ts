@@ -61,8 +61,10 @@ export function targeting(choice: Choice, defaults: readonly string[], norms: re
   const targets = choice.target_modules ?? defaults;
   const isTarget = ({ path, head, vocabulary = false }: Place): boolean => {
     if (head || isSaved(choice, `${path}.weight`)) return false;
+    // A norm's bias is asked for too: `.*` reaches it, and nothing is added to a norm.
+    if (chooses(norms, path)) return false;
     if (choice.exclude_modules !== undefined && chooses(choice.exclude_modules, path)) return false;
-    return targets === ALL_LINEAR ? !vocabulary && !chooses(norms, path) : chooses(targets, path);
+    return targets === ALL_LINEAR ? !vocabulary : chooses(targets, path);
   };
   return {
     isTarget,

@@ -81,8 +81,8 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
   const own = Object.fromEntries(form.shared.map((field) => [field, set[field] ?? null]));
   const layers = Object.entries(form.layers(facts)).map(([field, names]) => [field, set[field] ?? names]);
   const saved = [...new Set([...headModules, ...((set['modules_to_save'] as string[] | undefined) ?? [])])];
-  // `all-linear` means other layers to other programs: the layers themselves are named.
-  const isEveryLayer = set['target_modules'] === 'all-linear';
+  // To other programs `all-linear` means other layers, and an expression may reach modules that are none: the layers are named.
+  const isOpen = typeof set['target_modules'] === 'string' && adapted.length > 0;
   return {
     task_type: taskType,
     auto_mapping: null,
@@ -94,7 +94,7 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
     ...form.fixed,
     ...own,
     ...Object.fromEntries(layers),
-    ...(isEveryLayer && { target_modules: adapted }),
+    ...(isOpen && { target_modules: adapted }),
     peft_type: form.type,
     base_model_name_or_path: baseName,
     inference_mode: true,

@@ -19,6 +19,7 @@ import {
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import { type Divided, divide, type FrozenPart, openFrozenPart, type Programs } from './frozenPart.node.ts';
+import { keptForms } from './keptForms.ts';
 import type { StepPlan } from './plan.ts';
 import type { PreparedData } from './prepareData.node.ts';
 import type { RunTask } from './tasks/index.ts';
@@ -38,8 +39,8 @@ export interface TrainingModel extends AsyncDisposable {
   readonly scorer: Scorer;
   /** Where the frozen layers' outputs are kept: then the trainer reads these. */
   readonly frozen: FrozenPart | undefined;
-  /** Why they are not, where they could be. */
-  readonly refused: string | undefined;
+  /** What its user should know of it before the first step. */
+  readonly notes: readonly string[];
   readonly memory: ParameterMemory;
   readonly parameters: readonly Parameter[];
   /** Every weight is trained. */
@@ -108,6 +109,7 @@ export async function openModel(recipe: Recipe, start: Start, known: Known): Pro
   const method = settledMethod(recipe.method, plan);
   const programs = await programsOf(recipe, start, { ...known, method });
   const { learning, measured } = programs;
+  const kept = keptForms(learning, basePrecisionOf(method));
   const parameters = learning.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
   const labels = task.hasLabels ? data.labels : undefined;
@@ -134,7 +136,7 @@ export async function openModel(recipe: Recipe, start: Start, known: Known): Pro
     trainer,
     scorer,
     frozen,
-    refused,
+    notes: [kept, refused].filter((note) => note !== undefined),
     memory,
     parameters,
     isWhole: recipe.method.name === 'full',

@@ -7,8 +7,10 @@ import { print } from '../../src/engine/graph/index.ts';
 import { safetensorsChunks } from '../../src/files/index.ts';
 import { mergedTensors } from '../../src/inference/merged.ts';
 import { type MethodSettings, methods } from '../../src/methods/index.ts';
+import { packedTokenInputs } from '../../src/models/nn/index.ts';
 import { parameterValues, trainSteps } from '../../src/training/index.ts';
 import {
+  batchOf,
   families,
   folderOf,
   full,
@@ -75,6 +77,20 @@ test.each(['llama', 'gpt2'])(
     expect(Math.abs(found.sum / expected.sum - 1)).toBeLessThan(1e-5);
   },
 );
+
+test.each(['mistral', 'gemma3_text'])('%s: a window hides as much of a prefix from packed texts', async (family) => {
+  const method = methods.prefix_tuning.settings.parse({ name: 'prefix_tuning', num_virtual_tokens: 3 });
+  const padded = await openDecoder(family, { method });
+  const packed = await openDecoder(family, { method, batch: packedTokenInputs() });
+  await using paddedTrainer = await trainerOf(padded);
+  await using packedTrainer = await trainerOf(packed);
+  const expected = await paddedTrainer.gradients([batch], 1);
+  const found = await packedTrainer.gradients([batchOf([rows.slice(0, 3), rows.slice(3)])], 1);
+  expect(Math.abs(found.sum / expected.sum - 1)).toBeLessThan(1e-5);
+  for (const [name, { arrays }] of padded.memory.trained) {
+    expect(relativeError(packed.memory.trained.get(name)!.arrays.gradient, arrays.gradient), name).toBeLessThan(1e-5);
+  }
+});
 
 describe.each(families)('%s', (family) => {
   test.each(Object.entries(settings))('%s starts as the base model and learns', async (_, method) => {

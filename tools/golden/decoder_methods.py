@@ -1,4 +1,4 @@
-"""tests/golden/decoders/{llama,gpt2}/methods: PEFT's methods over the small decoders. Run by make.py."""
+"""tests/golden/decoders/{llama,gpt2,mistral}/methods: PEFT's methods over the small decoders. Run by make.py."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,11 @@ PLAN = replace(PLAN, learning_rate=1e-2)
 LAYERS = {
     "llama": {"some": ["q_proj", "v_proj", "down_proj"], "table": "embed_tokens", "query": "q_proj", "turned": {}},
     "gpt2": {"some": ["c_attn", "mlp.c_proj"], "table": "wte", "query": "c_attn", "turned": {"fan_in_fan_out": True}},
+    "mistral": {"some": ["q_proj", "v_proj"], "table": "embed_tokens", "query": "q_proj", "turned": {}},
+}
+# Windows end before a prefix does.
+ONLY = {
+    "mistral": {"prefix_tuning"},
 }
 # PEFT saves what their encoders give, and not the encoders: these start from `start.*` in golden.safetensors.
 ENCODED = {"prefix_projection", "p_tuning"}
@@ -47,7 +52,7 @@ GREEDY = (
 
 def cases_of(family: str) -> dict[str, tuple[str, dict]]:
     some, table, query, turned = LAYERS[family].values()
-    return {
+    every = {
         "ln_tuning": ("LNTuningConfig", {}),
         "ia3": ("IA3Config", turned),
         "dora": ("LoraConfig", {"r": 2, "lora_alpha": 3, "target_modules": "all-linear", "use_dora": True} | turned),
@@ -62,11 +67,12 @@ def cases_of(family: str) -> dict[str, tuple[str, dict]]:
         ),
         "p_tuning": ("PromptEncoderConfig", {"num_virtual_tokens": 4, "encoder_hidden_size": 8}),
     }
+    return {name: one for name, one in every.items() if name in ONLY.get(family, every)}
 
 
 def starts_of(family: str) -> dict[str, dict]:
     some, turned = LAYERS[family]["some"], LAYERS[family]["turned"]
-    return {name: {"r": 3, "lora_alpha": 6, "target_modules": some, "init_lora_weights": name} | turned for name in STARTS[family]}
+    return {name: {"r": 3, "lora_alpha": 6, "target_modules": some, "init_lora_weights": name} | turned for name in STARTS.get(family, ())}
 
 
 def place(family: str, name: str) -> Path:
@@ -178,7 +184,7 @@ def greedy_of(family: str, name: str) -> dict:
 
 def greedy_texts(family: str) -> None:
     head = {"made_by": made_by("decoder_methods.py", SEED, {}), "reference": "float64", "note": GREEDY}
-    write_json(FOLDER / family / "methods" / "greedy.json", head | {name: greedy_of(family, name) for name in BEFORE})
+    write_json(FOLDER / family / "methods" / "greedy.json", head | {name: greedy_of(family, name) for name in BEFORE if name in cases_of(family)})
 
 
 def make(minilm: Path, data: Path) -> None:

@@ -78,6 +78,8 @@ export interface KeyValueSite extends Site {
   readonly value: Tensor;
   /** What the layer hides of keys that have positions; undefined where it reads in both directions. */
   readonly biasOf?: Visibility['biasOf'] | undefined;
+  /** How many tokens the layer looks back; undefined: all. */
+  readonly window?: Visibility['window'];
 }
 
 /** A middleware: `next` is the layer as the later methods left it; called without a value, it gets what this hook got. */

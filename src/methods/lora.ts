@@ -125,7 +125,8 @@ export const lora = defineMethod({
       tokens(site, next) {
         if (!places.isTable(site.path)) return next();
         const { a, b, scale } = tableFactors(given, site);
-        return add(next(), linear(mul(gather(transpose(a, [1, 0]), site.inputIds), scale), b)); // [B, T, D]
+        const narrow = mul(gather(transpose(a, [1, 0]), site.inputIds), scale * site.scale); // [B, T, r]
+        return add(next(), linear(narrow, b)); // [B, T, D]
       },
       mergedWeight: (site, weight) => (places.isTarget(site) ? add(weight, merged(given, site)) : weight), // [out, in]
       mergedTable(site, table) {

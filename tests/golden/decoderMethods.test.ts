@@ -27,10 +27,10 @@ import { encodedMethod, expectLosses, expectMerged, type GoldenCurve, isEncoded,
 const out = mkdtempSync(join(tmpdir(), 'attune-decoder-methods-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-/** All methods over the first two. Mistral's windows end before a prefix does. */
-const families = ['llama', 'gpt2', 'mistral'] as const;
+/** All methods over the first two. Mistral's windows end before a prefix does; what Gemma looks up is multiplied, prompts are not. */
+const families = ['llama', 'gpt2', 'mistral', 'gemma3_text'] as const;
 /** Their embeddings score tokens too. */
-const tied = new Set(['gpt2']);
+const tied = new Set(['gpt2', 'gemma3_text']);
 const goldenOf = (family: string) => readGolden(`decoders/${family}/methods/cases.json`);
 const all = families.flatMap((family) => {
   return Object.keys(goldenOf(family).cases).map((name) => ({ family, name, golden: goldenOf(family).cases[name] }));

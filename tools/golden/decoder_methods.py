@@ -1,4 +1,4 @@
-"""tests/golden/decoders/{llama,gpt2,mistral}/methods: PEFT's methods over the small decoders. Run by make.py."""
+"""tests/golden/decoders/{llama,gpt2,mistral,gemma3_text}/methods: PEFT's methods over the small decoders. Run by make.py."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,18 +22,20 @@ LAYERS = {
     "llama": {"some": ["q_proj", "v_proj", "down_proj"], "table": "embed_tokens", "query": "q_proj", "turned": {}},
     "gpt2": {"some": ["c_attn", "mlp.c_proj"], "table": "wte", "query": "c_attn", "turned": {"fan_in_fan_out": True}},
     "mistral": {"some": ["q_proj", "v_proj"], "table": "embed_tokens", "query": "q_proj", "turned": {}},
+    "gemma3_text": {"some": ["q_proj", "v_proj"], "table": "embed_tokens", "query": "q_proj", "turned": {}},
 }
-# Windows end before a prefix does.
+# Windows end before a prefix does; what is looked up in Gemma's table is multiplied, and prompts are not.
 ONLY = {
     "mistral": {"prefix_tuning"},
+    "gemma3_text": {"prompt_tuning", "p_tuning", "prefix_tuning", "lora_embedding"},
 }
 # PEFT saves what their encoders give, and not the encoders: these start from `start.*` in golden.safetensors.
 ENCODED = {"prefix_projection", "p_tuning"}
 PROMPTS = {"prompt_tuning", "prefix_tuning"}  # PEFT trains these only in the process that began them
 BEFORE = ("prompt_tuning", "p_tuning", "prefix_tuning", "prefix_projection")  # put something before the text
 MERGED = {"ia3", "dora", "vera", "adalora", "lora_embedding"}
-# GPT-2 scores tokens with the table of its embeddings: PEFT adds to what is looked up alone, and cannot merge only that.
-UNMERGED = {("gpt2", "lora_embedding")}
+# GPT-2 and Gemma score tokens with the table of their embeddings: PEFT adds to what is looked up alone, and cannot merge only that.
+UNMERGED = {("gpt2", "lora_embedding"), ("gemma3_text", "lora_embedding")}
 # PEFT takes OLoRA's directions from a matrix as it is stored: those of [in, out] do not fit its A and B.
 STARTS = {"llama": ("pissa", "olora"), "gpt2": ("pissa",)}
 NOTE = (

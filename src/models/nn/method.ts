@@ -56,6 +56,8 @@ export interface TokensSite extends Site {
   /** The matrix of the embeddings. [rows, width] */
   readonly table: Tensor;
   readonly width: number;
+  /** What the model multiplies the rows by that it looks up. */
+  readonly scale: number;
 }
 
 /** The end of a sublayer: y joins `residual`; post-norm models normalise the sum, and `norm` shows how. */

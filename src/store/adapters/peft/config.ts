@@ -19,7 +19,9 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
     name: form.readAs ?? name,
   };
   const { settings } = methods[form.readAs ?? name];
-  const parsed = settings.safeParse(withoutEmptyLists({ ...read, modules_to_save: ownModules(config) }));
+  // Where a method has no such list, the file's tensors say the same.
+  const modules = form.shared.includes('modules_to_save') ? { modules_to_save: ownModules(config) } : {};
+  const parsed = settings.safeParse(withoutEmptyLists({ ...read, ...modules }));
   if (parsed.success) return parsed.data as MethodSettings;
   throw wrongField(config, parsed.error.issues[0]!, where);
 }

@@ -6,6 +6,7 @@ import { AttuneError } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import { ownFormsOf } from '../files/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, positionsOf } from '../methods/index.ts';
+import { trainedWeights } from '../methods/newModules.ts';
 import { classificationOf } from '../models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../models/nn/index.ts';
 import { type ClassificationOutputs, classify } from '../tasks/index.ts';
@@ -149,6 +150,7 @@ async function loadProgram(artifact: Artifact, { source, labels, adapter, basePr
   const methods = artifact.adapter
     ? [attachMethod(artifact.adapter.method, { ...architecture, savedIn: artifact.adapter.folder })]
     : [];
+  if (adapter) methods.push(trainedWeights(adapter));
   const ownForms = await ownFormsOf(artifact.folder);
   const options = { methods, basePrecision, ownForms };
   const program = buildProgram(classify(source.description, { numLabels: labels.length }), options);

@@ -19,12 +19,14 @@ import {
   product,
   productParts,
   rankAndScale,
+  withoutScale,
 } from './lora.ts';
 import { targeting } from './targets.ts';
 
-const settings = z
-  .strictObject({ name: z.literal('dora'), ...lowRankFields })
-  .meta({ description: 'DoRA: as LoRA, with the length of each row of the weight trained on its own.' });
+const settings = z.strictObject({ name: z.literal('dora'), ...lowRankFields }).meta({
+  description: 'DoRA: as LoRA, with the length of each row of the weight trained on its own.',
+  without: withoutScale,
+});
 
 export const dora = defineMethod({
   settings,

@@ -62,13 +62,17 @@ function isTrained(wanted: Trainable, { name, head, depth }: Declared, blocks: n
   return chosen || named || (head && wanted.head) || (depth === 0 && wanted.embeddings);
 }
 
+/** `0-2,5` → [0, 2], [5, 5] */
+const rangesOf = (text: string): [number, number][] =>
+  text.split(',').map((range) => {
+    const [first, last = first] = range.split('-').map(Number) as [number, number?];
+    return [first, last];
+  });
+
 /** `0-2,5` → 0, 1, 2, 5 */
 function layersOf(text: string): Set<number> {
   const layers = new Set<number>();
-  for (const range of text.split(',')) {
-    const [first, last = first] = range.split('-').map(Number) as [number, number?];
-    for (let layer = first; layer <= last!; layer++) layers.add(layer);
-  }
+  for (const [first, last] of rangesOf(text)) for (let layer = first; layer <= last; layer++) layers.add(layer);
   return layers;
 }
 
@@ -81,8 +85,11 @@ function refuseNothing(wanted: Trainable, { blocks, parameters }: Built): void {
       `give at most ${blocks}`,
     );
   }
+  if (typeof wanted === 'object') refuseBackwards(wanted.layers);
   if (!parameters.some(({ trainable }) => trainable)) {
-    throw problem('method.trainable', 'it trains nothing', 'give a number of last layers: this task adds no head');
+    const hasHead = parameters.some(({ head }) => head);
+    const others = hasHead ? ', or head: true' : ': this task adds no head';
+    throw problem('method.trainable', 'it trains nothing', `give a number of last layers${others}`);
   }
   if (typeof wanted !== 'object') return;
   const beyond =
@@ -95,6 +102,12 @@ function refuseNothing(wanted: Trainable, { blocks, parameters }: Built): void {
   if (idle === undefined) return;
   const names = [...new Set(parameters.map(({ name }) => name.replace(/\.\d+\./g, '.N.')))];
   throw problem('method.trainable.patterns', `'${idle}' matches nothing`, `there is: ${names.join(', ')}`);
+}
+
+function refuseBackwards(layers = ''): void {
+  const [first, last] = rangesOf(layers).find(([from, to]) => to < from) ?? [];
+  if (first === undefined) return;
+  throw problem('method.trainable.layers', `${first}-${last} ends before it begins`, `give ${last}-${first}`);
 }
 
 const problem = (where: string, text: string, fix: string): AttuneError =>

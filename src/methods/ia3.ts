@@ -10,7 +10,7 @@ import { basePrecision } from './basePrecision.ts';
 import { linearPart } from './byRow/parts.ts';
 import { defineMethod, layerDecay } from './definition.ts';
 import { chooses } from './pattern.ts';
-import { refuseNoExpression, takesNames, targetFields, targeting } from './targets.ts';
+import { asName, refuseNoExpression, takesNames, targetFields, targeting } from './targets.ts';
 import { unfreezeSchedule } from './unfreezing.ts';
 
 const settings = z
@@ -50,7 +50,8 @@ export const ia3 = defineMethod({
         refuseNoExpression(given.feedforward_modules, 'method.feedforward_modules');
         const targeted = built.linears.filter(places.isTarget);
         if (given.feedforward_modules === undefined || ends.length === 0 || targeted.some(isEnd)) return;
-        const fix = 'name layers that target_modules names too';
+        const paths = targeted.map(({ path }) => path);
+        const fix = asName(ends, paths) ?? 'name layers that target_modules names too';
         const problem = `${JSON.stringify(ends)} chooses none of the layers of target_modules`;
         throw new AttuneError({ code: 'CONFIG_INVALID', where: 'method.feedforward_modules', problem, fix });
       },

@@ -10,11 +10,12 @@ import {
   isSaved,
   moduleOf,
   names,
-  nothing,
+  nothingChosen,
   refuseIdleModules,
   refuseNoExpression,
   takesNames,
   targetFields,
+  wantedOf,
 } from './targets.ts';
 import { unfreezeSchedule } from './unfreezing.ts';
 
@@ -45,11 +46,8 @@ export const lnTuning = defineMethod({
       validate(built) {
         refuseNoExpression(targets, 'method.target_modules');
         const found = built.parameters.filter(({ name }) => isNorm(name)).map(({ name }) => moduleOf(name));
-        const wanted = typeof targets === 'string' ? [targets] : targets;
-        const fits = (target: string): boolean =>
-          found.some((path) => chooses(typeof targets === 'string' ? target : [target], path));
-        const idle = wanted.find((target) => !fits(target));
-        if (idle !== undefined) throw nothing('method.target_modules', idle, found);
+        const idle = wantedOf(targets).find((one) => !found.some((path) => chooses(one, path)));
+        if (idle !== undefined) throw nothingChosen('method.target_modules', idle, found);
         refuseIdleModules(given, built);
       },
     };

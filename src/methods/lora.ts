@@ -20,6 +20,11 @@ import { unfreezeSchedule } from './unfreezing.ts';
 
 const perModule = z.record(z.string().min(1), z.number().positive());
 
+/** MLX-LM's key is no other name of `lora_alpha`: its 20 would be a scale of 2.5. */
+export const withoutScale = {
+  scale: "give lora_alpha, r times as much: MLX-LM's scale is lora_alpha / r",
+};
+
 /** Keys of every method that adds a product of two narrow matrices. */
 export const lowRankFields = {
   r: z
@@ -33,7 +38,7 @@ export const lowRankFields = {
     .default(16)
     .meta({
       description: 'The addition is scaled by `lora_alpha / r`.',
-      aliases: ['alpha', 'scale'],
+      aliases: ['alpha'],
     }),
   lora_dropout: z.number().min(0).lt(1).default(0).meta({
     description: 'Share of the inputs of the added matrices that is dropped while training.',
@@ -52,10 +57,16 @@ export const lowRankFields = {
   bias: z.enum(['none', 'all', 'lora_only']).default('none').meta({
     description: 'Biases that are trained too: none, all of the model, or those of the layers with an addition.',
   }),
-  loraplus_lr_ratio: z.number().positive().optional().meta({
-    description: 'LoRA+: B learns with this multiple of the learning rate (https://arxiv.org/abs/2402.12354).',
-    defaultText: '1',
-  }),
+  loraplus_lr_ratio: z
+    .number()
+    .positive()
+    .optional()
+    .meta({
+      description:
+        'LoRA+: B learns with this multiple of the learning rate (https://arxiv.org/abs/2402.12354). As in PEFT, whatever has one ' +
+        "dimension does so too: biases, the head's among them, norms, lengths of DoRA's rows.",
+      defaultText: '1',
+    }),
   base_precision: basePrecision,
   layer_lr_decay: layerDecay,
   unfreeze_schedule: unfreezeSchedule,
@@ -86,7 +97,10 @@ const settings = z
         aliases: ['loftq_config', 'num_iter'],
       }),
   })
-  .meta({ description: 'LoRA: small low-rank matrices beside frozen linear layers are trained.' });
+  .meta({
+    description: 'LoRA: small low-rank matrices beside frozen linear layers are trained.',
+    without: withoutScale,
+  });
 
 export type LoraSettings = z.output<typeof settings>;
 export type LowRankSettings = Omit<LoraSettings, 'name' | 'init' | 'loftq_iter'> &
@@ -113,7 +127,8 @@ export const lora = defineMethod({
       tokens(site, next) {
         if (!places.isTable(site.path)) return next();
         const { a, b, scale } = tableFactors(given, site);
-        return add(next(), linear(mul(gather(transpose(a, [1, 0]), site.inputIds), scale), b)); // [B, T, D]
+        const narrow = mul(gather(transpose(a, [1, 0]), site.inputIds), scale * site.scale); // [B, T, r]
+        return add(next(), linear(narrow, b)); // [B, T, D]
       },
       mergedWeight: (site, weight) => (places.isTarget(site) ? add(weight, merged(given, site)) : weight), // [out, in]
       mergedTable(site, table) {
@@ -124,7 +139,8 @@ export const lora = defineMethod({
       validate(built) {
         refuseIdle(given, places, built, 'linear and embeddings');
         refuseIdleLoftQ(given, places, built);
-        if (run && startsInWeight(given.init)) refuseWideRank(given, built, places);
+        // A saved adapter does not start again.
+        if (run) refuseWideRank(given, built, places);
       },
     };
   },

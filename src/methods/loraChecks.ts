@@ -13,7 +13,6 @@ export function refuseIdle(given: LowRankSettings, places: Targeting, built: Bui
   const tables = reaches === 'linear' ? [] : built.embeddings.filter(places.isTable);
   const targeted = [...built.linears.filter(places.isTarget).map(({ path }) => path), ...tables];
   for (const map of ['rank_pattern', 'alpha_pattern'] as const) checkPattern(given[map], `method.${map}`, targeted);
-  if (given.init === 'olora') refuseWideRank(given, built, places);
   if (tables.length === 0 || (startsInWeight(given.init ?? 'default') === false && !given.loraplus_lr_ratio)) return;
   throw new AttuneError({
     code: 'CONFIG_INVALID',
@@ -23,9 +22,15 @@ export function refuseIdle(given: LowRankSettings, places: Targeting, built: Bui
   });
 }
 
-/** A matrix has no more directions than its shorter side is long: OLoRA finds no others, PiSSA's others would be dead. */
-export function refuseWideRank(given: LowRankSettings, { linears }: Built, { isTarget }: Targeting): void {
-  for (const { path, shape } of linears.filter(isTarget)) {
+/**
+ * A matrix has no more directions than its shorter side is long: OLoRA finds no others, and others of PiSSA and LoftQ would be
+ * zeros that never learn. Layers that LoftQ leaves out start as usual, with any rank.
+ */
+export function refuseWideRank(given: LoraSettings, { linears, parameters }: Built, { isTarget }: Targeting): void {
+  const replaced = new Set(parameters.flatMap((parameter) => (parameter.replaced ? parameter.name : [])));
+  const starts = ({ path }: { readonly path: string }): boolean =>
+    startsInWeight(given.init) || replaced.has(`${path}.weight`);
+  for (const { path, shape } of linears.filter(isTarget).filter(starts)) {
     const rank = patternValue(given.rank_pattern, path) ?? given.r;
     const most = Math.min(...shape);
     if (rank <= most) continue;

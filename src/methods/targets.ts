@@ -61,8 +61,10 @@ export function targeting(choice: Choice, defaults: readonly string[], norms: re
   const targets = choice.target_modules ?? defaults;
   const isTarget = ({ path, head, vocabulary = false }: Place): boolean => {
     if (head || isSaved(choice, `${path}.weight`)) return false;
+    // A norm's bias is asked for too: `.*` reaches it, and nothing is added to a norm.
+    if (chooses(norms, path)) return false;
     if (choice.exclude_modules !== undefined && chooses(choice.exclude_modules, path)) return false;
-    return targets === ALL_LINEAR ? !vocabulary && !chooses(norms, path) : chooses(targets, path);
+    return targets === ALL_LINEAR ? !vocabulary : chooses(targets, path);
   };
   return {
     isTarget,
@@ -96,11 +98,11 @@ function noneLeft({ exclude_modules: excluded, modules_to_save: saved = [] }: Ch
 export function refuseIdleExclusions({ exclude_modules: excluded }: Choice, { linears, embeddings }: Built): void {
   const paths = [...linears.map(({ path }) => path), ...embeddings];
   const idle = wantedOf(excluded).find((one) => !paths.some((path) => chooses(one, path)));
-  if (idle !== undefined) throw nothing('method.exclude_modules', String(idle), paths);
+  if (idle !== undefined) throw nothingChosen('method.exclude_modules', idle, paths);
 }
 
 /** Each by itself: one expression, or the names of a list. */
-const wantedOf = (targets: Targets = []): Targets[] =>
+export const wantedOf = (targets: Targets = []): Targets[] =>
   typeof targets === 'string' ? [targets] : targets.map((name) => [name]);
 
 export function refuseNoExpression(targets: Targets | undefined, where: string): void {
@@ -114,7 +116,10 @@ function refuseIdleTargets(targets: Targets, paths: readonly string[]): void {
   refuseNoExpression(targets, 'method.target_modules');
   const fits = (one: Targets): boolean => one === ALL_LINEAR || paths.some((path) => chooses(one, path));
   const idle = wantedOf(targets).find((one) => !fits(one));
-  if (idle !== undefined) throw nothing('method.target_modules', String(idle), paths);
+  if (idle === undefined) return;
+  const where = 'method.target_modules';
+  if (idle[0] === ALL_LINEAR) throw noMatch(where, ALL_LINEAR, `write it alone and without brackets: ${ALL_LINEAR}`);
+  throw nothingChosen(where, idle, paths);
 }
 
 export function refuseIdleModules(
@@ -136,12 +141,25 @@ const pathsOf = ({ linears }: Built): string[] => linears.filter(({ head }) => !
 
 export const moduleOf = (name: string): string => name.slice(0, name.lastIndexOf('.'));
 
-export function nothing(where: string, name: string, paths: readonly string[]): AttuneError {
-  const shown = [...new Set(paths.map((path) => path.replace(/\.\d+\./g, '.N.')))];
-  return new AttuneError({
-    code: 'CONFIG_INVALID',
-    where,
-    problem: `'${name}' matches nothing`,
-    fix: `there is: ${shown.join(', ')} (the end of a path is enough)`,
-  });
+/** What to write in place of a text that is the end of a path; undefined where it is none. */
+export function asName(wanted: Targets | undefined, paths: readonly string[]): string | undefined {
+  if (typeof wanted !== 'string' || !paths.some((path) => endsWithName(path, wanted))) return undefined;
+  const expression = String.raw`.*\.${wanted.replaceAll('.', String.raw`\.`)}`;
+  return `write [${wanted}], or '${expression}': a text is one regular expression over the whole path`;
 }
+
+/** One expression, or the name of a list, that fits none of the paths. */
+export function nothingChosen(where: string, wanted: Targets, paths: readonly string[]): AttuneError {
+  if (typeof wanted !== 'string') return nothing(where, String(wanted), paths);
+  const list = `${listed(paths)} (a text is one regular expression over the whole path)`;
+  return noMatch(where, wanted, asName(wanted, paths) ?? list);
+}
+
+export const nothing = (where: string, name: string, paths: readonly string[]): AttuneError =>
+  noMatch(where, name, `${listed(paths)} (the end of a path is enough)`);
+
+const listed = (paths: readonly string[]): string =>
+  `there is: ${[...new Set(paths.map((path) => path.replace(/\.\d+\./g, '.N.')))].join(', ')}`;
+
+const noMatch = (where: string, name: string, fix: string): AttuneError =>
+  new AttuneError({ code: 'CONFIG_INVALID', where, problem: `'${name}' matches nothing`, fix });

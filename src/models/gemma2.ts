@@ -2,7 +2,6 @@
 // B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import { mul } from '../engine/ops/index.ts';
 import type { Architecture } from './architecture.ts';
 import {
   type Attending,
@@ -80,7 +79,7 @@ function hidden(model: Scope, batch: Batch, { config, reading }: Reads<Gemma2Con
   const { rms_norm_eps: eps, vocab_size: rows, hidden_size: width, intermediate_size, hidden_activation } = config;
   const attending = rotaryAttention(batch, rotationOf(config, config.head_dim));
   const windows = layerWindows(config, (layer) => layer % 2 === 0);
-  let x = mul(tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }), Math.sqrt(width)); // [B, T, D]
+  let x = tokens(model.at('embed_tokens'), batch.inputIds, { rows, width, scale: Math.sqrt(width) }); // [B, T, D]
   for (const [layer, sight] of model.blocksOf('layers', layerSights(windows, reading))) {
     const norm = (name: string, y: Tensor): Tensor => offsetRmsNorm(layer.at(name), y, { eps });
     const [self, mlp] = [layer.at('self_attn'), layer.at('mlp')];

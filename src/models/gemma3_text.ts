@@ -2,7 +2,6 @@
 // B batch · T tokens · D hidden · H heads · K heads of keys and values · C head width
 import { z } from 'zod';
 import type { Tensor } from '../engine/graph/index.ts';
-import { mul } from '../engine/ops/index.ts';
 import type { Architecture } from './architecture.ts';
 import {
   type Attending,
@@ -91,7 +90,7 @@ function hidden(model: Scope, batch: Batch, { config, reading }: Reads<Gemma3Con
   const { near, far } = anglesOf(batch, config);
   const visibleTo = causal(batch);
   const windows = layerWindows(config, (layer) => (layer + 1) % config.sliding_window_pattern !== 0);
-  let x = mul(tokens(model.at('embed_tokens'), batch.inputIds, { rows, width }), Math.sqrt(width)); // [B, T, D]
+  let x = tokens(model.at('embed_tokens'), batch.inputIds, { rows, width, scale: Math.sqrt(width) }); // [B, T, D]
   for (const [layer, sight] of model.blocksOf('layers', layerSights(windows, reading))) {
     const norm = (name: string, y: Tensor): Tensor => offsetRmsNorm(layer.at(name), y, { eps });
     const [self, mlp] = [layer.at('self_attn'), layer.at('mlp')];

@@ -19,6 +19,7 @@ export {
   type Loading,
   loadParameters,
   type NamedCheckpoint,
+  nameInBase,
   ownForm,
   placeParameters,
   refuseNotFinite,

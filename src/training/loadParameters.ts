@@ -166,7 +166,10 @@ function inBase(name: string, loading: Loading): Place | undefined {
 }
 
 /** A bare encoder's file has no 'bert.' in front of its names; a model with a head has. Some files have older names. */
-function nameInBase(name: string, { base, architecture }: Loading): string | undefined {
+export function nameInBase(
+  name: string,
+  { base, architecture }: Pick<Loading, 'base' | 'architecture'>,
+): string | undefined {
   const { prefix, legacyName = (current) => current } = architecture;
   const bare = name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name;
   return [name, bare, legacyName(name), legacyName(bare)].find((candidate) => base.shapeOf(candidate));

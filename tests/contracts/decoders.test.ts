@@ -7,8 +7,10 @@ import { print } from '../../src/engine/graph/index.ts';
 import { safetensorsChunks } from '../../src/files/index.ts';
 import { mergedTensors } from '../../src/inference/merged.ts';
 import { type MethodSettings, methods } from '../../src/methods/index.ts';
+import { packedTokenInputs } from '../../src/models/nn/index.ts';
 import { parameterValues, trainSteps } from '../../src/training/index.ts';
 import {
+  batchOf,
   families,
   folderOf,
   full,
@@ -49,25 +51,22 @@ async function mergedLogits({ program, memory }: Opened, family: string): Promis
   return logitsOf(plain, batch.feeds);
 }
 
-test.each(['llama', 'gpt2'])(
-  '%s: vectors before a text that are those of tokens read as these tokens',
+// Gemma multiplies what it looks up, and not what stands before it: vectors that start from a text have the factor in them.
+test.each(['llama', 'gpt2', 'gemma2', 'gemma3_text'])(
+  '%s: vectors before a text that start from tokens read as these tokens',
   async (family) => {
     const before = [11, 5, 23];
-    const method = methods.prompt_tuning.settings.parse({ name: 'prompt_tuning', num_virtual_tokens: before.length });
-    const prompted = await openDecoder(family, { method });
-    const { arrays } = prompted.memory.trained.get('prompt_embeddings')!;
-    const width = arrays.weight.length / before.length;
-    const table = prompted.memory.frozen.get(
-      family === 'gpt2' ? 'transformer.wte.weight' : 'model.embed_tokens.weight',
-    )!;
-    for (const [i, id] of before.entries()) {
-      arrays.weight.set((table as Float32Array).subarray(id * width, (id + 1) * width), i * width);
-    }
+    const given = {
+      num_virtual_tokens: before.length,
+      prompt_tuning_init: 'text',
+      prompt_tuning_init_text: 'three tokens',
+    };
+    const method = methods.prompt_tuning.settings.parse({ name: 'prompt_tuning', ...given });
     const longer = rows.map(({ input_ids, labels }) => ({
       input_ids: [...before, ...input_ids],
       labels: [...before.map(() => -100), -100, ...labels.slice(1)],
     }));
-    await using trainer = await trainerOf(prompted);
+    await using trainer = await trainerOf(await openDecoder(family, { method, tokenIds: () => before }));
     await using plain = await trainerOf(await openDecoder(family));
     const expected = await plain.gradients([plainBatch(longer)], 1);
     const found = await trainer.gradients([batch], 1);
@@ -75,6 +74,20 @@ test.each(['llama', 'gpt2'])(
     expect(Math.abs(found.sum / expected.sum - 1)).toBeLessThan(1e-5);
   },
 );
+
+test.each(['mistral', 'gemma3_text'])('%s: a window hides as much of a prefix from packed texts', async (family) => {
+  const method = methods.prefix_tuning.settings.parse({ name: 'prefix_tuning', num_virtual_tokens: 3 });
+  const padded = await openDecoder(family, { method });
+  const packed = await openDecoder(family, { method, batch: packedTokenInputs() });
+  await using paddedTrainer = await trainerOf(padded);
+  await using packedTrainer = await trainerOf(packed);
+  const expected = await paddedTrainer.gradients([batch], 1);
+  const found = await packedTrainer.gradients([batchOf([rows.slice(0, 3), rows.slice(3)])], 1);
+  expect(Math.abs(found.sum / expected.sum - 1)).toBeLessThan(1e-5);
+  for (const [name, { arrays }] of padded.memory.trained) {
+    expect(relativeError(packed.memory.trained.get(name)!.arrays.gradient, arrays.gradient), name).toBeLessThan(1e-5);
+  }
+});
 
 describe.each(families)('%s', (family) => {
   test.each(Object.entries(settings))('%s starts as the base model and learns', async (_, method) => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type MethodSettings, methods } from '../../src/methods/index.ts';
 import { valuesOf } from '../../src/training/index.ts';
+import { openDecoder } from '../golden/decoderModels.ts';
 import { openPartial } from '../golden/partial.ts';
 import { everyInit, everyMethod } from './everyMethod.ts';
 
@@ -97,6 +98,13 @@ describe.each(Object.entries(given))('%s', async (name, method) => {
     // A bound is nearly reached; of a normal law as many would have gone beyond √3 deviations.
     if ('uniform' in drawn) expect(largest).toBeGreaterThan(1 - 10 / values.length);
   });
+});
+
+test('prompts of Gemma are drawn as far from zero as words are once they are multiplied by √D', async () => {
+  const method = methods.prompt_tuning.settings.parse({ name: 'prompt_tuning' });
+  const { memory, description } = await openDecoder('gemma3_text', { method });
+  const deviation = 0.02 * Math.sqrt(description.config.hidden_size);
+  expectSample([...valuesOf(memory, 'prompt_embeddings')], { deviation, kurtosis: 3 });
 });
 
 /** Mean 0 and the deviation, within five of their own deviations in a sample of this length. */

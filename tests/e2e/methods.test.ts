@@ -41,6 +41,11 @@ const cases: Record<string, Case> = {
   ln_tuning: { method: '{name: ln_tuning}', opener: 'PEFT', rate: 0.03 },
   ia3: { method: '{name: ia3}', opener: 'PEFT', rate: 0.03 },
   dora: { method: '{name: dora, r: 4, target_modules: all-linear, bias: lora_only}', opener: 'PEFT', rate: 0.01 },
+  wide_expression: {
+    method: '{name: lora, r: 4, target_modules: ".*(attention|LayerNorm).*", bias: lora_only}',
+    opener: 'PEFT',
+    rate: 0.01,
+  },
   adalora: {
     method: '{name: adalora, init_r: 4, target_r: 2, lora_alpha: 32, deltaT: 3, target_modules: all-linear}',
     opener: 'PEFT',

@@ -107,6 +107,15 @@ describe('lora', () => {
   });
 });
 
+describe('a base in 4 bits', () => {
+  it('says before the first step how much of it is', async () => {
+    const words = ['method.base_precision=int4', 'max_steps=1', 'output_dir=four-bits'];
+    const { code, stderr } = await attune(['train', 'recipe.json', ...words], place);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('13 of 19 frozen matrices are kept in int4');
+  });
+});
+
 describe('freeze', () => {
   it('saves the trained tensors alone, and answers as it was evaluated', async () => {
     expect(readdirSync(join(folder, 'frozen/adapter')).sort()).toEqual(['attune.json', 'trained.safetensors']);
@@ -353,6 +362,7 @@ describe('wishes that choose nothing', () => {
     ['training.parameter_groups=[{pattern: qurey, weight_decay: 0}]', /groups\[0\]\.pattern/, /'qurey' fits nothing/],
     ['method={name: adalora, target_r: 20}', /target_r/, /init_r only 12/],
     ['method={name: freeze, trainable: 9}', /trainable/, /9 layers/],
+    ['method={name: freeze, trainable: 3, base_precision: int8}', /base_precision/, /no matrix would be kept in int8/],
     ['method={name: freeze, trainable: {layers: "1,7"}}', /layers/, /no layer 7/],
     ['method={name: freeze, trainable: {patterns: [nothing]}}', /patterns/, /'nothing' matches nothing/],
     ['method={name: freeze, trainable: {layers: "0", head: false}} ', /head/, /frozen/],

@@ -1,4 +1,4 @@
-"""tests/golden/decoders/{llama,gpt2,qwen2}/methods: PEFT's methods over the small decoders. Run by make.py."""
+"""tests/golden/decoders/{llama,gpt2,qwen2,mistral,gemma3_text}/methods: PEFT's methods over the small decoders. Run by make.py."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +21,21 @@ PLAN = replace(PLAN, learning_rate=1e-2)
 LAYERS = {
     "llama": {"some": ["q_proj", "v_proj", "down_proj"], "table": "embed_tokens", "query": "q_proj", "turned": {}},
     "gpt2": {"some": ["c_attn", "mlp.c_proj"], "table": "wte", "query": "c_attn", "turned": {"fan_in_fan_out": True}},
+    "mistral": {"some": ["q_proj", "v_proj"], "table": "embed_tokens", "query": "q_proj", "turned": {}},
+    "gemma3_text": {"some": ["q_proj", "v_proj"], "table": "embed_tokens", "query": "q_proj", "turned": {}},
+}
+# Windows end before a prefix does; what is looked up in Gemma's table is multiplied, and prompts are not.
+ONLY = {
+    "mistral": {"prefix_tuning"},
+    "gemma3_text": {"prompt_tuning", "p_tuning", "prefix_tuning", "lora_embedding"},
 }
 # PEFT saves what their encoders give, and not the encoders: these start from `start.*` in golden.safetensors.
 ENCODED = {"prefix_projection", "p_tuning"}
 PROMPTS = {"prompt_tuning", "prefix_tuning"}  # PEFT trains these only in the process that began them
 BEFORE = ("prompt_tuning", "p_tuning", "prefix_tuning", "prefix_projection")  # put something before the text
 MERGED = {"ia3", "dora", "vera", "adalora", "lora_embedding", "lora_layers", "lora_tied"}
-# GPT-2 scores tokens with the table of its embeddings: PEFT adds to what is looked up alone, and cannot merge only that.
-UNMERGED = {("gpt2", "lora_embedding")}
+# GPT-2 and Gemma score tokens with the table of their embeddings: PEFT adds to what is looked up alone, and cannot merge only that.
+UNMERGED = {("gpt2", "lora_embedding"), ("gemma3_text", "lora_embedding")}
 # PEFT takes OLoRA's directions from a matrix as it is stored: those of [in, out] do not fit its A and B.
 STARTS = {"llama": ("pissa", "olora"), "gpt2": ("pissa",)}
 # Qwen2's head is its embedding. PEFT ties what it trains of such only under the names embed_tokens and lm_head, not GPT-2's.
@@ -51,7 +58,7 @@ def cases_of(family: str) -> dict[str, tuple[str, dict]]:
     if family == "qwen2":
         return {"lora_tied": ("LoraConfig", TIED)}
     some, table, query, turned = LAYERS[family].values()
-    return {
+    every = {
         "ln_tuning": ("LNTuningConfig", {}),
         "ia3": ("IA3Config", turned),
         "dora": ("LoraConfig", {"r": 2, "lora_alpha": 3, "target_modules": "all-linear", "use_dora": True} | turned),
@@ -67,6 +74,7 @@ def cases_of(family: str) -> dict[str, tuple[str, dict]]:
         ),
         "p_tuning": ("PromptEncoderConfig", {"num_virtual_tokens": 4, "encoder_hidden_size": 8}),
     }
+    return {name: one for name, one in every.items() if name in ONLY.get(family, every)}
 
 
 def starts_of(family: str) -> dict[str, dict]:
@@ -185,7 +193,7 @@ def greedy_of(family: str, name: str) -> dict:
 
 def greedy_texts(family: str) -> None:
     head = {"made_by": made_by("decoder_methods.py", SEED, {}), "reference": "float64", "note": GREEDY}
-    write_json(FOLDER / family / "methods" / "greedy.json", head | {name: greedy_of(family, name) for name in BEFORE})
+    write_json(FOLDER / family / "methods" / "greedy.json", head | {name: greedy_of(family, name) for name in BEFORE if name in cases_of(family)})
 
 
 def make(minilm: Path, data: Path) -> None:

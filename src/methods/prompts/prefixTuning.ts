@@ -1,14 +1,16 @@
 /**
  * softmax(q·[Pₖ, K]ᵀ)·[Pᵥ, V]: trained keys and values in every block, which every position sees, with the text n
- * positions later (https://arxiv.org/abs/2101.00190). With `prefix_projection` a trained network of two layers makes
+ * positions later (https://arxiv.org/abs/2101.00190). They have the first n positions: a layer that looks back over a window
+ * sees no more of them than its window reaches, as with PEFT. With `prefix_projection` a trained network of two layers makes
  * them; PEFT's folder holds what it gives. Step 0 is not the base model: the prefix takes attention from the first step.
  * Without the network keys and values start at N(0, 0.02²): the scores of such keys are near 0, so no query begins drawn to one
  * of them. PEFT's, an nn.Embedding, start at N(0, 1). The network starts as PEFT's does.
  */
 import { z } from 'zod';
-import type { Tensor } from '../../engine/graph/index.ts';
+import { constant, type Tensor } from '../../engine/graph/index.ts';
 import { linear, reshape, slice, tanh, transpose } from '../../engine/ops/index.ts';
-import { type KeyValueSite, type Method, shifted } from '../../models/nn/index.ts';
+import { AttuneError } from '../../errors/index.ts';
+import { type KeyValueSite, type Method, type Segment, shifted } from '../../models/nn/index.ts';
 import { basePrecision } from '../basePrecision.ts';
 import { defineMethod } from '../definition.ts';
 import { sharedLinear } from './network.ts';
@@ -39,14 +41,27 @@ export const prefixTuning = defineMethod({
   settings,
   learningRate: ({ prefix_projection: isProjected }) => (isProjected ? 1e-3 : 1e-2),
   positions: ({ num_virtual_tokens: count }) => count,
-  attach: (given) => ({
-    name: 'prefix_tuning',
-    trains: ({ head }) => head,
-    batch: (batch) => shifted(batch, given.num_virtual_tokens),
-    before: { positions: given.num_virtual_tokens },
-    survey: ({ blocks }) => inEveryBlock(given, blocks),
-  }),
+  attach(given) {
+    refuseIdleWidth(given);
+    return {
+      name: 'prefix_tuning',
+      trains: ({ head }) => head,
+      batch: (batch) => shifted(batch, given.num_virtual_tokens),
+      before: { positions: given.num_virtual_tokens },
+      survey: ({ blocks }) => inEveryBlock(given, blocks),
+    };
+  },
 });
+
+function refuseIdleWidth({ prefix_projection: isProjected, encoder_hidden_size: width }: PrefixSettings): void {
+  if (isProjected || width === undefined) return;
+  throw new AttuneError({
+    code: 'CONFIG_INVALID',
+    where: 'method.encoder_hidden_size',
+    problem: `${width} is the width of a network, and prefix_projection is false: there is none`,
+    fix: 'give prefix_projection: true, or remove it',
+  });
+}
 
 const inEveryBlock = (given: PrefixSettings, blocks: number): Method => ({
   name: 'prefix_tuning',
@@ -59,9 +74,16 @@ const inEveryBlock = (given: PrefixSettings, blocks: number): Method => ({
       const own = slice(vectors, 1, { start: index * heads * width, length: heads * width }); // [P, D]
       return reshape(transpose(reshape(own, [count, heads, width]), [1, 0, 2]), [1, heads, count, width]);
     };
-    return [{ key: part(2 * block), value: part(2 * block + 1) }, ...next()];
+    return [{ key: part(2 * block), value: part(2 * block + 1), ...withinWindow(site, count) }, ...next()];
   },
 });
+
+/** Nothing is hidden of a prefix but by a window, which a long text leaves behind. */
+function withinWindow({ window, biasOf }: KeyValueSite, count: number): Pick<Segment, 'bias'> {
+  if (window === undefined || !biasOf) return {};
+  const positions = constant([...new Array(count).keys()], 'int32'); // [P]
+  return { bias: biasOf({ positions: reshape(positions, [1, count]) }) }; // [B, 1, S, P]
+}
 
 interface Sizes {
   readonly blocks: number;

@@ -1,7 +1,8 @@
 /**
  * [p₁ … pₙ, E(x)]: trained vectors stand before the embedded text (https://arxiv.org/abs/2104.08691).
  * Step 0 is not the base model: the vectors are read from the first step on. They start at N(0, 0.02²), as models start their
- * embeddings of words; PEFT's, an nn.Embedding, at N(0, 1), far away from any word.
+ * embeddings of words, times what the model multiplies these by (Gemma: √D); PEFT's, an nn.Embedding, at N(0, 1), far away from
+ * any word.
  */
 import { z } from 'zod';
 import { AttuneError } from '../../errors/index.ts';
@@ -40,9 +41,10 @@ export const promptTuning = defineMethod({
   },
 });
 
-function startOf(given: PromptSettings, { tokenIds }: ModelFacts, { table, width }: TokensSite): Initial {
+/** The scale is in the vectors: they stand beside rows that the model has multiplied. */
+function startOf(given: PromptSettings, { tokenIds }: ModelFacts, { table, width, scale }: TokensSite): Initial {
   const { num_virtual_tokens: count, prompt_tuning_init_text: text } = given;
-  if (text === undefined || !tokenIds) return { normal: { standardDeviation: 0.02 } };
+  if (text === undefined || !tokenIds) return { normal: { standardDeviation: 0.02 * scale } };
   const ids = tokenIds(text);
   const compute = (rows: Float32Array): Float32Array => {
     const found = new Float32Array(count * width);
@@ -50,7 +52,7 @@ function startOf(given: PromptSettings, { tokenIds }: ModelFacts, { table, width
       const id = ids[i % ids.length]!;
       found.set(rows.subarray(id * width, (id + 1) * width), i * width);
     }
-    return found;
+    return scale === 1 ? found : found.map((value) => value * scale);
   };
   return { from: table, compute };
 }

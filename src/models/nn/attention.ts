@@ -35,6 +35,7 @@ export interface AttentionInputs {
   readonly bias: Tensor;
   /** The same for keys that a method adds; left out: they are always visible. */
   readonly biasOf?: Visibility['biasOf'];
+  readonly window?: Visibility['window'];
   readonly reach?: Visibility['reach'];
   readonly dropoutRate: number;
   /** What scores are multiplied by; left out: 1/√C. */
@@ -49,12 +50,12 @@ export const softcapped = (x: Tensor, cap: number | undefined): Tensor =>
 
 /** Softmax(q·kᵀ/√C + bias)·v → [B, S, H·C]. Site `keyValue`. */
 export function attention(scope: Scope, inputs: AttentionInputs): Tensor {
-  const { q, k, v, bias, biasOf, ...scoring } = inputs;
+  const { q, k, v, bias, biasOf, window, ...scoring } = inputs;
   const [batch, heads, length, width] = q.shape as [Dim, number, Dim, number];
   const segments = scope.around<KeyValueSite, Segment[]>(
     (method) => method.keyValue,
     'key',
-    { ...scope.site(), key: k, value: v, biasOf },
+    { ...scope.site(), key: k, value: v, biasOf, window },
     (key) => [{ key, value: v, bias }],
   );
   const context = attend(scope, q, { segments, ...scoring, group: heads / (k.shape[1] as number) }); // [B, H, S, C]

@@ -77,16 +77,21 @@ export function tokenScores(root: Scope, x: Tensor, { rows, tiedTo }: Vocabulary
   return { scores, matrix: isProduct ? weight : undefined };
 }
 
+interface TextTable extends Table {
+  /** What the rows are multiplied by; left out: 1. What a method puts among them is not. */
+  readonly scale?: number;
+}
+
 /** The embedding of the text itself. Site `tokens`. */
-export function tokens(scope: Scope, inputIds: Tensor, table: Table): Tensor {
+export function tokens(scope: Scope, inputIds: Tensor, { scale = 1, ...table }: TextTable): Tensor {
   const values = vocabularyTable(scope, table);
-  const site = { ...scope.site(), inputIds, table: values, width: table.width };
+  const site = { ...scope.site(), inputIds, table: values, width: table.width, scale };
   scope.noteTokens(site);
   return scope.around(
     (method) => method.tokens,
     'inputIds',
     site,
-    (ids) => ops.gather(values, ids),
+    (ids) => (scale === 1 ? ops.gather(values, ids) : ops.mul(ops.gather(values, ids), scale)),
   );
 }
 

@@ -56,6 +56,8 @@ export interface TokensSite extends Site {
   /** The matrix of the embeddings. [rows, width] */
   readonly table: Tensor;
   readonly width: number;
+  /** What the model multiplies the rows by that it looks up. */
+  readonly scale: number;
 }
 
 /** The end of a sublayer: y joins `residual`; post-norm models normalise the sum, and `norm` shows how. */
@@ -78,6 +80,8 @@ export interface KeyValueSite extends Site {
   readonly value: Tensor;
   /** What the layer hides of keys that have positions; undefined where it reads in both directions. */
   readonly biasOf?: Visibility['biasOf'] | undefined;
+  /** How many tokens the layer looks back; undefined: all. */
+  readonly window?: Visibility['window'];
 }
 
 /** A middleware: `next` is the layer as the later methods left it; called without a value, it gets what this hook got. */

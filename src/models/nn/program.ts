@@ -15,6 +15,7 @@ export interface Program<T> {
   readonly merged: ReadonlyMap<string, Tensor>;
   /** What other programs read in place of what methods trained, by name. */
   readonly exported: ReadonlyMap<string, Tensor>;
+  readonly linears: Built['linears'];
   /** What the model's blocks read and leave, in their order. */
   readonly boundaries: readonly Tensor[];
   /** Embeddings of the text that score tokens too: names of weights. */
@@ -76,8 +77,8 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
     penalty: sumOf(methods.flatMap((method) => method.penalty?.(parameters, built) ?? [])),
     afterUpdate: methods.flatMap((method) => method.afterUpdate?.(built) ?? []),
   };
-  const masks = [...build.masks.values()];
-  return { outputs, parameters, masks, merged, exported, boundaries: [...build.boundaries], tied, ...additions };
+  const [masks, boundaries] = [[...build.masks.values()], [...build.boundaries]];
+  return { outputs, parameters, masks, linears, merged, exported, boundaries, tied, ...additions };
 }
 
 function sumOf([first, ...others]: readonly Tensor[]): Tensor | undefined {

@@ -40,3 +40,13 @@ test.each(
     }),
   );
 });
+
+test.each(['lora', 'dora'])("%s does not take MLX-LM's scale for lora_alpha, which is r times as much", (name) => {
+  expect(() => parseRecipe({ ...smallest, method: { name, scale: 20 } }, '')).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_UNKNOWN_KEY',
+      where: 'method.scale',
+      fix: "give lora_alpha, r times as much: MLX-LM's scale is lora_alpha / r",
+    }),
+  );
+});

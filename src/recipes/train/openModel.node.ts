@@ -7,6 +7,7 @@ import type { Scorer } from '../../inference/index.ts';
 import { exportedTensors, type FloatTensor } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { attachMethod, basePrecisionOf, type MethodSettings, settledMethod } from '../../methods/index.ts';
+import { besideHead, savingNew, trainsNew } from '../../methods/newModules.ts';
 import { parameterGroups } from '../../methods/parameterGroups.ts';
 import { buildProgram, type Parameter, queryPartsFor } from '../../models/nn/index.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
@@ -19,6 +20,8 @@ import {
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
 import { type Divided, divide, type FrozenPart, openFrozenPart, type Programs } from './frozenPart.node.ts';
+import { keptForms } from './keptForms.ts';
+import { lackingModules } from './lackingModules.node.ts';
 import type { StepPlan } from './plan.ts';
 import type { PreparedData } from './prepareData.node.ts';
 import type { RunTask } from './tasks/index.ts';
@@ -40,13 +43,15 @@ export interface TrainingModel extends AsyncDisposable {
   readonly scorer: Scorer;
   /** Where the frozen layers' outputs are kept: then the trainer reads these. */
   readonly frozen: FrozenPart | undefined;
-  /** Why they are not, where they could be. */
-  readonly refused: string | undefined;
+  /** What its user should know of it before the first step. */
+  readonly notes: readonly string[];
   readonly memory: ParameterMemory;
   readonly parameters: readonly Parameter[];
   /** Every weight is trained. */
   readonly isWhole: boolean;
   readonly fresh: readonly string[];
+  /** Modules that are trained and saved as the head's are, though they are none of its own. */
+  readonly besideHead: readonly string[];
   /** Reads what the run started from into the memory again. */
   readonly reload: () => Promise<void>;
   /** What other programs read in place of what is trained, where that is something else. */
@@ -76,19 +81,22 @@ interface Known {
 
 interface Chosen extends Known {
   readonly method: MethodSettings;
+  readonly lacking: readonly string[];
 }
 
-async function programsOf(recipe: Recipe, { source }: Start, { task, data, plan, method }: Chosen): Promise<Programs> {
+async function programsOf(recipe: Recipe, { source }: Start, chosen: Chosen): Promise<Programs> {
   const { training } = recipe;
+  const { task, data, plan, method, lacking } = chosen;
   const { parameter_groups: groups } = training;
-  const chosen = [
+  const methods = [
     attachMethod(method, { ...factsOf(source), run: plan }),
+    trainsNew(lacking),
     ...(groups ? [parameterGroups(groups, training.learning_rate)] : []),
   ];
   const dropoutRate = (configured: number): number => (training.dropout === 'auto' ? configured : training.dropout);
   const ownForms = await ownFormsOf(source.folder);
   const options = {
-    methods: chosen,
+    methods,
     basePrecision: basePrecisionOf(method),
     ownForms,
     queryParts: queryPartsFor(data.maxLength, { inOrder: source.description.architecture.languageModel !== undefined }),
@@ -107,9 +115,11 @@ export async function openModel(recipe: Recipe, start: Start, known: Known): Pro
   const { source } = start;
   const { training } = recipe;
   const { task, data, plan } = known;
-  const method = settledMethod(recipe.method, plan);
-  const programs = await programsOf(recipe, start, { ...known, method });
+  const lacking = await lackingModules(source, known);
+  const method = savingNew(settledMethod(recipe.method, plan), lacking);
+  const programs = await programsOf(recipe, start, { ...known, method, lacking });
   const { learning, measured } = programs;
+  const kept = keptForms(learning, basePrecisionOf(method));
   const parameters = learning.parameters.map(({ parameter }) => parameter);
   const memory = allocateParameters(parameters);
   const labels = task.hasLabels ? data.labels : undefined;
@@ -136,11 +146,12 @@ export async function openModel(recipe: Recipe, start: Start, known: Known): Pro
     trainer,
     scorer,
     frozen,
-    refused,
+    notes: [kept, refused].filter((note) => note !== undefined),
     memory,
     parameters,
     isWhole: recipe.method.name === 'full',
     fresh,
+    besideHead: besideHead(method, lacking),
     exported: () => exportedTensors(measured, { memory, open, threads }),
     async reload() {
       await load(memory, loading);

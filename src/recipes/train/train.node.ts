@@ -175,7 +175,7 @@ function expectSameChange({ method }: Recipe, adapter: Adapter): void {
 async function runIn(running: Running, damaged: readonly number[]): Promise<RunRecord> {
   const { options, model } = running;
   options.onEvent(startedEvent(running));
-  if (model.refused) options.onEvent({ type: 'note', text: model.refused });
+  for (const text of model.notes) options.onEvent({ type: 'note', text });
   await learn(running, damaged);
   const { step, best } = running.reached;
   if (!best) await saveBest(running);

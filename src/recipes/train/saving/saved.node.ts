@@ -63,7 +63,7 @@ async function saveAdapter(running: Running, tensors: ReturnType<typeof tensorsO
     exported: await model.exported(),
     facts: architecture,
     model: { type: architecture.modelType, className: task.className(source), hiddenSize: config.hidden_size },
-    headModules: task.headModules(source),
+    headModules: [...task.headModules(source), ...model.besideHead],
     weights: model.parameters,
     taskType: task.peftTask,
     earlier: initial,

@@ -24,7 +24,9 @@ export function settingsFromPeft(config: PeftConfig, where: string): MethodSetti
     name: form.readAs ?? name,
   };
   const { settings } = methods[form.readAs ?? name];
-  const parsed = settings.safeParse(withoutEmptyLists({ ...read, modules_to_save: ownModules(config) }));
+  // Where a method has no such list, the file's tensors say the same.
+  const modules = form.shared.includes('modules_to_save') ? { modules_to_save: ownModules(config) } : {};
+  const parsed = settings.safeParse(withoutEmptyLists({ ...read, ...modules }));
   if (parsed.success) return parsed.data as MethodSettings;
   throw wrongField(config, parsed.error.issues[0]!, where);
 }
@@ -96,8 +98,8 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
   const whole = savedModules((set['modules_to_save'] as string[] | undefined) ?? [], weights);
   const tied = set['ensure_weight_tying'] === true ? withTiedNames(whole, weights) : whole;
   const saved = [...new Set([...headModules, ...tied])];
-  // `all-linear` means other layers to other programs: the layers themselves are named.
-  const isEveryLayer = set['target_modules'] === 'all-linear';
+  // To other programs `all-linear` means other layers, and an expression may reach modules that are none: the layers are named.
+  const isOpen = typeof set['target_modules'] === 'string' && adapted.length > 0;
   return {
     task_type: taskType,
     auto_mapping: null,
@@ -108,7 +110,7 @@ export function peftFromSettings(settings: MethodSettings, identity: PeftIdentit
     ...form.fixed,
     ...own,
     ...Object.fromEntries(layers),
-    ...(isEveryLayer && { target_modules: adapted }),
+    ...(isOpen && { target_modules: adapted }),
     ...(form.hasNumbers && numberFields(set['target_modules'], kept)),
     peft_type: form.type,
     base_model_name_or_path: baseName,

@@ -21,7 +21,11 @@ describe('IA³ names as feedforward_modules what scales inputs', () => {
   ];
   const cases: Record<string, { given: object; targets: unknown; feedforward: unknown }> = {
     'none of them': { given: { target_modules: ['query', 'value'] }, targets: ['query', 'value'], feedforward: [] },
-    'none, chosen by an expression': { given: { target_modules: '.*query' }, targets: '.*query', feedforward: [] },
+    'none, chosen by an expression': {
+      given: { target_modules: '.*query' },
+      targets: layers('attention.self.query'),
+      feedforward: [],
+    },
     'none, as they wish': {
       given: { target_modules: ['output.dense'], feedforward_modules: [] },
       targets: ['output.dense'],

@@ -12,7 +12,7 @@ import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
 import { writeJson } from '../../store/runs/atomic.node.ts';
 import { writeTexts } from '../../store/runs/index.ts';
-import { copyFiles } from './adapterFiles.node.ts';
+import { copyFiles } from './adapters/adapterFiles.node.ts';
 
 const TEMPLATES = /^(chat_template\.(jinja|json)|tokenizer_config\.json)$/;
 const ENDS = /^generation_config\.json$/;

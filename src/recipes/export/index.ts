@@ -12,7 +12,7 @@ import { basePrecisionOf } from '../../methods/index.ts';
 import { labelledExamples, labelledRows } from '../evaluate.node.ts';
 import { isLanguageModel } from '../kindOf.node.ts';
 import { openTarget, type Target } from '../target.node.ts';
-import { adapterForms, adapterWriter } from './adapter.node.ts';
+import { adapterForms, adapterWriter } from './adapters/adapter.node.ts';
 import type { Drift, Limit, MergeBase } from './drift.ts';
 import { writeHuggingFace } from './hf.node.ts';
 import type { Precision } from './inferenceGraph.ts';

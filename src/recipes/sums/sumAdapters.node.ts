@@ -10,7 +10,7 @@ import { readModelFolder, usableLength } from '../../inference/modelFolder.node.
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
 import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
 import { expectNamedBase, type Manifest, writeAdapter } from '../../store/adapters/index.ts';
-import { withHead } from '../export/baseHead.node.ts';
+import { withHead } from '../export/adapters/baseHead.node.ts';
 import { copyChat } from '../export/chatFiles.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../export/outputFolder.node.ts';
 import { readTensors } from '../export/tensors.ts';

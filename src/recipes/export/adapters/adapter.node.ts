@@ -1,19 +1,19 @@
 /** An adapter alone, for PEFT, AdapterHub or MLX-LM. It is opened on its base first: what does not open is not passed on. */
 import { availableParallelism } from 'node:os';
-import { AttuneError } from '../../errors/index.ts';
-import { openClassifier } from '../../inference/classifier.node.ts';
-import { openLanguageModel } from '../../inference/languageModel.node.ts';
-import { readModelFolder } from '../../inference/modelFolder.node.ts';
-import { baseChangeOf } from '../../methods/index.ts';
-import type { ModelDescription } from '../../models/index.ts';
-import { type Adapter, plainForm, writeMlxFolder } from '../../store/adapters/index.ts';
-import { taskOf } from '../kindOf.node.ts';
-import type { Target } from '../target.node.ts';
-import { type RunTask, runTasks } from '../train/tasks/index.ts';
+import { AttuneError } from '../../../errors/index.ts';
+import { openClassifier } from '../../../inference/classifier.node.ts';
+import { openLanguageModel } from '../../../inference/languageModel.node.ts';
+import { readModelFolder } from '../../../inference/modelFolder.node.ts';
+import { baseChangeOf } from '../../../methods/index.ts';
+import type { ModelDescription } from '../../../models/index.ts';
+import { type Adapter, plainForm, writeMlxFolder } from '../../../store/adapters/index.ts';
+import { taskOf } from '../../kindOf.node.ts';
+import type { Target } from '../../target.node.ts';
+import { type RunTask, runTasks } from '../../train/tasks/index.ts';
+import { readTensors } from '../tensors.ts';
 import { baseName, blocksOf } from './adapterFiles.node.ts';
 import { hubAdapter, writeHub } from './adapterHub.node.ts';
 import { peftAdapter, writePeft } from './peft.node.ts';
-import { readTensors } from './tensors.ts';
 
 /** Forms of an adapter alone. */
 export const adapterForms = ['peft', 'mlx', 'adapterhub'] as const;

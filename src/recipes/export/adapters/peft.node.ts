@@ -1,13 +1,19 @@
 /** The adapter alone as a PEFT folder: as it is, or converted from AdapterHub's or MLX-LM's. */
 import { join } from 'node:path';
-import { AttuneError } from '../../errors/index.ts';
-import type { ModelDescription } from '../../models/index.ts';
-import { ADAPTER_CONFIG, type Adapter, hasPeftForm, otherForms, writePeftFolder } from '../../store/adapters/index.ts';
-import { writeJson } from '../../store/runs/atomic.node.ts';
-import type { RunTask } from '../train/tasks/index.ts';
+import { AttuneError } from '../../../errors/index.ts';
+import type { ModelDescription } from '../../../models/index.ts';
+import {
+  ADAPTER_CONFIG,
+  type Adapter,
+  hasPeftForm,
+  otherForms,
+  writePeftFolder,
+} from '../../../store/adapters/index.ts';
+import { writeJson } from '../../../store/runs/atomic.node.ts';
+import type { RunTask } from '../../train/tasks/index.ts';
+import { readTensors } from '../tensors.ts';
 import { baseName, basePath, copyFiles, nameBaseInManifest } from './adapterFiles.node.ts';
 import { withHead } from './baseHead.node.ts';
-import { readTensors } from './tensors.ts';
 
 /** The adapter of a target, where PEFT has its method. */
 export function peftAdapter(adapter: Adapter | undefined, where: string): Adapter {

@@ -1,10 +1,10 @@
 /** What the forms of an adapter alone have in common: files that are taken over as they are, and the base that they name. */
 import { copyFile, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { ModelDescription } from '../../models/index.ts';
-import { type Adapter, expectNamedBase, MANIFEST } from '../../store/adapters/index.ts';
-import { writeJson } from '../../store/runs/atomic.node.ts';
-import { baseFolder } from '../target.node.ts';
+import type { ModelDescription } from '../../../models/index.ts';
+import { type Adapter, expectNamedBase, MANIFEST } from '../../../store/adapters/index.ts';
+import { writeJson } from '../../../store/runs/atomic.node.ts';
+import { baseFolder } from '../../target.node.ts';
 
 /** Copies the files whose whole names fit. */
 export async function copyFiles(from: string, to: string, names: RegExp): Promise<void> {

@@ -1,6 +1,6 @@
 /** The adapter alone as a folder of AdapterHub's library: as it is, or converted from PEFT's or MLX-LM's. */
-import { AttuneError } from '../../errors/index.ts';
-import type { ModelDescription } from '../../models/index.ts';
+import { AttuneError } from '../../../errors/index.ts';
+import type { ModelDescription } from '../../../models/index.ts';
 import {
   type Adapter,
   type HubSaved,
@@ -9,11 +9,11 @@ import {
   otherForms,
   plainForm,
   writeHubFolder,
-} from '../../store/adapters/index.ts';
-import type { RunTask } from '../train/tasks/index.ts';
+} from '../../../store/adapters/index.ts';
+import type { RunTask } from '../../train/tasks/index.ts';
+import { readTensors } from '../tensors.ts';
 import { baseName, basePath, blocksOf, copyFiles, nameBaseInManifest } from './adapterFiles.node.ts';
 import { withHead } from './baseHead.node.ts';
-import { readTensors } from './tensors.ts';
 
 interface Owner {
   /** The base's folder. */

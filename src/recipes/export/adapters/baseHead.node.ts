@@ -1,8 +1,7 @@
 /** The head of a base, for an adapter that has none: it answers with the base's, and other programs look for one in its file. */
-import { openCheckpoint } from '../../files/modelFolder.node.ts';
-import { readTensors } from './tensors.ts';
-
-type Tensors = Awaited<ReturnType<typeof readTensors>>;
+import { openCheckpoint } from '../../../files/modelFolder.node.ts';
+import type { FloatTensor } from '../../../inference/merged.ts';
+import { readTensors } from '../tensors.ts';
 
 interface Head {
   /** The base's folder. */
@@ -10,7 +9,10 @@ interface Head {
   readonly headModules: readonly string[];
 }
 
-export async function withHead<T extends Tensors[number]>(tensors: readonly T[], { base, headModules }: Head) {
+export async function withHead(
+  tensors: readonly FloatTensor[],
+  { base, headModules }: Head,
+): Promise<readonly FloatTensor[]> {
   const isHead = (name: string): boolean => headModules.some((module) => name.startsWith(`${module}.`));
   if (headModules.length === 0 || tensors.some(({ name }) => isHead(name))) return tensors;
   return [...tensors, ...(await readTensors(await openCheckpoint(base), isHead))];

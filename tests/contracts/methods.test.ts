@@ -301,7 +301,7 @@ async function saveIn(path: string, { program, memory }: Opened, { method, tiny 
     tensors,
     exported: await exportedTensors(program, { memory, open: runtime.open, threads: 1 }),
     facts: architecture,
-    model: { type: architecture.modelType, className: 'Tiny', hiddenSize: config.hidden_size },
+    model: { type: architecture.modelType, className: 'BertForSequenceClassification', hiddenSize: config.hidden_size },
     headModules: tiny.headModules,
     weights: program.parameters.map(({ parameter }) => parameter),
     taskType: 'SEQ_CLS',

@@ -206,8 +206,9 @@ describe('an adapter of another program, with a template in tokenizer_config.jso
     writeFileSync(join(folder, name, 'tokenizer_config.json'), JSON.stringify({ chat_template: given }));
     const merged = ['merge', name, '--output', `${name}-merged`, '--json'];
     const sum = ['merge', `${name}=1`, '--output', `${name}-sum`, '--json'];
-    for (const words of [merged, sum]) expect((await attune(words, place)).code).toBe(0);
-    for (const target of [name, `${name}-merged`, `${name}-sum`])
+    const alone = ['export', name, '--to', 'peft', '--output', `${name}-peft`, '--json'];
+    for (const words of [merged, sum, alone]) expect((await attune(words, place)).code).toBe(0);
+    for (const target of [name, `${name}-merged`, `${name}-sum`, `${name}-peft`])
       expect(await ask(target, 'Who are you?')).toMatchObject({ text: 'I am the assistant.', finish_reason: 'stop' });
     const { chat_template: written } = readJson<{ chat_template?: unknown }>(
       folder,

@@ -168,8 +168,10 @@ describe('a model of the hub', () => {
     expect((await fetchModel(id, { environment })).bytes).toBe(300_002);
   });
 
-  test('that is an adapter of AdapterHub comes with its head', async () => {
-    const names = ['adapter.safetensors', 'adapter_config.json', 'head_config.json', 'model_head.safetensors'];
+  test.each([
+    [['adapter.safetensors', 'adapter_config.json', 'head_config.json', 'model_head.safetensors'], 'its head'],
+    [['adapter_config.json', 'adapter_model.safetensors', 'attune.json'], 'what was noted in training'],
+  ])('that is an adapter of %j comes with %s', async (names) => {
     hub.files = Object.fromEntries(names.map((name) => [name, Buffer.from('{}')]));
     expect((await readdir((await fetchModel(id, { environment })).path)).sort()).toEqual(names);
   });

@@ -18,6 +18,7 @@ const described = new Set([
   'config_sentence_transformers.json',
   'adapter_config.json',
   'head_config.json',
+  'attune.json',
 ]);
 // What modules.json of a sentence-transformers model points to, for example 1_Pooling/config.json.
 const sentenceModule = /^\d+_\w+\/(?:config\.json|model\.safetensors)$/;

@@ -10,6 +10,7 @@ import { type Adapter, plainForm, writeMlxFolder } from '../../../store/adapters
 import { taskOf } from '../../kindOf.node.ts';
 import type { Target } from '../../target.node.ts';
 import { type RunTask, runTasks } from '../../train/tasks/index.ts';
+import { copyChat } from '../chatFiles.node.ts';
 import { readTensors } from '../tensors.ts';
 import { baseName, blocksOf } from './adapterFiles.node.ts';
 import { hubAdapter, writeHub } from './adapterHub.node.ts';
@@ -33,9 +34,15 @@ export async function adapterWriter(target: Target, { form, reference }: Adapter
   const task = runTasks[await taskOf(target)];
   const labels = await openedLabels(target, task);
   const owner = { base: artifact.folder, description };
-  if (form === 'peft') return (folder: string) => writePeft(folder, adapter, { ...owner, task });
-  if (form === 'adapterhub') return (folder: string) => writeHub(folder, adapter, { ...owner, task, labels });
-  return (folder: string) => writeMlx(folder, adapter, description);
+  const writers = {
+    peft: (folder: string) => writePeft(folder, adapter, { ...owner, task }),
+    adapterhub: (folder: string) => writeHub(folder, adapter, { ...owner, task, labels }),
+    mlx: (folder: string) => writeMlx(folder, adapter, description),
+  };
+  return async (folder: string): Promise<void> => {
+    await writers[form](folder);
+    await copyChat(adapter, folder);
+  };
 }
 
 function heldAdapter(

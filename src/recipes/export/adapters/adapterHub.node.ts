@@ -24,8 +24,7 @@ interface Owner {
   readonly labels: readonly string[];
 }
 
-const OWN_FILES =
-  /^(attune\.json|(adapter|head)_config\.json|.*\.safetensors|chat_template\.jinja|generation_config\.json)$/;
+const OWN_FILES = /^(attune\.json|(adapter|head)_config\.json|.*\.safetensors)$/;
 
 export async function writeHub(folder: string, adapter: Adapter, owner: Owner): Promise<void> {
   if (!adapter.hub) return await convert(folder, adapter, owner);

@@ -33,7 +33,7 @@ interface Owner {
   readonly task: RunTask;
 }
 
-const OWN_FILES = /^(adapter_.*|attune\.json|chat_template\.jinja|generation_config\.json)$/;
+const OWN_FILES = /^(adapter_.*|attune\.json)$/;
 
 /** What another program saved in its own way is written anew. */
 export async function writePeft(folder: string, adapter: Adapter, owner: Owner): Promise<void> {

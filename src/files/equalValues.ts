@@ -8,9 +8,11 @@ interface Place {
 /** A matrix of a vocabulary is large: it is read in pieces. */
 const PIECE = 1 << 20;
 
-/** Whether two tensors of one shape have the same values. */
+/** Whether two tensors have the same shape and values. */
 export async function haveEqualValues(one: Place, other: Place): Promise<boolean> {
-  const count = one.checkpoint.shapeOf(one.name)!.reduce((a, b) => a * b, 1);
+  const [shape, wanted] = [one, other].map(({ checkpoint, name }) => checkpoint.shapeOf(name)!) as [number[], number[]];
+  if (shape.join() !== wanted.join()) return false;
+  const count = shape.reduce((a, b) => a * b, 1);
   const step = one.checkpoint.readSome && other.checkpoint.readSome ? PIECE : count;
   for (let first = 0; first < count; first += step) {
     const read = ({ checkpoint, name }: Place): Promise<Float32Array> =>

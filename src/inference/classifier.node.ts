@@ -5,7 +5,7 @@ import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
 import type { Checkpoint } from '../files/index.ts';
 import { ownFormsOf } from '../files/modelFolder.node.ts';
-import { attachMethod, basePrecisionOf, type MethodSettings, positionsOf } from '../methods/index.ts';
+import { attachSaved, basePrecisionOf, type MethodSettings, positionsOf } from '../methods/index.ts';
 import { trainedWeights } from '../methods/newModules.ts';
 import { classificationOf } from '../models/index.ts';
 import { type BasePrecision, buildProgram, type Program } from '../models/nn/index.ts';
@@ -147,9 +147,7 @@ interface Opening {
 
 async function loadProgram(artifact: Artifact, { source, labels, adapter, basePrecision }: Opening) {
   const { architecture } = source.description;
-  const methods = artifact.adapter
-    ? [attachMethod(artifact.adapter.method, { ...architecture, savedIn: artifact.adapter.folder })]
-    : [];
+  const methods = artifact.adapter ? [attachSaved(artifact.adapter, architecture)] : [];
   if (adapter) methods.push(trainedWeights(adapter));
   const ownForms = await ownFormsOf(artifact.folder);
   const options = { methods, basePrecision, ownForms };

@@ -4,7 +4,7 @@ import type { OpenSession } from '../engine/runtime/index.ts';
 import { openRuntime } from '../engine/runtime/openRuntime.node.ts';
 import { AttuneError } from '../errors/index.ts';
 import { openCheckpoint, ownFormsOf } from '../files/modelFolder.node.ts';
-import { attachMethod, basePrecisionOf } from '../methods/index.ts';
+import { attachSaved, basePrecisionOf } from '../methods/index.ts';
 import {
   type BasePrecision,
   buildProgram,
@@ -98,7 +98,7 @@ async function load(
   const source = read ?? (await readModelFolder(artifact.folder));
   const { architecture } = source.description;
   const { adapter: saved } = artifact;
-  const methods = saved ? [attachMethod(saved.method, { ...architecture, savedIn: saved.folder })] : [];
+  const methods = saved ? [attachSaved(saved, architecture)] : [];
   const basePrecision = wished ?? trainedPrecision(artifact);
   const form = { basePrecision, ownForms: await ownFormsOf(artifact.folder) };
   const queryParts = longest === undefined ? 1 : queryPartsFor(longest, { inOrder: true });

@@ -75,6 +75,12 @@ export function attachMethod(settings: MethodSettings, facts: ModelFacts): Metho
   };
 }
 
+/** The method of an adapter that was saved: what is refused there is told with its folder. */
+export const attachSaved = (
+  { method, folder }: { readonly method: MethodSettings; readonly folder: string },
+  facts: ModelFacts,
+): Method => attachMethod(method, { ...facts, savedIn: folder });
+
 /** The settings of a run of this length, with nothing left open. */
 export const settledMethod = (settings: MethodSettings, run: Pick<RunLength, 'totalSteps'>): MethodSettings =>
   rowOf(settings).settled?.(settings, run) ?? settings;

@@ -6,6 +6,10 @@ export const endsWithName = (path: string, name: string): boolean => path === na
 /** Names somewhere in a path, whole ones: `output.dense` in `encoder.layer.0.output.dense.weight`. */
 export const holdsName = (path: string, name: string): boolean => `.${path}.`.includes(`.${name}.`);
 
+/** Whether a tensor is one of these modules'. */
+export const liesIn = (modules: readonly string[], name: string): boolean =>
+  modules.some((module) => name.startsWith(`${module}.`));
+
 /** A regular expression over the whole path; undefined where the text is none. */
 function wholePath(text: string): RegExp | undefined {
   try {

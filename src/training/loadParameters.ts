@@ -81,14 +81,19 @@ export const inOrder = <T extends { readonly parameter: Parameter }>(found: read
 
 /** What a run does not train it does not save either: it has to be what the base has, whatever the adapter brings. */
 async function keptFromBase(found: readonly Placed[], loading: Loading): Promise<readonly Placed[]> {
-  const isKept = ({ parameter, place }: Placed): boolean =>
-    place !== undefined && place.checkpoint === loading.adapter && !parameter.trainable && !parameter.added;
-  for (const { parameter, place } of found.filter(isKept)) {
-    await refuseLostChange(place!, inBase(parameter.name, loading));
+  const kept: Placed[] = [];
+  for (const placed of found) {
+    const { parameter, place } = placed;
+    const isSaved = parameter.trainable || parameter.added;
+    if (isSaved || place === undefined || place.checkpoint !== loading.adapter) {
+      kept.push(placed);
+      continue;
+    }
+    const original = inBase(parameter.name, loading);
+    await refuseLostChange(place, original);
+    kept.push({ parameter, place: original });
   }
-  return found.map((placed) =>
-    isKept(placed) ? { ...placed, place: inBase(placed.parameter.name, loading) } : placed,
-  );
+  return kept;
 }
 
 interface Starting {

@@ -1,6 +1,7 @@
 /** A run that starts from an adapter and does not train all that this has changed: what it saves would be another model. */
 import { AttuneError } from '../errors/index.ts';
 import { type Checkpoint, haveEqualValues } from '../files/index.ts';
+import { moduleOf } from '../methods/targets.ts';
 
 interface Place {
   readonly checkpoint: Checkpoint & { readonly where: string };
@@ -9,7 +10,7 @@ interface Place {
 
 /** Throws unless the adapter's tensor is but a copy of the base's, where the base has it. */
 export async function refuseLostChange(own: Place, original: Place | undefined): Promise<void> {
-  if (original && isOneShape(own, original) && (await haveEqualValues(own, original))) return;
+  if (original && (await haveEqualValues(own, original))) return;
   const { checkpoint, name } = own;
   throw new AttuneError({
     code: 'CONFIG_INVALID',
@@ -21,12 +22,9 @@ export async function refuseLostChange(own: Place, original: Place | undefined):
 
 /** What makes methods train a tensor that is the model's own. */
 function setting({ checkpoint, name }: Place): string {
-  const module = name.slice(0, name.lastIndexOf('.'));
+  const module = moduleOf(name);
   const isAlone = checkpoint.shapeOf(`${module}.weight`) === undefined;
   return name.endsWith('.bias') && isAlone
     ? 'method.bias as the adapter has it'
     : `method.modules_to_save: [${module}]`;
 }
-
-const isOneShape = (one: Place, other: Place): boolean =>
-  one.checkpoint.shapeOf(one.name)?.join() === other.checkpoint.shapeOf(other.name)?.join();

@@ -10,12 +10,8 @@ interface Twice {
 
 /** Throws where the file has another matrix under the head's name than under the embedding's. */
 export async function refuseOtherHead({ base, embedding, head }: Twice): Promise<void> {
-  const [wanted, found] = [base.shapeOf(embedding), base.shapeOf(head)];
-  if (!wanted || !found) return;
-  const isSame =
-    wanted.join() === found.join() &&
-    (await haveEqualValues({ checkpoint: base, name: embedding }, { checkpoint: base, name: head }));
-  if (isSame) return;
+  if (!base.shapeOf(embedding) || !base.shapeOf(head)) return;
+  if (await haveEqualValues({ checkpoint: base, name: embedding }, { checkpoint: base, name: head })) return;
   throw new AttuneError({
     code: 'MODEL_WEIGHTS',
     where: `${base.where} '${head}'`,

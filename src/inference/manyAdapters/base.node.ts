@@ -3,7 +3,7 @@ import { AttuneError } from '../../errors/index.ts';
 import { openCheckpoint, ownFormsOf } from '../../files/modelFolder.node.ts';
 import { type Parts, partsOf, type TrainedTensors } from '../../methods/byRow/index.ts';
 import type { BaseLayer } from '../../methods/definition.ts';
-import { attachMethod, basePrecisionOf } from '../../methods/index.ts';
+import { attachSaved, basePrecisionOf } from '../../methods/index.ts';
 import { classificationOf } from '../../models/index.ts';
 import {
   type BasePrecision,
@@ -169,7 +169,7 @@ interface Reading {
 async function trainedTensors(base: SharedBase, { adapter, opened, labels }: Reading): Promise<TrainedTensors> {
   const { source, task, form, checkpoint, layers } = base;
   const { architecture } = source.description;
-  const methods = [attachMethod(adapter.method, { ...architecture, savedIn: adapter.folder })];
+  const methods = [attachSaved(adapter, architecture)];
   const { program, sites } = noted(source, { task, labels }, { ...form, methods });
   const parameters = program.parameters.map(({ parameter }) => parameter);
   const placed = placeParameters(parameters, { base: checkpoint, adapter: opened, architecture, seed: 0 });

@@ -77,7 +77,8 @@ export function buildProgram<T>(forward: (root: Scope, batch: Batch) => T, optio
     penalty: sumOf(methods.flatMap((method) => method.penalty?.(parameters, built) ?? [])),
     afterUpdate: methods.flatMap((method) => method.afterUpdate?.(built) ?? []),
   };
-  const [masks, boundaries] = [[...build.masks.values()], [...build.boundaries]];
+  const masks = [...build.masks.values()];
+  const boundaries = [...build.boundaries];
   return { outputs, parameters, masks, linears, merged, exported, boundaries, tied, ...additions };
 }
 

@@ -10,6 +10,7 @@ import { readModelFolder, usableLength } from '../../inference/modelFolder.node.
 import { type Combination, combinations } from '../../methods/sums/combine.ts';
 import { type Sum, sumOf } from '../../methods/sums/sumOf.ts';
 import { expectNamedBase, type Manifest, writeAdapter } from '../../store/adapters/index.ts';
+import { basePath } from '../export/adapters/adapterFiles.node.ts';
 import { withHead } from '../export/adapters/baseHead.node.ts';
 import { copyChat } from '../export/chatFiles.node.ts';
 import { filesOf, refuseUsedPlace, type WrittenFile, writeFolder } from '../export/outputFolder.node.ts';
@@ -18,7 +19,7 @@ import { isLanguageModel } from '../kindOf.node.ts';
 import { readAdapters, type SharingAdapter } from '../manyAdapters/read.node.ts';
 import { expectSameAnswers } from '../sameBase.node.ts';
 import { taskNames } from '../schema/recipeSettings.ts';
-import { baseFolder, identify, openTarget, type Target } from '../target.node.ts';
+import { identify, openTarget, type Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
 import { agreed } from './agreement.ts';
 
@@ -84,9 +85,8 @@ const unusable = (where: string, problem: string, fix: string): AttuneError =>
 
 /** A folder is named by its whole path: another folder's own leads nowhere from the new one. */
 function baseOf({ adapter }: Target): Pick<Manifest['base'], 'name' | 'reference'> {
-  const folder = baseFolder(adapter!);
-  if (folder === undefined) return expectNamedBase(adapter!);
-  return { name: resolve(folder), reference: resolve(folder) };
+  const path = basePath(adapter!);
+  return path === undefined ? expectNamedBase(adapter!) : { name: path, reference: path };
 }
 
 interface Writing {

@@ -6,23 +6,23 @@ import { joinOpened } from '../../../files/joinOpened.node.ts';
 import { readJson } from '../../../files/modelFolder.node.ts';
 import type { AdapterSettings } from '../../../methods/adapter.ts';
 import type { LoraSettings } from '../../../methods/lora.ts';
+import { liesIn } from '../../../methods/pattern.ts';
 import { writeDurably } from '../../runs/atomic.node.ts';
 import { noSafetensors } from '../noSafetensors.ts';
 import type { HubConfig } from './checks.ts';
 import { bottleneckFields, type HubModel, headFromLabels, hubConfig } from './config.ts';
 import { openFused } from './fused.ts';
-import type { HubHead } from './head.node.ts';
+import { HEAD_CONFIG, type HubHead } from './head.node.ts';
 import { attentionLetters } from './lora.ts';
 import { hubLora } from './loraWriter.ts';
 import { type HubPlaces, hubPlace, ownPlace, placesOf, requirePlaces } from './places.ts';
 
 const CONFIG = 'adapter_config.json';
 const WEIGHTS = 'adapter.safetensors';
-const HEAD_CONFIG = 'head_config.json';
 const HEAD_WEIGHTS = 'model_head.safetensors';
-export const hasHubPlaces = (modelType: string): boolean => placesOf(modelType) !== undefined;
-
 const PICKLED_HEAD = 'pytorch_model_head.bin';
+
+export const hasHubPlaces = (modelType: string): boolean => placesOf(modelType) !== undefined;
 
 interface Opened {
   readonly file: HubConfig;
@@ -63,7 +63,7 @@ export interface HubSaved {
 export async function writeHubFolder(folder: string, saved: HubSaved): Promise<void> {
   const { method, model, labels, tensors, headModules, blocks = 0, kept } = saved;
   const places = requirePlaces(model.type, join(folder, CONFIG));
-  const isHead = ({ name }: NamedTensor): boolean => headModules.some((module) => name.startsWith(`${module}.`));
+  const isHead = ({ name }: NamedTensor): boolean => liesIn(headModules, name);
   const own = tensors.filter((tensor) => !isHead(tensor));
   const added =
     method.name === 'lora'

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { AttuneError } from '../../../errors/index.ts';
 import { readJson } from '../../../files/modelFolder.node.ts';
 
-const HEAD_CONFIG = 'head_config.json';
+export const HEAD_CONFIG = 'head_config.json';
 
 interface HeadConfig {
   readonly name?: unknown;

@@ -36,10 +36,10 @@ async function ownTensors(file: Safetensors, config: PeftConfig): Promise<Checkp
   // Of a layer that has given up all of its ranks PEFT keeps tensors without values.
   const isEmpty = (stored: string): boolean => file.tensors.get(stored)!.bytes === 0;
   const nameOf = (stored: string) => (isCopy(stored) || isEmpty(stored) ? undefined : ownName(stored));
-  const copied = await copyIn(joinFiles([file], nameOf), config);
-  return joinFiles([file], (stored) =>
-    copied !== undefined && ownName(stored) === copied ? undefined : nameOf(stored),
-  );
+  const all = joinFiles([file], nameOf);
+  const copied = await copyIn(all, config);
+  if (copied === undefined) return all;
+  return joinFiles([file], (stored) => (ownName(stored) === copied ? undefined : nameOf(stored)));
 }
 
 const foreignName = (name: string, where: string): AttuneError =>

@@ -35,12 +35,10 @@ export function withCopies(tensors: readonly NamedTensor[], weights: readonly We
 
 /** The name of that copy in a folder; undefined where the head has values of its own, or is not there. */
 export async function copyIn(saved: Checkpoint, config: PeftConfig): Promise<string | undefined> {
-  const head = `${HEAD}.weight`;
-  const shape = saved.shapeOf(head)?.join();
-  if (!tiesIn(config) || shape === undefined) return undefined;
+  const head = { checkpoint: saved, name: `${HEAD}.weight` };
+  if (!tiesIn(config) || !saved.shapeOf(head.name)) return undefined;
   for (const name of saved.names) {
-    const isAlike = name !== head && saved.shapeOf(name)!.join() === shape;
-    if (isAlike && (await haveEqualValues({ checkpoint: saved, name }, { checkpoint: saved, name: head }))) return head;
+    if (name !== head.name && (await haveEqualValues({ checkpoint: saved, name }, head))) return head.name;
   }
   return undefined;
 }

@@ -16,7 +16,7 @@ import {
   train,
   writeRecipe,
 } from './attune.ts';
-import { reviews, tinyRecipe, twoLabels, writeReviews, writeRows } from './reviews.ts';
+import { reviews, tinyRecipe, twoLabels, writeReviews, writeRows, writeTexts } from './reviews.ts';
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
@@ -68,11 +68,7 @@ function largestDifference(a: readonly Scores[], b: readonly Scores[]): number {
 beforeAll(async () => {
   cpSync(tinyModel, join(folder, 'base'), { recursive: true });
   writeReviews(folder);
-  writeRows(
-    folder,
-    'texts.jsonl',
-    texts.map((text) => ({ text })),
-  );
+  writeTexts(folder, texts);
   writeRecipe(folder, tinyRecipe({ model: 'base', training: { num_train_epochs: 2 } }));
   await train(['recipe.json', 'output_dir=full'], place);
   const partial = ['recipe.json', 'learning_rate=0.01'];

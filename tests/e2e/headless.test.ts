@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { attune, linesOf, readJson, temporaryFolder, tensorsOf, tinyModel, train, writeRecipe } from './attune.ts';
 import { copyWithoutHead } from './headless.ts';
-import { reviews, tinyRecipe, writeReviews, writeRows } from './reviews.ts';
+import { reviews, tinyRecipe, writeReviews, writeTexts } from './reviews.ts';
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
@@ -17,11 +17,7 @@ const texts = reviews(12, 500).map(({ text }) => text);
 beforeAll(async () => {
   cpSync(tinyModel, join(folder, 'base'), { recursive: true });
   writeReviews(folder);
-  writeRows(
-    folder,
-    'texts.jsonl',
-    texts.map((text) => ({ text })),
-  );
+  writeTexts(folder, texts);
   writeFileSync(join(folder, 'input.json'), JSON.stringify({ texts }));
   writeRecipe(folder, tinyRecipe({ model: 'base', training: { max_steps: 10, learning_rate: 0.01 } }));
   for (const seed of [1, 2]) {

@@ -15,7 +15,7 @@ import {
   train,
   writeRecipe,
 } from './attune.ts';
-import { reviews, tinyRecipe, writeReviews, writeRows } from './reviews.ts';
+import { reviews, tinyRecipe, writeReviews, writeTexts } from './reviews.ts';
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
@@ -111,11 +111,7 @@ beforeAll(() => {
   cpSync(tinyModel, join(folder, 'base'), { recursive: true });
   writeReviews(folder);
   const texts = reviews(20, 500).map(({ text }) => text);
-  writeRows(
-    folder,
-    'texts.jsonl',
-    texts.map((text) => ({ text })),
-  );
+  writeTexts(folder, texts);
   writeFileSync(join(folder, 'input.json'), JSON.stringify({ texts }));
   writeRecipe(
     folder,

@@ -17,7 +17,7 @@ import {
   train,
   writeRecipe,
 } from './attune.ts';
-import { reviews, tinyRecipe, twoLabels, writeReviews, writeRows } from './reviews.ts';
+import { reviews, tinyRecipe, twoLabels, writeReviews, writeTexts } from './reviews.ts';
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
@@ -51,10 +51,9 @@ const onBase = (name: string) => (text: string) => {
 beforeAll(async () => {
   cpSync(tinyModel, join(folder, 'base'), { recursive: true });
   writeReviews(folder);
-  writeRows(
+  writeTexts(
     folder,
-    'texts.jsonl',
-    reviews(20, 500).map(({ text }) => ({ text })),
+    reviews(20, 500).map(({ text }) => text),
   );
   writeRecipe(folder, tinyRecipe({ model: 'base', method: lora, training: { learning_rate: 0.01 } }));
   await train(['recipe.json', 'output_dir=lora'], place);

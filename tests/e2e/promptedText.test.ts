@@ -16,7 +16,7 @@ import {
   train,
   writeRecipe,
 } from './attune.ts';
-import { writeRows } from './reviews.ts';
+import { writeTexts } from './reviews.ts';
 
 const { load } = (await import(
   pathToFileURL(join(distFolder, 'index.js')).href
@@ -107,11 +107,7 @@ describe.each(['prompt_tuning', 'p_tuning', 'prefix_tuning'])('%s', (name) => {
 });
 
 it('a run of plain texts is asked to go on from one', async () => {
-  writeRows(
-    folder,
-    'texts.jsonl',
-    ['the sun is warm', 'the sea is cold'].map((text) => ({ text })),
-  );
+  writeTexts(folder, ['the sun is warm', 'the sea is cold']);
   const data = ['task=causal-lm', 'data.train=texts.jsonl', 'data.validation=texts.jsonl', 'training.max_steps=2'];
   await train(['recipe.json', ...data, 'method=prompt_tuning', 'output_dir=texts'], place);
   expect(await generated('texts', '--prompt', 'the sun', '--max-new-tokens', '4')).toHaveLength(1);

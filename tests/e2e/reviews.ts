@@ -48,6 +48,14 @@ function textOf(ending: string, rows: readonly Row[]): string {
   return lines.map((cells) => `${cells.map(quoted).join(separator)}\n`).join('');
 }
 
+/** texts.jsonl: what is asked for labels. */
+export const writeTexts = (folder: string, texts: readonly string[]): string =>
+  writeRows(
+    folder,
+    'texts.jsonl',
+    texts.map((text) => ({ text })),
+  );
+
 export interface RecipeChanges {
   readonly [key: string]: unknown;
   readonly data?: object;

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { attune, linesOf, temporaryFolder, train, writeRecipe } from './attune.ts';
-import { reviews, tinyRecipe, writeReviews, writeRows } from './reviews.ts';
+import { reviews, tinyRecipe, writeReviews, writeRows, writeTexts } from './reviews.ts';
 
 const python = process.env.ATTUNE_TEST_PYTHON;
 if (!python) console.warn('SKIPPED: saved models in Transformers (set ATTUNE_TEST_PYTHON to a python that has it)');
@@ -62,11 +62,7 @@ describe.skipIf(!python)('Transformers', () => {
       'good '.repeat(60),
       'a',
     ];
-    writeRows(
-      folder,
-      'texts.jsonl',
-      texts.map((text) => ({ text })),
-    );
+    writeTexts(folder, texts);
     const { code, stdout } = await attune(['predict', 'run', '--input', 'texts.jsonl', '--json'], { cwd: folder });
     expect(code, stdout).toBe(0);
     const opened = openInTransformers(folder, 'run/model', texts);

@@ -7,6 +7,7 @@ import { safetensorsChunks } from '../../src/files/index.ts';
 import { openCheckpoint } from '../../src/files/modelFolder.node.ts';
 import { openBase } from '../../src/inference/manyAdapters/base.node.ts';
 import { openManyClassifiers } from '../../src/inference/manyAdapters/classifiers.node.ts';
+import { readTensors } from '../../src/recipes/export/tensors.ts';
 import { readAdapter } from '../../src/store/adapters/index.ts';
 import {
   attune,
@@ -19,7 +20,7 @@ import {
   train,
   writeRecipe,
 } from './attune.ts';
-import { reviews, tinyRecipe, writeReviews, writeRows } from './reviews.ts';
+import { reviews, tinyRecipe, writeReviews, writeTexts } from './reviews.ts';
 
 const folder = temporaryFolder();
 const place = { cwd: folder };
@@ -29,26 +30,10 @@ const texts = reviews(20, 500).map(({ text }) => text);
 
 beforeAll(async () => {
   cpSync(tinyModel, join(folder, 'base'), { recursive: true });
-  const checkpoint = await openCheckpoint(tinyModel);
-  const kept = checkpoint.names.filter((name) => !/pooler|classifier/.test(name));
-  const tensors = await Promise.all(
-    kept.map(async (name) => {
-      return {
-        name,
-        dtype: 'float32' as const,
-        shape: checkpoint.shapeOf(name)!,
-        data: await checkpoint.readFloats(name),
-      };
-    }),
-  );
-  await checkpoint.close();
+  const tensors = await readTensors(await openCheckpoint(tinyModel), (name) => !/pooler|classifier/.test(name));
   writeFileSync(join(folder, 'base/model.safetensors'), Buffer.concat([...safetensorsChunks(tensors)]));
   writeReviews(folder);
-  writeRows(
-    folder,
-    'texts.jsonl',
-    texts.map((text) => ({ text })),
-  );
+  writeTexts(folder, texts);
   writeFileSync(join(folder, 'input.json'), JSON.stringify({ texts }));
   writeRecipe(folder, tinyRecipe({ model: 'base', training: { num_train_epochs: 2 } }));
 });

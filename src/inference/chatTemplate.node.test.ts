@@ -2,7 +2,8 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { chatTemplateOf, TEMPLATE_FILE } from './chatTemplate.node.ts';
+import { openTemplate } from '../data/chat/index.ts';
+import { chatTemplateOf, standingAlone, TEMPLATE_FILE } from './chatTemplate.node.ts';
 import { readModelFolder } from './modelFolder.node.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attune-template-'));
@@ -64,5 +65,16 @@ describe("an adapter's own template", () => {
     expect(specialTokens['eos_token']).not.toBe('<|im_start|>');
     const { chat_template: _, ...tokens } = config['tokenizer_config.json']!;
     expect((await found({ 'tokenizer_config.json': tokens })).specialTokens).toEqual(specialTokens);
+  });
+
+  test('says itself what its tokens are, where it is saved without them', async () => {
+    const naming = { chat_template: '{{ bos_token }}{{ eos_token }}', eos_token: '<|im_start|>' };
+    const template = await found({ 'tokenizer_config.json': naming });
+    const source = await readModelFolder(folder);
+    const alone = standingAlone(template, source);
+    const { specialTokens } = await found({});
+    const written = openTemplate({ ...alone, specialTokens }, new Date()).render({ messages: [], tools: [] });
+    expect(written.text).toBe(`${specialTokens['bos_token'] ?? ''}<|im_start|>`);
+    expect(standingAlone({ ...template, specialTokens }, source).text).toBe(template.text);
   });
 });

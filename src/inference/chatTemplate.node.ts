@@ -144,6 +144,14 @@ const specialTokensOf = ({ tokenizerFields }: Pick<Place, 'tokenizerFields'>): R
     }),
   );
 
+/** The template as it is saved without its tokenizer: it says itself what its tokens are, where the model names others. */
+export function standingAlone(template: TemplateSource, source: Source): TemplateSource {
+  const known = specialTokensOf(source);
+  const other = Object.entries(template.specialTokens).filter(([name, text]) => text !== known[name]);
+  const said = other.map(([name, text]) => `{% set ${name} = ${JSON.stringify(text)} %}`);
+  return { ...template, text: `${said.join('')}${template.text}` };
+}
+
 /** Those that an adapter names otherwise than its base, which knows them as tokens. */
 export function otherTokens(chat: Pick<Place, 'tokenizerFields'>, source: Source): Record<string, string> {
   const known = specialTokensOf(source);

@@ -2,9 +2,9 @@
 import { IGNORED } from '../data/batch.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 import { AttuneError } from '../errors/index.ts';
-import { readModelFolder } from '../inference/modelFolder.node.ts';
 import { fetchModel } from '../store/index.ts';
 import type { Recipe } from './schema/index.ts';
+import { startOf } from './train/start.node.ts';
 import { runTasks } from './train/tasks/index.ts';
 
 /** Mostly one token; several where a character is spread over them. */
@@ -40,8 +40,8 @@ export interface Preview {
 export async function previewData(recipe: Recipe, shown: number, signal: AbortSignal): Promise<Preview> {
   if (recipe.task === 'text-classification') throw noTokensLearned(recipe.task);
   const local = await fetchModel(recipe.model, { signal });
-  const source = await readModelFolder(local.path);
-  const data = await runTasks[recipe.task].prepare(recipe, { source, baseName: local.name }, new Date());
+  const start = await startOf(recipe, local, signal);
+  const data = await runTasks[recipe.task].prepare(recipe, start, new Date());
   const { rows, examples, truncated, dropped } = data.train;
   return {
     task: recipe.task,
@@ -50,7 +50,7 @@ export async function previewData(recipe: Recipe, shown: number, signal: AbortSi
       where: examples[i]!.where,
       tokens: inputIds.length,
       learned: labels.filter((label) => label !== IGNORED).length,
-      pieces: piecesOf(inputIds, labels, source.tokenizer),
+      pieces: piecesOf(inputIds, labels, start.source.tokenizer),
     })),
     count: rows.length,
     truncated,

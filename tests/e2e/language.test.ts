@@ -94,6 +94,18 @@ describe('twenty steps on conversations', () => {
     expect(metrics['perplexity']).toBeCloseTo(Math.exp(metrics['loss']!), 6);
   });
 
+  it('goes on with the template of the adapter that it starts from, and with the tokens that it names', async () => {
+    cpSync(join(goldenFolder, 'start'), join(folder, 'named'), { recursive: true });
+    const template = "{% for m in messages %}{{ m.role + ': ' + m.content + eos_token }}{% endfor %}";
+    const naming = { chat_template: template, eos_token: '<|im_start|>' };
+    writeFileSync(join(folder, 'named/tokenizer_config.json'), JSON.stringify(naming));
+    await train(['lora.json', 'init_from=named', 'training.max_steps=2', 'output_dir=further'], place);
+    const saved = readFileSync(join(folder, 'further/adapter/chat_template.jinja'), 'utf8');
+    expect(saved).toBe(`{% set eos_token = "<|im_start|>" %}${template}`);
+    const shown = await attune(['data', 'preview', 'lora.json', 'init_from=named', '--rows', '8'], place);
+    expect(shown.stdout).toContain('I am the assistant.<|im_start|>');
+  });
+
   it('a base in 8 bits learns nearly the same', async () => {
     const words = ['lora.json', '~init_from', 'method.base_precision=int8', 'output_dir=rounded'];
     await train(words, place);

@@ -14,7 +14,9 @@ import { writeJson } from '../../store/runs/atomic.node.ts';
 import { writeTexts } from '../../store/runs/index.ts';
 import { copyFiles } from './adapters/adapterFiles.node.ts';
 
-const TEMPLATES = /^(chat_template\.(jinja|json)|tokenizer_config\.json)$/;
+/** tokenizer_config.json names a tokenizer that other programs then open: it does not go without the rest of it. */
+const TEMPLATES =
+  /^(chat_template\.(jinja|json)|tokenizer(_config)?\.json|(special_tokens_map|added_tokens)\.json|vocab\.(json|txt)|merges\.txt|.+\.model)$/;
 const ENDS = /^generation_config\.json$/;
 
 /** Beside another adapter. */

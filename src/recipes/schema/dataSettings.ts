@@ -83,7 +83,7 @@ export const dataSettings = z.strictObject({
     .default('auto')
     .meta({
       description:
-        "Of `sft`: how a conversation is written. auto = the model's own; without one chatml where the tokenizer has its tokens, else plain. Or chatml, plain, a file that ends in .jinja, or the template itself.",
+        "Of `sft`: how a conversation is written. auto = the model's own, or that of the adapter in `init_from`; without one chatml where the tokenizer has its tokens, else plain. Or chatml, plain, a file that ends in .jinja, or the template itself.",
       takes: 'auto, chatml, plain, a .jinja file, or the text of a template',
       aliases: ['template', 'chat_template_path', 'jinjaTemplate', 'jinja_template'],
     }),

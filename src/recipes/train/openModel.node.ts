@@ -10,7 +10,6 @@ import { attachMethod, basePrecisionOf, type MethodSettings, settledMethod } fro
 import { besideHead, savingNew, trainsNew } from '../../methods/newModules.ts';
 import { parameterGroups } from '../../methods/parameterGroups.ts';
 import { buildProgram, type Parameter, queryPartsFor } from '../../models/nn/index.ts';
-import type { Adapter } from '../../store/adapters/index.ts';
 import {
   allocateParameters,
   loadParameters,
@@ -24,17 +23,8 @@ import { keptForms } from './keptForms.ts';
 import { lackingModules } from './lackingModules.node.ts';
 import type { StepPlan } from './plan.ts';
 import type { PreparedData } from './prepareData.node.ts';
+import type { Start } from './start.node.ts';
 import type { RunTask } from './tasks/index.ts';
-
-/** What a run starts from: a model's folder, and perhaps an adapter that it goes on with. */
-export interface Start {
-  readonly source: ModelSource;
-  /** What an adapter of this run names as its base: the model whose weights stay as they are. */
-  readonly baseName: string;
-  /** What fetches it again, where that is more than its name. */
-  readonly baseReference?: string | undefined;
-  readonly initial?: Adapter | undefined;
-}
 
 export interface TrainingModel extends AsyncDisposable {
   /** The recipe's, with what it leaves to the length of the run. */

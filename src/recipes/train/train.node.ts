@@ -1,10 +1,7 @@
 /** One training run from its recipe to its folder. Reads top to bottom; the arithmetic is in the rooms below. */
-import { resolve } from 'node:path';
-import { AttuneError } from '../../errors/index.ts';
-import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
-import { baseChangeOf } from '../../methods/index.ts';
+import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
-import { fetchModel, type LocalModel, lastingReference } from '../../store/index.ts';
+import { fetchModel, type LocalModel } from '../../store/index.ts';
 import {
   createRunFolder,
   type RunFolder,
@@ -12,16 +9,13 @@ import {
   refuseUsedFolder,
   reopenRunFolder,
 } from '../../store/runs/index.ts';
-import { expectSameAnswers, expectSameBase } from '../sameBase.node.ts';
 import type { Recipe } from '../schema/index.ts';
-import { expectSameMeaning } from '../startSettings.node.ts';
-import { findAdapter, identify, openTarget, sourceOf } from '../target.node.ts';
 import { breakOff, conclude } from './conclude.node.ts';
 import type { OnTrainEvent } from './events.ts';
 import { type BaseFiles, hashBase, refuseChangedBase } from './guarding/baseFiles.node.ts';
 import { type GuardingState, type GuardTotals, noGuardEvents } from './guarding/openGuarding.ts';
 import { learn } from './learn.node.ts';
-import { openModel, type Start, type TrainingModel } from './openModel.node.ts';
+import { openModel, type TrainingModel } from './openModel.node.ts';
 import { planSteps, type StepPlan } from './plan.ts';
 import type { PreparedData } from './prepareData.node.ts';
 import { firstFields } from './record.node.ts';
@@ -29,6 +23,7 @@ import { identityOf } from './resume/identity.node.ts';
 import { finishedRun, resume } from './resume/resume.node.ts';
 import { refuseTooLarge } from './resume/space.ts';
 import { restoreBest, saveBest } from './saving/saved.node.ts';
+import { startOf } from './start.node.ts';
 import type { Unlogged } from './stepLog.ts';
 import { type Measured, type RunTask, runTasks } from './tasks/index.ts';
 
@@ -139,37 +134,6 @@ async function prepareAndRun(recipe: Recipe, options: TrainOptions, earlier?: Ru
 function beganAt(earlier: RunFolder | undefined): Date {
   const at = earlier?.record['started_at'];
   return typeof at === 'string' ? new Date(at) : new Date();
-}
-
-/** The base, and with `init_from` what an earlier run made of it: another whole model, or an adapter beside the base. */
-async function startOf(recipe: Recipe, local: LocalModel, signal: AbortSignal): Promise<Start> {
-  const named = { baseName: local.name, baseReference: lastingReference(local) };
-  if (recipe.init_from === undefined) return { source: await readModelFolder(local.path), ...named };
-  const adapter = await findAdapter(recipe.init_from, signal);
-  if (!adapter) {
-    const { artifact } = await openTarget(recipe.init_from, signal);
-    return { source: await readModelFolder(artifact.folder), baseName: resolve(artifact.folder) };
-  }
-  const base = { folder: local.path, identity: await identify(local.path, local) };
-  await expectSameBase(adapter, base);
-  expectSameChange(recipe, adapter);
-  expectSameMeaning(recipe.method, adapter);
-  await expectSameAnswers(adapter, sourceOf(adapter), base);
-  return { source: await readModelFolder(local.path), ...named, initial: adapter };
-}
-
-/** What was learned beside rounded weights is right beside these alone. */
-function expectSameChange({ method }: Recipe, adapter: Adapter): void {
-  const [change, wanted] = [baseChangeOf(method), baseChangeOf(adapter.method)];
-  if (change === wanted) return;
-  throw new AttuneError({
-    code: 'ADAPTER_MISMATCH',
-    where: adapter.folder,
-    problem: wanted
-      ? `it was trained beside a base that was rounded with it (${wanted})`
-      : `it was trained beside the base as it is, and method has ${change}`,
-    fix: wanted ? 'give method the same' : 'remove init: the adapter is where the run starts',
-  });
 }
 
 async function runIn(running: Running, damaged: readonly number[]): Promise<RunRecord> {

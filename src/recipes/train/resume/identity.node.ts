@@ -6,9 +6,10 @@ import { hash } from '../../../store/adapters/index.ts';
 import type { Recipe } from '../../schema/index.ts';
 import { identify } from '../../target.node.ts';
 import type { BaseFiles } from '../guarding/baseFiles.node.ts';
-import type { Start, TrainingModel } from '../openModel.node.ts';
+import type { TrainingModel } from '../openModel.node.ts';
 import type { StepPlan } from '../plan.ts';
 import type { PreparedData } from '../prepareData.node.ts';
+import type { Start } from '../start.node.ts';
 import { attuneVersion, codeHash } from '../version.node.ts';
 import { learningSettings } from './settings.ts';
 

@@ -11,10 +11,10 @@ import {
 import { spokenText } from '../../../data/chat/spokenText.ts';
 import { AttuneError } from '../../../errors/index.ts';
 import { readJson } from '../../../files/modelFolder.node.ts';
-import { chatTemplateFor, endTokenIds } from '../../../inference/chatTemplate.node.ts';
+import { chatTemplateFor, endTokenIds, standingAlone } from '../../../inference/chatTemplate.node.ts';
 import type { Recipe } from '../../schema/index.ts';
-import type { Start } from '../openModel.node.ts';
 import type { PreparedData } from '../prepareData.node.ts';
+import type { Start } from '../start.node.ts';
 import { writtenBy } from './asking.node.ts';
 import { prepareRows, type Reading, readSplits } from './languageData.node.ts';
 import { languageModelTask } from './languageModel.ts';
@@ -36,11 +36,12 @@ export const chatReading = ({ format, columns }: Recipe['data']): Reading<Conver
 });
 
 async function prepare(recipe: Recipe, start: Start, now: Date): Promise<PreparedData> {
-  const { source } = start;
+  const { source, initial } = start;
   const reading = chatReading(recipe.data);
   const split = await readSplits(recipe, start, reading);
   const tools = split.train.some((one) => one.tools.length > 0);
-  const template = openTemplate(await chatTemplateFor(source, { wished: recipe.data.chat_template, tools }), now);
+  const wish = { wished: recipe.data.chat_template, tools, beside: initial?.folder };
+  const template = openTemplate(standingAlone(await chatTemplateFor(source, wish), source), now);
   const ends = new Set<number>();
   const onEmptyLabels = recipe.data.on_empty_labels;
   const encode = (conversations: readonly Conversation[], maxLength: number) => {

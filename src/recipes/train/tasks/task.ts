@@ -11,8 +11,8 @@ import type { Loss } from '../../../tasks/index.ts';
 import type { Recompute } from '../../../training/index.ts';
 import type { Recipe } from '../../schema/index.ts';
 import type { Prior } from '../guarding/notLearning.ts';
-import type { Start } from '../openModel.node.ts';
 import type { PreparedData, PreparedSplit } from '../prepareData.node.ts';
+import type { Start } from '../start.node.ts';
 import type { Running } from '../train.node.ts';
 
 export interface TaskOutputs {

@@ -1,4 +1,6 @@
 /** Settings that PEFT takes otherwise: what is written for it has to open there and answer the same. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { methods } from '../../src/methods/index.ts';
 import {
@@ -76,6 +78,15 @@ describe('modules_to_save, which PEFT compares letter by letter', () => {
     expect(await lossOfFolder(family, folder)).toBe(loss);
     if (python) expectLossInPeft(family, { folder, loss });
   });
+});
+
+test('modules that PEFT saved under a name that only ends theirs are read', async () => {
+  const norms = ['model.norm', 'input_layernorm', 'post_attention_layernorm'];
+  const given = { name: 'lora', r: 2, target_modules: ['q_proj'], modules_to_save: norms };
+  const { folder, config, loss } = await writtenDecoder('llama', methods.lora.settings.parse(given));
+  writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify({ ...config, modules_to_save: ['norm'] }));
+  expect(await lossOfFolder('llama', folder)).toBe(loss);
+  if (python) expectLossInPeft('llama', { folder, loss });
 });
 
 describe('an embedding that scores tokens too', () => {

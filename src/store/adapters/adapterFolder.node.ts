@@ -30,7 +30,7 @@ import { isMlxConfig, type MlxConfig, openMlxFolder, settingsFromMlx } from './m
 import { settingsFromPeft } from './peft/config.ts';
 import { openPeftFolder, writePeftFolder } from './peft/folder.node.ts';
 import { hasPeftForm, type PeftConfig } from './peft/forms.ts';
-import type { Weight } from './peft/savedModules.ts';
+import { readModules, type Weight } from './peft/savedModules.ts';
 
 /** PEFT and AdapterHub give their files the same name. */
 export const ADAPTER_CONFIG = 'adapter_config.json';
@@ -79,8 +79,8 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
     }
     const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
     const open = () => openPeftFolder(folder, config);
-    const read = own ?? { method: overItsBase(settingsFromPeft(config, where), manifest, folder), open };
-    return { ...known, ...base, ...read, peft: config };
+    const method = async () => withOthers(overItsBase(settingsFromPeft(config, where), manifest, folder), open);
+    return { ...known, ...base, ...(own ?? { method: await method(), open }), peft: config };
   }
   if (!manifest) return undefined;
   const { name: baseName, reference: baseReference } = manifest.base;
@@ -90,6 +90,15 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
 /** What a head replaces beside the classifier is saved whole. Methods that have no place for that only answer with it. */
 const withModules = (method: MethodSettings, { modules }: HubHead): MethodSettings =>
   method.name === 'lora' && modules.length > 0 ? { ...method, modules_to_save: [...modules] } : method;
+
+/** With the modules that PEFT saved under a name that only ends theirs. */
+async function withOthers(method: MethodSettings, open: Adapter['open']): Promise<MethodSettings> {
+  const { modules_to_save: names = [] } = method as { readonly modules_to_save?: readonly string[] };
+  if (names.length === 0) return method;
+  const file = await open();
+  await file.close();
+  return { ...method, modules_to_save: readModules(names, file.names) } as MethodSettings;
+}
 
 /** How the base was kept while it was trained: other programs have no field for that. */
 function overItsBase(method: MethodSettings, manifest: Manifest | undefined, folder: string): MethodSettings {

@@ -161,7 +161,20 @@ export function otherTokens(chat: Pick<Place, 'tokenizerFields'>, source: Source
 
 /** The tokens that the model stops at by itself. */
 export async function endTokenIds({ folder, tokenizer, configFields }: Source): Promise<ReadonlySet<number>> {
-  const generation = (await readJson(folder, 'generation_config.json')) as Record<string, unknown> | undefined;
-  const named = [generation?.['eos_token_id'], configFields['eos_token_id'], tokenizer.eosTokenId].flat();
-  return new Set(named.filter((id): id is number => typeof id === 'number'));
+  return numbers([...(await namedEnds(folder)), configFields['eos_token_id'], tokenizer.eosTokenId].flat());
 }
+
+/** Those that an adapter's folder names: of its own tokenizer, if it brings a template, and of its own way to write. */
+export async function endTokensBeside(folder: string, source: Source): Promise<ReadonlySet<number>> {
+  const chat = await chatBeside(folder);
+  const { eos_token: text } = chat ? otherTokens(chat, source) : {};
+  return numbers([...(await namedEnds(folder)), ...(text === undefined ? [] : source.tokenizer.ids(text))]);
+}
+
+async function namedEnds(folder: string): Promise<readonly unknown[]> {
+  const generation = (await readJson(folder, 'generation_config.json')) as Record<string, unknown> | undefined;
+  return [generation?.['eos_token_id']].flat();
+}
+
+const numbers = (named: readonly unknown[]): ReadonlySet<number> =>
+  new Set(named.filter((id): id is number => typeof id === 'number'));

@@ -1,4 +1,5 @@
 /** Loss and perplexity of a language model on texts, or on the answers of conversations. */
+
 import { availableParallelism } from 'node:os';
 import { chatRows, openTemplate } from '../data/chat/index.ts';
 import { type Problems, throwProblems } from '../data/index.ts';
@@ -14,12 +15,13 @@ import {
   toolCallAccuracy,
 } from '../evaluation/index.ts';
 import { callsIn } from '../evaluation/toolCalls.ts';
-import { chatTemplateFor, endTokenIds } from '../inference/chatTemplate.node.ts';
+import { chatTemplateFor } from '../inference/chatTemplate.node.ts';
 import { openDecoder } from '../inference/generation/index.ts';
 import { type LanguageModel, openLanguageModel } from '../inference/languageModel.node.ts';
 import { type ModelSource, readModelFolder, usableLength } from '../inference/modelFolder.node.ts';
 import { positionsOf } from '../methods/index.ts';
 import { languageModelOf } from '../models/index.ts';
+import { answerEnds } from './answerEnds.node.ts';
 import { expectTemplate } from './expectTemplate.ts';
 import { noData } from './noData.ts';
 import { ownRows } from './ownData.node.ts';
@@ -119,8 +121,7 @@ async function calledRight(rows: readonly TokenRow[], { model, target, signal }:
   if (!rows.some(({ inputIds }) => callsIn(tokenizer.decode(inputIds)).length > 0)) return {};
   const threads = availableParallelism();
   await using decoder = await openDecoder(source.description, { memory, methods, ...form, open, threads });
-  const ends = target.adapter?.manifest?.chat?.end_token_ids ?? [];
-  const endIds = [...new Set([...(await endTokenIds(source)), ...ends])];
+  const endIds = await answerEnds(source, target.adapter);
   const called = await askForCalls(callingTurns(learnedTurns(rows), tokenizer, decoder), { decoder, endIds, signal });
   const accuracy = toolCallAccuracy(called, tokenizer);
   return accuracy === undefined ? {} : { tool_call_accuracy: accuracy };

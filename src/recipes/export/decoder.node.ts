@@ -1,12 +1,14 @@
 /** A folder for transformers.js to generate with: config, tokenizer with its chat template, ends, onnx/model*.onnx. */
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson } from '../../files/modelFolder.node.ts';
-import { chatBeside, chatTemplateOf, endTokenIds, otherTokens } from '../../inference/chatTemplate.node.ts';
+import { chatBeside, chatTemplateOf, otherTokens } from '../../inference/chatTemplate.node.ts';
 import type { FloatTensor } from '../../inference/merged.ts';
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import { writeDurably, writeJson } from '../../store/runs/atomic.node.ts';
 import { copyTokenizer } from '../../store/runs/index.ts';
+import { answerEnds } from '../answerEnds.node.ts';
 import type { Target } from '../target.node.ts';
 import { runTasks } from '../train/tasks/index.ts';
 import { decoderGraph } from './decoderGraph.ts';
@@ -48,8 +50,8 @@ async function tokenizerConfig({ adapter }: Target, source: ModelSource): Promis
 async function generationConfig({ adapter }: Target, source: ModelSource): Promise<object> {
   const places = [adapter?.folder, source.folder].filter((place) => place !== undefined);
   const [own] = (await Promise.all(places.map((place) => readJson(place, 'generation_config.json')))).filter(Boolean);
-  const ends = new Set([...(await endTokenIds(source)), ...(adapter?.manifest?.chat?.end_token_ids ?? [])]);
-  return { ...(own as object | undefined), ...(ends.size > 0 && { eos_token_id: [...ends] }) };
+  const ends = await answerEnds(source, adapter);
+  return { ...(own as object | undefined), ...(ends.length > 0 && { eos_token_id: ends }) };
 }
 
 /** What older files leave out, transformers.js before version 4 asks for. */

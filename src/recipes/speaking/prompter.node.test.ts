@@ -10,6 +10,23 @@ const model = join(import.meta.dirname, '../../../tests/golden/sft/model');
 const folder = mkdtempSync(join(tmpdir(), 'attune-prompter-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+test('answers end where the adapter says, too: at the eos_token of its tokenizer, and what its own files name', async () => {
+  const adapter = join(folder, 'adapter');
+  cpSync(join(model, '../start'), adapter, { recursive: true });
+  const endsBeside = async (files: Readonly<Record<string, object>>): Promise<readonly number[]> => {
+    for (const [name, fields] of Object.entries(files)) writeFileSync(join(adapter, name), JSON.stringify(fields));
+    const target = await openTarget(adapter, new AbortController().signal);
+    return (await openPrompter(target, { reference: 'adapter' })).endIds;
+  };
+  const config = JSON.parse(readFileSync(join(adapter, 'adapter_config.json'), 'utf8')) as object;
+  const ends = await endsBeside({ 'adapter_config.json': { ...config, base_model_name_or_path: model } });
+  const [start, other] = [382, 5];
+  expect(ends).not.toContain(start);
+  expect(await endsBeside({ 'generation_config.json': { eos_token_id: other } })).toEqual([...ends, other]);
+  const naming = { chat_template: '{{ eos_token }}', eos_token: '<|im_start|>' };
+  expect(await endsBeside({ 'tokenizer_config.json': naming })).toEqual([...ends, other, start]);
+});
+
 /** The same model with a tokenizer that begins every text with <bos>, which its template writes too. */
 function withBos(): string {
   cpSync(model, folder, { recursive: true });

@@ -1,15 +1,17 @@
 /** How a target is asked: its tokenizer, its chat template, the tokens that end its answers. No weight is opened. */
+
 import { type ChatTemplate, type Conversation, openTemplate } from '../../data/chat/index.ts';
 import type { Rendered } from '../../data/chat/template.ts';
 import { unwritten } from '../../data/chat/unwritten.ts';
 import { excerpt } from '../../data/problems.ts';
 import type { Tokenizer } from '../../data/tokenizer.ts';
 import { AttuneError } from '../../errors/index.ts';
-import { chatTemplateOf, endTokenIds } from '../../inference/chatTemplate.node.ts';
+import { chatTemplateOf } from '../../inference/chatTemplate.node.ts';
 import { type GenerationSettings, refuseUnknownTokens } from '../../inference/generation/index.ts';
 import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
 import { positionsOf } from '../../methods/index.ts';
 import { languageModelOf } from '../../models/index.ts';
+import { answerEnds } from '../answerEnds.node.ts';
 import { expectTemplate } from '../expectTemplate.ts';
 import { isLanguageModel } from '../kindOf.node.ts';
 import type { Target } from '../target.node.ts';
@@ -60,7 +62,7 @@ export async function openPrompter(target: Target, { reference, source: read }: 
     return written && openTemplate(written, now);
   };
   const plain = await opened(false);
-  const endIds = [...new Set([...(await endTokenIds(source)), ...(adapter?.manifest?.chat?.end_token_ids ?? [])])];
+  const endIds = await answerEnds(source, adapter);
   return {
     source,
     isChat: plain !== undefined,

@@ -4,7 +4,7 @@ import type { Tokenizer } from '../data/tokenizer.ts';
 import { AttuneError } from '../errors/index.ts';
 import { fetchModel } from '../store/index.ts';
 import type { Recipe } from './schema/index.ts';
-import { startOf } from './train/start.node.ts';
+import { startOf } from './start.node.ts';
 import { runTasks } from './train/tasks/index.ts';
 
 /** Mostly one token; several where a character is spread over them. */

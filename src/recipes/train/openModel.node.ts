@@ -18,12 +18,12 @@ import {
   type Trainer,
 } from '../../training/index.ts';
 import type { Recipe } from '../schema/index.ts';
+import type { Start } from '../start.node.ts';
 import { type Divided, divide, type FrozenPart, openFrozenPart, type Programs } from './frozenPart.node.ts';
 import { keptForms } from './keptForms.ts';
 import { lackingModules } from './lackingModules.node.ts';
 import type { StepPlan } from './plan.ts';
 import type { PreparedData } from './prepareData.node.ts';
-import type { Start } from './start.node.ts';
 import type { RunTask } from './tasks/index.ts';
 
 export interface TrainingModel extends AsyncDisposable {

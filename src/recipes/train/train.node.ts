@@ -10,6 +10,7 @@ import {
   reopenRunFolder,
 } from '../../store/runs/index.ts';
 import type { Recipe } from '../schema/index.ts';
+import { startOf } from '../start.node.ts';
 import { breakOff, conclude } from './conclude.node.ts';
 import type { OnTrainEvent } from './events.ts';
 import { type BaseFiles, hashBase, refuseChangedBase } from './guarding/baseFiles.node.ts';
@@ -23,7 +24,6 @@ import { identityOf } from './resume/identity.node.ts';
 import { finishedRun, resume } from './resume/resume.node.ts';
 import { refuseTooLarge } from './resume/space.ts';
 import { restoreBest, saveBest } from './saving/saved.node.ts';
-import { startOf } from './start.node.ts';
 import type { Unlogged } from './stepLog.ts';
 import { type Measured, type RunTask, runTasks } from './tasks/index.ts';
 

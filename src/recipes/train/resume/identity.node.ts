@@ -4,12 +4,12 @@ import type { EncodedRow } from '../../../data/batch.ts';
 import { expandPaths } from '../../../data/index.node.ts';
 import { hash } from '../../../store/adapters/index.ts';
 import type { Recipe } from '../../schema/index.ts';
+import type { Start } from '../../start.node.ts';
 import { identify } from '../../target.node.ts';
 import type { BaseFiles } from '../guarding/baseFiles.node.ts';
 import type { TrainingModel } from '../openModel.node.ts';
 import type { StepPlan } from '../plan.ts';
 import type { PreparedData } from '../prepareData.node.ts';
-import type { Start } from '../start.node.ts';
 import { attuneVersion, codeHash } from '../version.node.ts';
 import { learningSettings } from './settings.ts';
 

@@ -2,8 +2,8 @@
 import { readTexts, type TextExample, textExample } from '../../../data/index.ts';
 import { textRows } from '../../../data/text/textRows.ts';
 import type { Recipe } from '../../schema/index.ts';
+import type { Start } from '../../start.node.ts';
 import type { PreparedData } from '../prepareData.node.ts';
-import type { Start } from '../start.node.ts';
 import { prepareRows, type Reading, readSplits } from './languageData.node.ts';
 import { languageModelTask } from './languageModel.ts';
 

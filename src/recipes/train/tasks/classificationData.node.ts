@@ -15,8 +15,8 @@ import { stream, uniform } from '../../../engine/random/index.ts';
 import { type ModelSource, usableLength } from '../../../inference/modelFolder.node.ts';
 import { positionsOf } from '../../../methods/index.ts';
 import type { Recipe } from '../../schema/index.ts';
+import type { Start } from '../../start.node.ts';
 import { hashFiles, type PreparedData, type PreparedSplit, readFiles } from '../prepareData.node.ts';
-import type { Start } from '../start.node.ts';
 import { classWeights, refuseThreshold } from './labelSettings.ts';
 
 /** Of rows with labels. */

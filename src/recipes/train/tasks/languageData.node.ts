@@ -14,8 +14,8 @@ import { positionsOf } from '../../../methods/index.ts';
 import { languageModelOf } from '../../../models/index.ts';
 import type { Recipe } from '../../schema/index.ts';
 import { usualOf } from '../../schema/parseRecipe.ts';
+import type { Start } from '../../start.node.ts';
 import { hashFiles, type PreparedData, type PreparedSplit, readFiles } from '../prepareData.node.ts';
-import type { Start } from '../start.node.ts';
 
 export interface Reading<Example> {
   /** The examples of a file. */

@@ -10,9 +10,9 @@ import type { Batch, Program, Scope } from '../../../models/nn/index.ts';
 import type { Loss } from '../../../tasks/index.ts';
 import type { Recompute } from '../../../training/index.ts';
 import type { Recipe } from '../../schema/index.ts';
+import type { Start } from '../../start.node.ts';
 import type { Prior } from '../guarding/notLearning.ts';
 import type { PreparedData, PreparedSplit } from '../prepareData.node.ts';
-import type { Start } from '../start.node.ts';
 import type { Running } from '../train.node.ts';
 
 export interface TaskOutputs {

@@ -1,14 +1,14 @@
-/** What a run starts from. */
+/** Finds what `model` and `init_from` of a recipe name, and refuses an adapter that would be another one beside that model. */
 import { resolve } from 'node:path';
-import { AttuneError } from '../../errors/index.ts';
-import { type ModelSource, readModelFolder } from '../../inference/modelFolder.node.ts';
-import { baseChangeOf } from '../../methods/index.ts';
-import type { Adapter } from '../../store/adapters/index.ts';
-import { type LocalModel, lastingReference } from '../../store/index.ts';
-import { expectSameAnswers, expectSameBase } from '../sameBase.node.ts';
-import type { Recipe } from '../schema/index.ts';
-import { expectSameMeaning } from '../startSettings.node.ts';
-import { findAdapter, identify, openTarget, sourceOf } from '../target.node.ts';
+import { AttuneError } from '../errors/index.ts';
+import { type ModelSource, readModelFolder } from '../inference/modelFolder.node.ts';
+import { baseChangeOf } from '../methods/index.ts';
+import type { Adapter } from '../store/adapters/index.ts';
+import { type LocalModel, lastingReference } from '../store/index.ts';
+import { expectSameAnswers, expectSameBase } from './sameBase.node.ts';
+import type { Recipe } from './schema/index.ts';
+import { expectSameMeaning } from './startSettings.node.ts';
+import { findAdapter, identify, openTarget, sourceOf } from './target.node.ts';
 
 /** What a run starts from: a model's folder, and perhaps an adapter that it goes on with. */
 export interface Start {

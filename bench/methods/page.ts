@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { defaultLearningRate, methods as known } from '../../src/methods/index.ts';
 import { markdown } from '../table.ts';
-import { methods, type Suite, suites } from './cells.ts';
-import { type Cell, readCells, readPaces } from './results.ts';
+import { methods, type Suite, type SuiteName, suites } from './cells.ts';
+import { type Cell, type Rated, readCells, readPaces, readRates } from './results.ts';
 
 const root = new URL('../../', import.meta.url);
 const cells = [...readCells(fileURLToPath(new URL('bench/methods/measured.json', root))).values()];
@@ -22,9 +22,10 @@ npm run build && npx tsx bench/methods/run.ts --suite sst2|gsm8k --model MODEL [
 "A step" is measured apart, by \`bench/methods/pace.ts\`: the same batches by one method after the other, the fastest of each step, in units
 of LoRA's.
 
-Each method has the learning rate that Attune gives it where a recipe names none, and no rate was looked for here. That of AdaLoRA, 1e-2,
-was found before, on this very task: 2,000 rows of SST-2 with MiniLM, measured on the same validation rows ([log](log.md), "AdaLoRA needs
-ten times the rate of LoRA"): its row of SST-2 has an advantage over the others.
+Each method has the learning rate that Attune gives it where a recipe names none. Some of these rates were chosen among those
+[below](#rates-that-were-tried), on rows of both tasks that nothing here learns from or is measured on; for the others none was looked for,
+so theirs may be better elsewhere. That of AdaLoRA, 1e-2, was found on SST-2's validation rows at first ([log](log.md), "AdaLoRA needs ten
+times the rate of LoRA"), and was the best of three on the other rows as well.
 
 What a recipe says of each is [below](#what-a-recipe-says): LoRA and its kin stand beside all linear layers, most of them with r 8; AdaLoRA
 begins with 12 and gives up all but 8 on average, VeRA's fixed matrices have 256. Time is that of a run's steps, in units of LoRA's in the
@@ -36,6 +37,9 @@ const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) =
 const deviation = (numbers: readonly number[]): number =>
   Math.sqrt(numbers.reduce((sum, one) => sum + (one - mean(numbers)) ** 2, 0) / (numbers.length - 1));
 
+const shownQuality = (value: number, { metric }: Suite): string =>
+  metric === 'accuracy' ? `${(value * 100).toFixed(1)} %` : value.toFixed(4);
+
 interface Unit {
   readonly pace: number | undefined;
   /** Seconds of LoRA, and how many runs there were at once. */
@@ -43,21 +47,19 @@ interface Unit {
   readonly atOnce: number | undefined;
 }
 
-function row(method: string, own: readonly Cell[], { metric }: Suite, { pace, lora, atOnce }: Unit): string[] {
+function row(method: string, own: readonly Cell[], suite: Suite, { pace, lora, atOnce }: Unit): string[] {
   const isBeside = own.every(({ machine }) => atOnce === undefined || machine.atOnce === atOnce);
-  const isAlone = own.every(({ machine }) => !machine.shared);
   const of = (name: 'quality' | 'trainSeconds' | 'peakBytes' | 'fileBytes') => own.map((cell) => cell[name]);
   const quality = mean(of('quality'));
   const scatter = own.length > 1 ? deviation(of('quality')) : undefined;
-  const shown = (value: number): string => (metric === 'accuracy' ? `${(value * 100).toFixed(1)} %` : value.toFixed(4));
   const { trainableParameters: trained, totalParameters: total } = own[0]!;
   return [
     method,
-    `${shown(quality)}${scatter === undefined ? '' : ` ± ${(scatter * 100).toFixed(1)}`}`,
+    `${shownQuality(quality, suite)}${scatter === undefined ? '' : ` ± ${(scatter * 100).toFixed(1)}`}`,
     trained >= 1e6 ? `${(trained / 1e6).toFixed(2)} M` : `${(trained / 1e3).toFixed(1)} k`,
     `${((trained / total) * 100).toFixed(2)} %`,
     pace === undefined ? '–' : `${pace.toFixed(2)}×`,
-    isAlone ? `${(mean(of('trainSeconds')) / lora).toFixed(2)}×${isBeside ? '' : '\\*'}` : '–',
+    isBeside ? `${(mean(of('trainSeconds')) / lora).toFixed(2)}×` : '–',
     `${Math.round(mean(of('peakBytes')) / 1e6)} MB`,
     `${(mean(of('fileBytes')) / 1e6).toFixed(1)} MB`,
   ];
@@ -86,22 +88,51 @@ function section(name: string, suite: Suite): string {
 function machineOf(own: readonly Cell[], { seeds }: Suite, lora: number): string {
   const { processor, threads } = own[0]!.machine;
   const atOnce = [...new Set(own.map(({ machine }) => machine.atOnce))].sort((a, b) => a - b);
-  const marked = ' \\* Another number of runs at once than LoRA: such times compare roughly.';
+  const marked = ' No time where there were more or fewer of them than with LoRA: such times do not compare.';
   const run = `${processor}, ${threads} thread${threads > 1 ? 's' : ''} a run, ${atOnce.join(' or ')} at once`;
   return `${run}; LoRA took ${Math.round(lora)} s. Seeds: ${seeds.join(', ')}.${atOnce.length > 1 ? marked : ''}`;
 }
 
+const rateOf = (settings: (typeof methods)[string]): number =>
+  defaultLearningRate(known[settings.name].settings.parse(settings));
+
 function recipes(): string {
-  const rows = Object.entries(methods).map(([method, settings]) => {
-    const rate = defaultLearningRate(known[settings.name].settings.parse(settings));
-    return [method, `\`${JSON.stringify(settings)}\``, rate.toExponential()];
-  });
+  const rows = Object.entries(methods).map(([method, settings]) => [
+    method,
+    `\`${JSON.stringify(settings)}\``,
+    rateOf(settings).toExponential(),
+  ]);
   return `## What a recipe says\n\n${markdown([['', '`method`', 'learning rate'], ...rows])}\n`;
+}
+
+const rated = readRates(fileURLToPath(new URL('bench/methods/rates.json', root)));
+
+/** The rates of a method on one task, and what each gave; that of the table stands out. */
+function triedOn(suite: string, method: string): string {
+  const own = rated.filter((one) => one.suite === suite && one.method === method).sort((a, b) => a.rate - b.rate);
+  const usual = rateOf(methods[method]!);
+  const shown = ({ rate, quality }: Rated): string => {
+    const text = `${rate.toExponential()}: ${shownQuality(quality, suites[suite as SuiteName])}`;
+    return rate === usual ? `**${text}**` : text;
+  };
+  return own.length > 0 ? own.map(shown).join(', ') : '–';
+}
+
+const aboutRates = `On rows of the training file that nothing learns from and the tables do not have (\`bench/methods/rates.ts\`): 872 of SST-2, 100
+of gsm8k. One seed, so a point of accuracy is noise.`;
+
+function tried(): string {
+  const names = Object.keys(suites);
+  const rows = Object.keys(methods)
+    .filter((name) => rated.some(({ method }) => method === name))
+    .map((method) => [method, ...names.map((suite) => triedOn(suite, method))]);
+  const table = markdown([['', 'SST-2, accuracy', 'gsm8k, loss'], ...rows]);
+  return `## Rates that were tried\n\n${aboutRates}\n\n${table}\n`;
 }
 
 export function methodsPage(): string {
   const sections = Object.entries(suites).map(([name, suite]) => section(name, suite));
-  return [heading, ...sections.filter(Boolean), recipes()].join('\n');
+  return [heading, ...sections.filter(Boolean), recipes(), tried()].join('\n');
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

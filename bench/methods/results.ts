@@ -12,13 +12,7 @@ export interface Cell {
   readonly trainSeconds: number;
   readonly peakBytes: number;
   readonly fileBytes: number;
-  /** `shared`: other programs ran beside it, and its time compares with nothing. */
-  readonly machine: {
-    readonly processor: string;
-    readonly threads: number;
-    readonly atOnce: number;
-    readonly shared?: boolean;
-  };
+  readonly machine: { readonly processor: string; readonly threads: number; readonly atOnce: number };
 }
 
 export const keyOf = ({ suite, method, seed }: Pick<Cell, 'suite' | 'method' | 'seed'>): string =>

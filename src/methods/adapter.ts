@@ -70,7 +70,8 @@ export function bottleneckOf({ placement, reduction_factor, non_linearity, scali
 
 export const adapter = defineMethod({
   settings,
-  learningRate: () => 1e-3,
+  // What a parallel one reads is not normalised in models that normalise before a sublayer, and what it gives counts 4 times.
+  learningRate: ({ placement }) => (placement === 'parallel' ? 2e-4 : 1e-3),
   attach(given) {
     const { placement } = given;
     return {

@@ -14,7 +14,7 @@ export const bitfit = defineMethod({
       unfreeze_schedule: unfreezeSchedule,
     })
     .meta({ description: "BitFit: the biases of the model and the task's head are trained." }),
-  learningRate: () => 1e-3,
+  learningRate: () => 3e-3,
   attach: () => ({
     name: 'bitfit',
     trains: ({ name, head }) => head || name.endsWith('.bias'),

@@ -37,7 +37,7 @@ const settings = z
 
 export const ia3 = defineMethod({
   settings,
-  learningRate: () => 5e-3,
+  learningRate: () => 1.5e-2,
   attach(given, { keyAndValue, sublayerEnds, norms }) {
     const places = targeting(given, [...keyAndValue, ...sublayerEnds], norms);
     const ends = given.feedforward_modules ?? sublayerEnds;

@@ -36,7 +36,7 @@ const settings = z
 
 export const lnTuning = defineMethod({
   settings,
-  learningRate: () => 1e-3,
+  learningRate: () => 3e-3,
   attach(given, { norms }) {
     const targets = given.target_modules ?? norms;
     const isNorm = (name: string): boolean => chooses(norms, moduleOf(name));

@@ -35,7 +35,7 @@ type VeraSettings = z.output<typeof settings>;
 
 export const vera = defineMethod({
   settings,
-  learningRate: () => 4e-3,
+  learningRate: () => 4e-2,
   attach(given, { queryAndValue, norms }) {
     const places = targeting(given, queryAndValue, norms);
     const kept = { name: 'vera', trains: places.isWhole, validate: places.refuseIdle };

@@ -32,7 +32,7 @@ const LAST = 4;
 
 export const pTuning = defineMethod({
   settings,
-  learningRate: () => 1e-3,
+  learningRate: () => 3e-3,
   positions: ({ num_virtual_tokens: count }) => count,
   attach({ num_virtual_tokens: count, encoder_hidden_size: hidden }) {
     const vectors = (site: TokensSite): Tensor => {

@@ -39,7 +39,7 @@ type PrefixSettings = z.output<typeof settings>;
 
 export const prefixTuning = defineMethod({
   settings,
-  learningRate: ({ prefix_projection: isProjected }) => (isProjected ? 1e-3 : 1e-2),
+  learningRate: ({ prefix_projection: isProjected }) => (isProjected ? 1e-3 : 3e-2),
   positions: ({ num_virtual_tokens: count }) => count,
   attach(given) {
     refuseIdleWidth(given);

@@ -65,7 +65,7 @@ const lengthAndRate = {
     .default('auto')
     .meta({
       description:
-        'The highest learning rate of the run. auto = by method: 5e-5 for `full`; of `freeze` 1e-3 for the head alone, else 1e-4; 5e-4 for `lora` and `dora`, 4e-3 for `vera`, 5e-3 for `ia3`, 1e-3 for `bitfit`, `ln_tuning`, `adapter` and networks that make vectors (`p_tuning`, `prefix_projection`), 1e-2 for `adalora` and `prefix_tuning`, 3e-2 for `prompt_tuning`.',
+        'The highest learning rate of the run. auto = by method: 5e-5 for `full`; of `freeze` 1e-3 for the head alone, else 1e-4; 5e-4 for `lora` and `dora`, 1e-2 for `adalora`, 4e-2 for `vera`, 1.5e-2 for `ia3`, 3e-3 for `bitfit`, `ln_tuning` and `p_tuning`, 1e-3 for `adapter`, 2e-4 where it is parallel, 3e-2 for `prompt_tuning` and `prefix_tuning`, with `prefix_projection` 1e-3.',
       aliases: ['lr', 'max_lr'],
     }),
   lr_scheduler_type: z

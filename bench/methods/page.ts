@@ -9,6 +9,9 @@ import { type Cell, type Rated, readCells, readPaces, readRates } from './result
 const root = new URL('../../', import.meta.url);
 const cells = [...readCells(fileURLToPath(new URL('bench/methods/measured.json', root))).values()];
 
+/** LoRA beside another number of runs: the unit of rows that were measured so. */
+const loraAgain = [...readCells(fileURLToPath(new URL('bench/methods/loraAgain.json', root))).values()];
+
 const paces = readPaces(fileURLToPath(new URL('bench/methods/pace.json', root)));
 
 const heading = `# Every method on the same task
@@ -28,8 +31,8 @@ so theirs may be better elsewhere. That of AdaLoRA, 1e-2, was found on SST-2's v
 times the rate of LoRA"), and was the best of three on the other rows as well.
 
 What a recipe says of each is [below](#what-a-recipe-says): LoRA and its kin stand beside all linear layers, most of them with r 8; AdaLoRA
-begins with 12 and gives up all but 8 on average, VeRA's fixed matrices have 256. Time is that of a run's steps, in units of LoRA's in the
-same table; memory is the peak of the whole process, from reading the model to the last question that it is asked; the file is what the run
+begins with 12 and gives up all but 8 on average, VeRA's fixed matrices have 256. Time is that of a run's steps, in units of LoRA's beside
+as many other runs; memory is the peak of the whole process, from reading the model to the last question that it is asked; the file is what the run
 leaves, of a method that trains a part its adapter. ± is the standard deviation over seeds.
 `;
 
@@ -40,15 +43,24 @@ const deviation = (numbers: readonly number[]): number =>
 const shownQuality = (value: number, { metric }: Suite): string =>
   metric === 'accuracy' ? `${(value * 100).toFixed(1)} %` : value.toFixed(4);
 
-interface Unit {
-  readonly pace: number | undefined;
-  /** Seconds of LoRA, and how many runs there were at once. */
-  readonly lora: number;
-  readonly atOnce: number | undefined;
+/** Seconds of LoRA by the number of runs at once: what runs beside a run takes from its rate. */
+type LoraSeconds = ReadonlyMap<number, number>;
+
+function loraSeconds(suite: string): LoraSeconds {
+  const own = [...cells, ...loraAgain].filter((cell) => cell.suite === suite && cell.method === 'lora');
+  const numbers = [...new Set(own.map(({ machine }) => machine.atOnce))].sort((a, b) => a - b);
+  const taken = (atOnce: number) =>
+    own.filter(({ machine }) => machine.atOnce === atOnce).map(({ trainSeconds }) => trainSeconds);
+  return new Map(numbers.map((atOnce) => [atOnce, mean(taken(atOnce))]));
 }
 
-function row(method: string, own: readonly Cell[], suite: Suite, { pace, lora, atOnce }: Unit): string[] {
-  const isBeside = own.every(({ machine }) => atOnce === undefined || machine.atOnce === atOnce);
+interface Unit {
+  readonly pace: number | undefined;
+  readonly lora: LoraSeconds;
+}
+
+function row(method: string, own: readonly Cell[], suite: Suite, { pace, lora }: Unit): string[] {
+  const unit = lora.get(own[0]!.machine.atOnce);
   const of = (name: 'quality' | 'trainSeconds' | 'peakBytes' | 'fileBytes') => own.map((cell) => cell[name]);
   const quality = mean(of('quality'));
   const scatter = own.length > 1 ? deviation(of('quality')) : undefined;
@@ -59,7 +71,7 @@ function row(method: string, own: readonly Cell[], suite: Suite, { pace, lora, a
     trained >= 1e6 ? `${(trained / 1e6).toFixed(2)} M` : `${(trained / 1e3).toFixed(1)} k`,
     `${((trained / total) * 100).toFixed(2)} %`,
     pace === undefined ? '–' : `${pace.toFixed(2)}×`,
-    isBeside ? `${(mean(of('trainSeconds')) / lora).toFixed(2)}×` : '–',
+    unit === undefined ? '–' : `${(mean(of('trainSeconds')) / unit).toFixed(2)}×`,
     `${Math.round(mean(of('peakBytes')) / 1e6)} MB`,
     `${(mean(of('fileBytes')) / 1e6).toFixed(1)} MB`,
   ];
@@ -69,12 +81,10 @@ function section(name: string, suite: Suite): string {
   const own = cells.filter((cell) => cell.suite === name);
   if (own.length === 0) return '';
   const of = (method: string): Cell[] => own.filter((cell) => cell.method === method);
-  const lora = mean(of('lora').map(({ trainSeconds }) => trainSeconds));
+  const lora = loraSeconds(name);
   const rows = Object.keys(methods)
     .filter((method) => of(method).length > 0)
-    .map((method) =>
-      row(method, of(method), suite, { pace: paces[name]?.[method], lora, atOnce: of('lora')[0]?.machine.atOnce }),
-    );
+    .map((method) => row(method, of(method), suite, { pace: paces[name]?.[method], lora }));
   const head = ['method', suite.metric, 'trained', 'of all', 'a step', 'time', 'memory', 'file'];
   const missing = Object.keys(methods).filter(
     (method) => !Object.hasOwn(suite.without, method) && of(method).length === 0,
@@ -85,12 +95,11 @@ function section(name: string, suite: Suite): string {
   return `## ${suite.title}\n\n${markdown([head, ...rows])}\n\n${machineOf(own, suite, lora)}${open}${leftOut}\n`;
 }
 
-function machineOf(own: readonly Cell[], { seeds }: Suite, lora: number): string {
+function machineOf(own: readonly Cell[], { seeds }: Suite, lora: LoraSeconds): string {
   const { processor, threads } = own[0]!.machine;
-  const atOnce = [...new Set(own.map(({ machine }) => machine.atOnce))].sort((a, b) => a - b);
-  const marked = ' No time where there were more or fewer of them than with LoRA: such times do not compare.';
-  const run = `${processor}, ${threads} thread${threads > 1 ? 's' : ''} a run, ${atOnce.join(' or ')} at once`;
-  return `${run}; LoRA took ${Math.round(lora)} s. Seeds: ${seeds.join(', ')}.${atOnce.length > 1 ? marked : ''}`;
+  const beside = [...lora].map(([atOnce, seconds]) => `${Math.round(seconds)} s with ${atOnce} runs at once`);
+  const run = `${processor}, ${threads} thread${threads > 1 ? 's' : ''} a run`;
+  return `${run}; LoRA took ${beside.join(' and ')}. Seeds: ${seeds.join(', ')}.`;
 }
 
 const rateOf = (settings: (typeof methods)[string]): number =>

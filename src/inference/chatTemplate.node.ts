@@ -146,17 +146,21 @@ const specialTokensOf = ({ tokenizerFields }: Pick<Place, 'tokenizerFields'>): R
 
 /** The template as it is saved without its tokenizer: it says itself what its tokens are, where the model names others. */
 export function standingAlone(template: TemplateSource, source: Source): TemplateSource {
-  const known = specialTokensOf(source);
-  const other = Object.entries(template.specialTokens).filter(([name, text]) => text !== known[name]);
-  const said = other.map(([name, text]) => `{% set ${name} = ${JSON.stringify(text)} %}`);
+  const said = namedOtherwise(template.specialTokens, source).map(
+    ([name, text]) => `{% set ${name} = ${JSON.stringify(text)} %}`,
+  );
   return { ...template, text: `${said.join('')}${template.text}` };
 }
 
 /** Those that an adapter names otherwise than its base, which knows them as tokens. */
 export function otherTokens(chat: Pick<Place, 'tokenizerFields'>, source: Source): Record<string, string> {
-  const known = specialTokensOf(source);
-  const other = Object.entries(specialTokensOf(chat)).filter(([name, text]) => text !== known[name]);
+  const other = namedOtherwise(specialTokensOf(chat), source);
   return Object.fromEntries(other.filter(([, text]) => source.tokenizer.ids(text).length === 1));
+}
+
+function namedOtherwise(tokens: Readonly<Record<string, string>>, source: Source): [string, string][] {
+  const known = specialTokensOf(source);
+  return Object.entries(tokens).filter(([name, text]) => text !== known[name]);
 }
 
 /** The tokens that the model stops at by itself. */

@@ -1,5 +1,4 @@
 /** Loss and perplexity of a language model on texts, or on the answers of conversations. */
-
 import { availableParallelism } from 'node:os';
 import { chatRows, openTemplate } from '../data/chat/index.ts';
 import { type Problems, throwProblems } from '../data/index.ts';

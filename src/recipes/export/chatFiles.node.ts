@@ -11,18 +11,15 @@ import {
 import type { ModelSource } from '../../inference/modelFolder.node.ts';
 import type { Adapter } from '../../store/adapters/index.ts';
 import { writeJson } from '../../store/runs/atomic.node.ts';
-import { writeTexts } from '../../store/runs/index.ts';
+import { copyTokenizer, writeTexts } from '../../store/runs/index.ts';
 import { copyFiles } from './adapters/adapterFiles.node.ts';
 
-/** tokenizer_config.json names a tokenizer that other programs then open: it does not go without the rest of it. */
-const TEMPLATES =
-  /^(chat_template\.(jinja|json)|tokenizer(_config)?\.json|(special_tokens_map|added_tokens)\.json|vocab\.(json|txt)|merges\.txt|.+\.model)$/;
 const ENDS = /^generation_config\.json$/;
 
-/** Beside another adapter. */
+/** Beside another adapter. Where tokenizer_config.json has the template, other programs open the tokenizer that it names, too. */
 export async function copyChat({ folder: from }: Adapter, folder: string): Promise<void> {
-  await copyFiles(from, folder, ENDS);
-  if (await chatBeside(from)) await copyFiles(from, folder, TEMPLATES);
+  if (await chatBeside(from)) await copyTokenizer(from, folder);
+  else await copyFiles(from, folder, ENDS);
 }
 
 /** Into a whole model's folder, in the place of what came with the base. */

@@ -1,5 +1,4 @@
 /** A folder for transformers.js to generate with: config, tokenizer with its chat template, ends, onnx/model*.onnx. */
-
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson } from '../../files/modelFolder.node.ts';

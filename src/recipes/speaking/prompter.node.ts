@@ -1,5 +1,4 @@
 /** How a target is asked: its tokenizer, its chat template, the tokens that end its answers. No weight is opened. */
-
 import { type ChatTemplate, type Conversation, openTemplate } from '../../data/chat/index.ts';
 import type { Rendered } from '../../data/chat/template.ts';
 import { unwritten } from '../../data/chat/unwritten.ts';

@@ -77,10 +77,14 @@ export async function readAdapter(folder: string): Promise<Adapter | undefined> 
       const { labels, chooses } = head;
       return { ...known, ...base, method: withModules(method, head), labels, chooses, hub: config, open };
     }
-    const own = manifest && existsSync(join(folder, TRAINED_WEIGHTS)) ? trained(folder, manifest) : undefined;
+    if (manifest && existsSync(join(folder, TRAINED_WEIGHTS))) {
+      return { ...known, ...base, ...trained(folder, manifest), peft: config };
+    }
     const open = () => openPeftFolder(folder, config);
-    const method = async () => withOthers(overItsBase(settingsFromPeft(config, where), manifest, folder), open);
-    return { ...known, ...base, ...(own ?? { method: await method(), open }), peft: config };
+    const named = settingsFromPeft(config, where);
+    // Here every module is written down by a name that means it alone: no file needs to be opened for that.
+    const method = manifest ? overItsBase(named, manifest, folder) : await withOthers(named, open);
+    return { ...known, ...base, method, open, peft: config };
   }
   if (!manifest) return undefined;
   const { name: baseName, reference: baseReference } = manifest.base;

@@ -15,6 +15,8 @@ const tokenizerFiles = [
   'vocab.json',
   'merges.txt',
   'tokenizer.model',
+  'spiece.model',
+  'sentencepiece.bpe.model',
   'chat_template.jinja',
   'chat_template.json',
   'generation_config.json',
